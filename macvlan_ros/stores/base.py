@@ -1,0 +1,59 @@
+"""The store's promise: few steps, each one atomic, each one durable when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from macvlan_ros.models import Pool, Reservation
+
+
+class Store(Protocol):
+    """Where pools and reservations live.
+
+    Every method may raise `StoreDown` or `Forbidden`, within 5 seconds. Every change is one
+    transaction: it is wholly done and on disk when the method returns, or nothing of it is.
+    Safe to be called by several threads and several processes at once. An address, and a MAC,
+    is held at most once in the whole store, and an owner holds at most one address in a pool.
+    """
+
+    def add_pool(self, pool: Pool) -> Pool:
+        """Add a pool and return what now stands under its name.
+
+        Adding the same definition twice is fine. Raises `Conflict` when the name stands for
+        another definition, and `PoolOverlap` when another pool hands out one of its addresses.
+        """
+
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools by name."""
+
+    def pool(self, name: str) -> Pool:
+        """One pool. Raises `PoolNotFound`, naming those that exist."""
+
+    def remove_pool(self, name: str) -> bool:
+        """Remove a pool; False when there was none. Raises `Conflict` while it has reservations."""
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        """Reserve all of `wanted`, or nothing; return what then stands, in the same order.
+
+        For each one that is: the owner's own reservation in that pool, if it has one (whatever
+        its address); else the reservation that stands in the way (same address or same MAC,
+        another owner); else the wanted one itself. Nothing is written if any stands in the
+        way. Two of `wanted` that are in each other's way count the same: the first stands.
+        Raises `PoolNotFound`.
+        """
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        """Give up what these owners hold in the pool, in one transaction; return what was held.
+
+        Owners that hold nothing are passed over. Raises `PoolNotFound`.
+        """
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        """The reservations of one pool, or of all, by pool and address.
+
+        Raises `PoolNotFound` for a pool that is not there.
+        """
+
+    def close(self) -> None:
+        """Give back what the store holds open. Closing twice is fine."""
