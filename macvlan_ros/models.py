@@ -11,6 +11,7 @@ from netaddr import IPAddress, IPNetwork, IPRange
 __all__ = [
     "DEFAULT_POOL",
     "NETWORK_MODES",
+    "Attachment",
     "BridgeUse",
     "Dependency",
     "Device",
@@ -178,6 +179,15 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """Where a container stands on the macvlan network: its own address and MAC, for good."""
+
+    network: str
+    address: IPAddress
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
 class BridgeUse:
     """An additional network that a service joins beside the macvlan one.
 
@@ -199,8 +209,10 @@ class Service:
     """One service of a stack, resolved: no variable, relative path or default is left open.
 
     `owner` is what its address is reserved under: the container's name. `host` is "" when the
-    file names none. `address` is the one that the file asks for. None means: as the image has it.
-    Sizes are bytes, times seconds, `cpus` a fraction of cores.
+    file names none. `address` is the one that `x-macvlan-ros` asks for; `former_address` is an
+    `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
+    it lies on the LAN. None means: as the image has it. Sizes are bytes, times seconds, `cpus` a
+    number of cores.
     """
 
     name: str
@@ -208,6 +220,7 @@ class Service:
     container_name: str
     host: str = ""
     address: IPAddress | None = None
+    former_address: IPAddress | None = None
     mac: str = ""
     build: bool = False
     command: tuple[str, ...] | None = None
@@ -265,11 +278,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class HostEntry:
-    """One PC of the stack: its parent (name, MAC or subnet), its part of the pool, its engine."""
+    """One PC of the stack: its parent (name, MAC or subnet), its own LAN address if the file
+    says it, its part of the pool, its engine."""
 
     name: str
     parent: str = ""
-    range: IPRange | None = None
+    address: IPAddress | None = None
+    ranges: tuple[IPRange, ...] = ()
     docker: str = ""
 
 
