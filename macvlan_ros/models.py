@@ -77,8 +77,8 @@ class Link:
     """One interface of the host, and whether macvlan links can hang off it.
 
     `addresses` carry their prefix length. `gateway` is the default route's next hop through
-    this link, if it has one. `objection` says why it cannot be a parent ("" if it can);
-    `chosen` marks the one that is taken when nobody names another.
+    this link, if it has one. `objection` says why it cannot be a parent ("" if it can) and
+    `remedy` what to do about that; `chosen` marks the one that is taken when nobody names another.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Link:
     children: tuple[str, ...]
     objection: str = ""
     chosen: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
