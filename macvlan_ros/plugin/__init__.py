@@ -1,0 +1,1 @@
+"""The Docker plugin: libnetwork's remote network and IPAM drivers over the same core."""
