@@ -38,9 +38,15 @@ class Store(Protocol):
 
         For each one that is: the owner's own reservation in that pool, if it has one (whatever
         its address); else the reservation that stands in the way (same address or same MAC,
-        another owner); else the wanted one itself. Nothing is written if any stands in the
-        way. Two of `wanted` that are in each other's way count the same: the first stands.
-        Raises `PoolNotFound`.
+        another owner); else the wanted one itself, the very object, by which a caller tells
+        what it has made from what stood. Nothing is written if any stands in the way. Two of
+        `wanted` that are in each other's way count the same: the first stands. Raises
+        `PoolNotFound`.
+        """
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        """What these owners hold in the pool, in their order; those that hold nothing are
+        passed over. Costs by the number of owners, not of reservations. Raises `PoolNotFound`.
         """
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:

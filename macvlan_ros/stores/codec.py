@@ -1,0 +1,62 @@
+"""How pools and addresses are written down, the same in every store that writes."""
+
+from __future__ import annotations
+
+import json
+
+from netaddr import AddrFormatError
+
+from macvlan_ros.models import IPAddress, IPNetwork, IPRange, Pool
+
+_DIGITS = {"4": 8, "6": 32}
+
+
+class Undecodable(ValueError):
+    """What was read is not what any version of macvlan-ros writes."""
+
+
+def encode_address(address: IPAddress) -> str:
+    """'4' or '6' and the hexadecimal digits in full: sorts as addresses do, one way for each."""
+    version = str(address.version)
+    return f"{version}{int(address):0{_DIGITS[version]}x}"
+
+
+def decode_address(text: str) -> IPAddress:
+    """The inverse of `encode_address`. Raises Undecodable."""
+    try:
+        version, value = int(text[:1]), int(text[1:], 16)
+        if len(text) - 1 == _DIGITS[text[0]]:
+            return IPAddress(value, 4 if version == 4 else 6)
+    except (ValueError, KeyError, IndexError, AddrFormatError):
+        pass
+    raise Undecodable(f"{text!r} is not an address")
+
+
+def encode_pool(pool: Pool) -> str:
+    """A pool as one line of JSON."""
+    return json.dumps(
+        {
+            "subnet": str(pool.subnet),
+            "ranges": [str(part) for part in pool.ranges],
+            "exclude": [str(part) for part in pool.exclude],
+            "gateway": None if pool.gateway is None else str(pool.gateway),
+            "order": pool.order,
+        }
+    )
+
+
+def decode_pool(name: str, text: str) -> Pool:
+    """The inverse of `encode_pool`. Raises Undecodable."""
+    try:
+        fields = json.loads(text)
+        gateway = fields["gateway"]
+        return Pool(
+            name=name,
+            subnet=IPNetwork(fields["subnet"]),
+            ranges=tuple(IPRange(*part.split("-")) for part in fields["ranges"]),
+            exclude=tuple(IPRange(*part.split("-")) for part in fields["exclude"]),
+            gateway=None if gateway is None else IPAddress(gateway),
+            order=str(fields["order"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, AddrFormatError) as error:
+        raise Undecodable(f"pool {name!r} does not decode ({error})") from error

@@ -1,0 +1,91 @@
+"""A store that lasts as long as the process: for tests, and for trying things out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
+
+
+class MemoryStore:
+    """The store's promise, but for durability, kept with a lock and a few dictionaries."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pools: dict[str, Pool] = {}
+        self._held: dict[tuple[str, str], Reservation] = {}
+
+    def add_pool(self, pool: Pool) -> Pool:
+        with self._lock:
+            if check_new_pool(pool, self._pools.values()):
+                self._pools[pool.name] = pool
+            return self._pools[pool.name]
+
+    def pools(self) -> tuple[Pool, ...]:
+        with self._lock:
+            return tuple(self._pools[name] for name in sorted(self._pools))
+
+    def pool(self, name: str) -> Pool:
+        with self._lock:
+            self._check_pool(name)
+            return self._pools[name]
+
+    def remove_pool(self, name: str) -> bool:
+        with self._lock:
+            held = sum(1 for pool, _ in self._held if pool == name)
+            if held:
+                raise pool_in_use(name, held)
+            return self._pools.pop(name, None) is not None
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        with self._lock:
+            for pool in {want.pool for want in wanted}:
+                self._check_pool(pool)
+            held = dict(self._held)
+            by_address = {stands.address: stands for stands in held.values()}
+            by_mac = {stands.mac: stands for stands in held.values()}
+            result: list[Reservation] = []
+            free = True
+            for want in wanted:
+                key = (want.pool, want.owner)
+                stands = held.get(key) or by_address.get(want.address) or by_mac.get(want.mac)
+                if stands is None:
+                    stands = held[key] = by_address[want.address] = by_mac[want.mac] = want
+                free = free and (stands.pool, stands.owner) == key
+                result.append(stands)
+            if free:
+                self._held = held
+            return tuple(result)
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        with self._lock:
+            self._check_pool(pool)
+            keys = [(pool, owner) for owner in dict.fromkeys(owners)]
+            return tuple(self._held[key] for key in keys if key in self._held)
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        with self._lock:
+            self._check_pool(pool)
+            keys = [(pool, owner) for owner in dict.fromkeys(owners)]
+            return tuple(self._held.pop(key) for key in keys if key in self._held)
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        with self._lock:
+            if pool is not None:
+                self._check_pool(pool)
+            found = [held for held in self._held.values() if pool in (None, held.pool)]
+            return tuple(sorted(found, key=lambda held: (held.pool, held.address)))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _check_pool(self, name: str) -> None:
+        if name not in self._pools:
+            raise pool_not_found(name, self._pools)
+
+
+def _conforms(store: MemoryStore) -> Store:
+    return store

@@ -1,0 +1,65 @@
+"""What every store decides in the same way, and says in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from macvlan_ros.addresses import describe_ranges, shared_address
+from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
+from macvlan_ros.models import Pool
+
+
+def check_new_pool(pool: Pool, standing: Iterable[Pool]) -> bool:
+    """Whether `pool` has yet to be written: False when this very definition stands already.
+
+    Raises Conflict when its name stands for another definition, PoolOverlap when it and another
+    pool want the same address.
+    """
+    others = []
+    for other in standing:
+        if other == pool:
+            return False
+        if other.name == pool.name:
+            raise Conflict(
+                f"pool {pool.name!r} exists with another {_difference(other, pool)}; remove it "
+                f"first with: macvlan-ros pool rm {pool.name}, or take another name"
+            )
+        others.append(other)
+    for other in others:
+        shared = shared_address(pool, other)
+        if shared is not None:
+            raise PoolOverlap(
+                f"pool {pool.name!r} overlaps pool {other.name!r}: both have {shared}; give it "
+                "a --range of its own, or leave that address out with --exclude"
+            )
+    return True
+
+
+def pool_not_found(name: str, known: Iterable[str]) -> PoolNotFound:
+    """The error for a pool that is not there, naming those that are."""
+    names = ", ".join(sorted(known))
+    there = f"there is {names}" if names else "there is none yet"
+    return PoolNotFound(
+        f"no pool {name!r}: {there}; make one with: macvlan-ros pool add {name} --subnet CIDR"
+    )
+
+
+def pool_in_use(name: str, held: int) -> Conflict:
+    """The error for removing a pool out of which addresses are held."""
+    things = "1 address is" if held == 1 else f"{held} addresses are"
+    return Conflict(
+        f"pool {name!r} cannot be removed: {things} held in it; see them with: macvlan-ros list "
+        f"--pool {name}, free them with: macvlan-ros release --pool {name} NAME..."
+    )
+
+
+def _difference(old: Pool, new: Pool) -> str:
+    for word, here, there in (
+        ("subnet", str(old.subnet), str(new.subnet)),
+        ("range", describe_ranges(old), describe_ranges(new)),
+        ("gateway", str(old.gateway or "none"), str(new.gateway or "none")),
+        ("order", old.order, new.order),
+    ):
+        if here != there:
+            return f"{word} ({here}, not {there})"
+    return "list of exclusions"

@@ -1,0 +1,169 @@
+"""Reservations in one SQLite file: durable, shared by every process of this host.
+
+Write-ahead log, `synchronous=FULL`: what a method returned survives a power cut. Writing makes
+the file and its folder; reading never makes anything, and finds an empty store where there is
+no file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from sqlite3 import Connection
+
+from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.codec import decode_address, decode_pool, encode_address, encode_pool
+from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
+from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
+
+# Each step is one transaction, and takes the file from its place in the list to the next version.
+# Never change one that has been released: add another.
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        "CREATE TABLE pools (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID",
+        # An address is '4' or '6' and its hexadecimal digits in full, so that text sorts as
+        # addresses do, and each address can be written in one way only.
+        """CREATE TABLE reservations (
+            pool TEXT NOT NULL REFERENCES pools (name),
+            owner TEXT NOT NULL,
+            address TEXT NOT NULL UNIQUE,
+            mac TEXT NOT NULL UNIQUE,
+            host TEXT NOT NULL,
+            created TEXT NOT NULL,
+            PRIMARY KEY (pool, owner)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+_COLUMNS = "pool, owner, address, mac, host, created"
+_SELECT = f"SELECT {_COLUMNS} FROM reservations"
+
+
+class SqliteStore:
+    """The store's promise over one file.
+
+    `patience` bounds every wait, in seconds. `migrations` are the schema's steps.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        patience: float = 5.0,
+        migrations: Sequence[Migration] = MIGRATIONS,
+    ) -> None:
+        self._file = SqliteFile(
+            Path(path).expanduser().absolute(), patience=patience, migrations=migrations
+        )
+
+    def add_pool(self, pool: Pool) -> Pool:
+        with self._file.write() as db:
+            if check_new_pool(pool, _pools(db)):
+                db.execute("INSERT INTO pools VALUES (?, ?)", (pool.name, encode_pool(pool)))
+        return pool
+
+    def pools(self) -> tuple[Pool, ...]:
+        with self._file.read() as db:
+            return _pools(db)
+
+    def pool(self, name: str) -> Pool:
+        with self._file.read() as db:
+            return _pool(db, name)
+
+    def remove_pool(self, name: str) -> bool:
+        with self._file.write() as db:
+            query = "SELECT count(*) FROM reservations WHERE pool = ?"
+            (held,) = db.execute(query, (name,)).fetchone()
+            if held:
+                raise pool_in_use(name, held)
+            return db.execute("DELETE FROM pools WHERE name = ?", (name,)).rowcount > 0
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        with self._file.write() as db:
+            for name in dict.fromkeys(want.pool for want in wanted):
+                _pool(db, name)
+            stands = tuple(_reserve(db, want) for want in wanted)
+            pairs = zip(wanted, stands, strict=True)
+            if any((want.pool, want.owner) != (held.pool, held.owner) for want, held in pairs):
+                db.execute("ROLLBACK")
+        return stands
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        with self._file.read() as db:
+            _pool(db, pool)
+            return _held(db, pool, owners)
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        with self._file.write() as db:
+            _pool(db, pool)
+            held = _held(db, pool, owners)
+            db.executemany(
+                "DELETE FROM reservations WHERE pool = ? AND owner = ?",
+                [(pool, each.owner) for each in held],
+            )
+        return held
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        with self._file.read() as db:
+            if pool is None:
+                rows = db.execute(f"{_SELECT} ORDER BY pool, address")
+            else:
+                _pool(db, pool)
+                rows = db.execute(f"{_SELECT} WHERE pool = ? ORDER BY address", (pool,))
+            return tuple(_decode(row) for row in rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _pools(db: Connection) -> tuple[Pool, ...]:
+    return tuple(decode_pool(*row) for row in db.execute("SELECT * FROM pools ORDER BY name"))
+
+
+def _pool(db: Connection, name: str) -> Pool:
+    row = db.execute("SELECT * FROM pools WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise pool_not_found(name, [known for (known,) in db.execute("SELECT name FROM pools")])
+    return decode_pool(*row)
+
+
+def _held(db: Connection, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+    query = f"{_SELECT} WHERE pool = ? AND owner = ?"
+    rows = (db.execute(query, (pool, owner)).fetchone() for owner in dict.fromkeys(owners))
+    return tuple(_decode(row) for row in rows if row is not None)
+
+
+def _reserve(db: Connection, want: Reservation) -> Reservation:
+    """What stands for one wanted reservation, which is written when nothing does."""
+    address = encode_address(want.address)
+    for condition, values in (
+        ("pool = ? AND owner = ?", (want.pool, want.owner)),
+        ("address = ?", (address,)),
+        ("mac = ?", (want.mac,)),
+    ):
+        row = db.execute(f"{_SELECT} WHERE {condition}", values).fetchone()
+        if row is not None:
+            return _decode(row)
+    db.execute(
+        f"INSERT INTO reservations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        (want.pool, want.owner, address, want.mac, want.host, want.created),
+    )
+    return want
+
+
+def _decode(row: tuple[str, str, str, str, str, str]) -> Reservation:
+    pool, owner, address, mac, host, created = row
+    return Reservation(
+        pool=pool,
+        address=decode_address(address),
+        owner=owner,
+        mac=mac,
+        host=host,
+        created=created,
+    )
+
+
+def _conforms(store: SqliteStore) -> Store:
+    return store

@@ -1,0 +1,332 @@
+"""One SQLite file: its connections, its transactions, its schema.
+
+Connections are lent: one is in one thread's hands at a time and then goes back for the next to
+take, so a server with a thread for each request does not open the file for each.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote
+
+from macvlan_ros.errors import StoreDown
+from macvlan_ros.stores import sqlite_errors as errors
+from macvlan_ros.stores.codec import Undecodable
+
+Migration: TypeAlias = Sequence[str]
+
+# 'mvlr' in the file's header tells our files from other programs' databases.
+_APPLICATION_ID = 0x6D766C72
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it has open, and whether it is ready for writing."""
+
+    identity: tuple[int, int] | None = None
+    ready = False
+
+
+# What a fork carried into a child. SQLite forbids to use it there, or even to close it.
+_FORKED: list[_Connection] = []
+
+
+class SqliteFile:
+    """Transactions on one file. Every wait ends after `patience` seconds, in StoreDown."""
+
+    def __init__(self, path: Path, *, patience: float, migrations: Sequence[Migration]) -> None:
+        self._path = path
+        self._wal_path = path.with_name(path.name + "-wal")
+        self._lock_path = path.with_name(path.name + ".lock")
+        self._patience = patience
+        self._migrations = migrations
+        self._idle: deque[_Connection] = deque()
+        self._pid = os.getpid()
+        self._closed = False
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that may write: committed at the end, rolled back upon any error.
+
+        Makes folder, file and schema when they are missing. Raises StoreDown, Forbidden.
+        """
+        deadline = time.monotonic() + self._patience
+        with self._explained(writing=True):
+            _make_folder(self._path.parent)
+            # SQLite's own lock makes its waiters sleep for long; this one is only a faster queue.
+            with self._locked(fcntl.LOCK_EX, deadline), self._lent("rwc") as db:
+                self._begin(db, deadline)
+                yield db
+                if db.in_transaction:
+                    db.execute("COMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that sees one state of the file, or an empty store if there is no file.
+
+        Raises StoreDown, Forbidden.
+        """
+        deadline = time.monotonic() + self._patience
+        with self._explained(writing=False):
+            if not self._exists():
+                with closing(self._empty()) as db:
+                    yield db
+            elif os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK):
+                with self._lent("rw") as db:
+                    _wait_until(db, deadline)
+                    db.execute("BEGIN")
+                    if self._version(db) < len(self._migrations):
+                        db.execute("ROLLBACK")
+                        self._begin(db, deadline)
+                    yield db
+                    db.execute("COMMIT")
+            else:
+                with closing(self._copy(deadline)) as db:
+                    yield db
+
+    def close(self) -> None:
+        """Close what is open; the last process to do so folds the log into the file."""
+        self._closed = True
+        self._forget_forked()
+        if self._idle:
+            # Whoever reads the bare file holds this lock. A wait in vain must not stop the end.
+            deadline = time.monotonic() + self._patience
+            with suppress(StoreDown), self._locked(fcntl.LOCK_EX, deadline):
+                self._close_idle()
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _explained(self, *, writing: bool) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+            raise  # a mistake of ours, not the file's
+        except sqlite3.Error as error:
+            raise errors.explain_sqlite(error, self._path, writing=writing) from error
+        except Undecodable as error:
+            raise errors.damaged(self._path, str(error)) from error
+        except OSError as error:
+            raise errors.explain_system(error, self._path, writing=writing) from error
+
+    @contextmanager
+    def _locked(self, how: int, deadline: float) -> Iterator[None]:
+        """Hold the lock file, if there can be one. Raises StoreDown at the deadline."""
+        create = os.O_CREAT if how == fcntl.LOCK_EX else 0
+        try:
+            lock = os.open(self._lock_path, os.O_RDONLY | os.O_CLOEXEC | create, 0o644)
+        except OSError:
+            # Whoever may not make it may not write either, which SQLite will find.
+            yield
+            return
+        try:
+            pause = 0.0002
+            while not _try_lock(lock, how):
+                if time.monotonic() > deadline:
+                    raise errors.locked(self._path)
+                time.sleep(pause)
+                pause = min(pause * 2, 0.005)
+            yield
+        finally:
+            # Unlocked by name: a child forked meanwhile has this descriptor too.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            os.close(lock)
+
+    @contextmanager
+    def _lent(self, mode: str) -> Iterator[_Connection]:
+        """A connection for this thread alone; thrown away if SQLite or the system fails in it."""
+        self._forget_forked()
+        db = self._take_idle() or self._connect(mode)
+        try:
+            yield db
+        except (sqlite3.Error, OSError):
+            db.close()
+            raise
+        finally:
+            self._give_back(db)
+
+    def _take_idle(self) -> _Connection | None:
+        identity = self._identity()
+        while True:
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                return None
+            # Somebody may have moved the file away: writing on would be writing into nowhere.
+            if db.identity == identity:
+                return db
+            db.close()
+
+    def _give_back(self, db: _Connection) -> None:
+        try:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        except sqlite3.ProgrammingError:
+            return  # closed already
+        if self._closed:
+            db.close()
+        else:
+            self._idle.append(db)
+
+    def _connect(self, mode: str) -> _Connection:
+        db = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=self._patience,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.identity = self._identity()
+        return db
+
+    def _begin(self, db: _Connection, deadline: float) -> None:
+        """Begin a writing transaction on a file of the newest version."""
+        _wait_until(db, deadline)
+        if not db.ready:
+            self._version(db)  # before anything is changed in a file that may be another's
+            _persist(db, "PRAGMA journal_mode = WAL", deadline)
+            db.ready = True
+        while True:
+            _persist(db, "BEGIN IMMEDIATE", deadline)
+            version = self._version(db)
+            if version == len(self._migrations):
+                return
+            _migrate(db, self._migrations[version], version + 1)
+            db.execute("COMMIT")
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        """The schema's version. Raises StoreDown when it is too new, or not ours."""
+        (owner,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if owner == 0 and version == 0:
+            (things,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not things:
+                return 0
+        if owner != _APPLICATION_ID:
+            raise errors.foreign(self._path)
+        if version > len(self._migrations):
+            raise errors.newer(self._path, found=version, known=len(self._migrations))
+        return int(version)
+
+    def _exists(self) -> bool:
+        try:
+            return self._path.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_dev, found.st_ino)
+
+    def _empty(self) -> sqlite3.Connection:
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        for version, migration in enumerate(self._migrations, 1):
+            _migrate(db, migration, version)
+        return db
+
+    def _copy(self, deadline: float) -> sqlite3.Connection:
+        """What the file holds, in memory, for those who may only read.
+
+        SQLite needs to write beside a file with a log, even for reading. With an empty log the
+        file itself is whole, and stays so while the lock keeps our writers out; that nobody else
+        wrote is checked afterwards. With a log in use, a plain read-only connection will do.
+        """
+
+        def give_up(*_: int) -> None:
+            # Python would go on for ever while somebody else has the file locked.
+            if time.monotonic() > deadline:
+                raise errors.locked(self._path)
+
+        while True:
+            with self._locked(fcntl.LOCK_SH, deadline):
+                before = self._state()
+                at_rest = before[1] == 0
+                mode = "ro&immutable=1" if at_rest else "ro"
+                with closing(self._connect(mode)) as source:
+                    copy = sqlite3.connect(":memory:", isolation_level=None)
+                    _wait_until(source, deadline)
+                    source.backup(copy, progress=give_up)
+                if not at_rest or self._state() == before:
+                    break
+            copy.close()
+            if time.monotonic() > deadline:
+                raise errors.locked(self._path)
+        version = self._version(copy)
+        if 0 < version < len(self._migrations):
+            raise errors.older(self._path, found=version, known=len(self._migrations))
+        return copy if version else self._empty()
+
+    def _state(self) -> tuple[tuple[int, int, int], int]:
+        """The file's identity, size and time, and the size of its log."""
+        found = self._path.stat()
+        with suppress(FileNotFoundError):
+            return (found.st_ino, found.st_size, found.st_mtime_ns), self._wal_path.stat().st_size
+        return (found.st_ino, found.st_size, found.st_mtime_ns), 0
+
+    def _forget_forked(self) -> None:
+        if self._pid != os.getpid():
+            _FORKED.extend(self._idle)
+            self._idle = deque()
+            self._pid = os.getpid()
+
+
+def _migrate(db: sqlite3.Connection, migration: Migration, version: int) -> None:
+    for statement in migration:
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {version}")
+
+
+def _wait_until(db: sqlite3.Connection, deadline: float) -> None:
+    left = max(0, round((deadline - time.monotonic()) * 1000))
+    db.execute(f"PRAGMA busy_timeout = {left}")
+
+
+def _persist(db: sqlite3.Connection, statement: str, deadline: float) -> None:
+    """Execute, again and again where SQLite itself would not wait for a lock."""
+    while True:
+        try:
+            db.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _try_lock(lock: int, how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, durably, if they are missing."""
+    if folder.is_dir():
+        return
+    missing = [folder, *(above for above in folder.parents if not above.exists())]
+    for each in reversed(missing):
+        each.mkdir(mode=0o755, exist_ok=True)
+        above = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
