@@ -1,0 +1,187 @@
+"""Who gets which address: pools, allocation by name, claims, release.
+
+The order is always: choose what looks free, then reserve it in one atomic step of the store, and
+choose again if somebody else was quicker. Nothing is read first and written afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from macvlan_ros.addresses import check_name
+from macvlan_ros.errors import Conflict, InvalidRequest
+from macvlan_ros.models import DEFAULT_POOL, IPAddress, Pool, Reservation
+from macvlan_ros.search import Search, Surroundings, release_command
+from macvlan_ros.stores.base import Store
+
+__all__ = ["Allocation", "Ipam", "Surroundings"]
+
+# Each lost round means that somebody else got an address; from the second one on the choice is
+# spread at random, so 32 in a row do not happen unless something is wrong.
+_ROUNDS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What an owner holds now, and whether this very call reserved it."""
+
+    reservation: Reservation
+    new: bool
+
+
+class Ipam:
+    """Pools and reservations in a store, with an eye on what is around this host.
+
+    `surroundings` is asked at most once in a call, and only when something new is reserved.
+    `host` is this host's name, for the record.
+    """
+
+    def __init__(
+        self, store: Store, *, surroundings: Callable[[Pool], Surroundings], host: str
+    ) -> None:
+        self._store = store
+        self._surroundings = surroundings
+        self._host = host
+
+    def allocate(
+        self,
+        pool: str,
+        owners: Sequence[str],
+        *,
+        addresses: Mapping[str, IPAddress] | None = None,
+    ) -> tuple[Allocation, ...]:
+        """What each of `owners` holds, in their order; what is missing is reserved, all or none.
+
+        `addresses` claims a given address for an owner. An owner that holds an address keeps
+        it. Raises InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the
+        pool's), AddressInUse, Conflict (the owner holds another address than it claims),
+        PoolExhausted, and what the store raises.
+        """
+        claims = dict(addresses or {})
+        _check_request(owners, claims)
+        wanted = list(dict.fromkeys(owners))
+        known = {held.owner: held for held in self._store.held(pool, wanted)}
+        _check_kept(known, claims)
+        missing = [owner for owner in wanted if owner not in known]
+        made: dict[str, Allocation] = {}
+        if missing:
+            made = self._reserve(self._store.pool(pool), missing, claims)
+        return tuple(made.get(owner) or Allocation(known[owner], new=False) for owner in owners)
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        """Give up what these owners hold, and return it; the others are passed over."""
+        return self._store.release(pool, owners)
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        """What is held in one pool, or in all, by pool and address. Raises PoolNotFound."""
+        return self._store.reservations(pool)
+
+    def add_pool(self, pool: Pool) -> Pool:
+        """Add a pool; the same definition twice is fine. Raises Conflict, PoolOverlap."""
+        return self._store.add_pool(pool)
+
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools by name."""
+        return self._store.pools()
+
+    def pool(self, name: str) -> Pool:
+        """One pool. Raises PoolNotFound."""
+        return self._store.pool(name)
+
+    def remove_pool(self, name: str) -> bool:
+        """Remove a pool; False when there was none. Raises Conflict while addresses are held."""
+        return self._store.remove_pool(name)
+
+    def choose_pool(self, name: str | None = None) -> Pool | None:
+        """The pool that is meant: the named one, else "default", else the only one.
+
+        None when there is no pool at all and none was named. Raises PoolNotFound, and
+        InvalidRequest when there are several to choose from.
+        """
+        if name:
+            return self._store.pool(name)
+        pools = {pool.name: pool for pool in self._store.pools()}
+        if DEFAULT_POOL in pools:
+            return pools[DEFAULT_POOL]
+        if len(pools) > 1:
+            raise InvalidRequest(
+                f"several pools to choose from; add --pool, one of: {', '.join(pools)}"
+            )
+        return next(iter(pools.values()), None)
+
+    def _reserve(
+        self, pool: Pool, owners: Sequence[str], claims: Mapping[str, IPAddress]
+    ) -> dict[str, Allocation]:
+        search = Search(
+            pool,
+            self._surroundings(pool),
+            reservations=lambda: self._store.reservations(pool.name),
+            host=self._host,
+        )
+        search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
+        settled: dict[str, Allocation] = {}
+        for lost in range(_ROUNDS):
+            missing = [owner for owner in owners if owner not in settled]
+            chosen = search.choose(missing, claims, spread=lost)
+            if chosen is None:
+                shortage = search.explain_shortage(wanted=len(missing))
+                if shortage:
+                    raise shortage
+                continue
+            stands = self._store.reserve(chosen)
+            pairs = list(zip(chosen, stands, strict=True))
+            in_the_way = [(want, held) for want, held in pairs if not _same_owner(want, held)]
+            # Another process may have reserved for the very same owner just now.
+            kept = {held.owner: held for want, held in pairs if _is_older(want, held)}
+            _check_kept(kept, claims)
+            settled |= {owner: Allocation(held, new=False) for owner, held in kept.items()}
+            if not in_the_way:
+                return settled | {
+                    held.owner: Allocation(held, new=True) for want, held in pairs if want is held
+                }
+            search.learn(in_the_way, claims)
+            search.avoid_held()
+        raise Conflict(
+            f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "
+            "a row; try again"
+        )
+
+
+def _same_owner(one: Reservation, other: Reservation) -> bool:
+    return (one.pool, one.owner) == (other.pool, other.owner)
+
+
+def _is_older(want: Reservation, held: Reservation) -> bool:
+    """Whether what stands is the owner's own and was there before this call."""
+    return _same_owner(want, held) and held is not want
+
+
+def _check_request(owners: Sequence[str], claims: Mapping[str, IPAddress]) -> None:
+    if not owners:
+        raise InvalidRequest("no name given; say whom the address is for")
+    for owner in owners:
+        check_name(owner)
+    claimed: dict[IPAddress, str] = {}
+    for owner, address in claims.items():
+        if owner not in owners:
+            raise InvalidRequest(
+                f"address {address} is claimed for {owner!r}, who is not asked for"
+            )
+        other = claimed.setdefault(address, owner)
+        if other != owner:
+            raise InvalidRequest(
+                f"address {address} is claimed for both {other!r} and {owner!r}; one address is "
+                "for one name"
+            )
+
+
+def _check_kept(known: Mapping[str, Reservation], claims: Mapping[str, IPAddress]) -> None:
+    """Raises Conflict when an owner claims another address than it holds."""
+    for owner, held in known.items():
+        wanted = claims.get(owner, held.address)
+        if wanted != held.address:
+            raise Conflict(
+                f"{owner!r} holds {held.address} in pool {held.pool!r}, not {wanted}; to move it, "
+                f"first: {release_command(held.pool)} {owner}"
+            )

@@ -1,0 +1,207 @@
+"""The search for free addresses: what is taken, by the pool's rules, the store and the LAN."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from macvlan_ros.addresses import candidates, intervals, mac_of_owner, size, why_not
+from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
+from macvlan_ros.models import DEFAULT_POOL, IPAddress, IPNetwork, Pool, Reservation
+from macvlan_ros.spans import Span, count, merge, points, subtract
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is in use around this host, whatever the store says.
+
+    `addresses` maps an address to its holder's MAC ("" if unknown; lower case with colons) and
+    `labels` to words for people ("eth0 of this host"). `subnets` are those of Docker's other
+    networks with their names; the network that the pool itself is for must not be among them.
+    """
+
+    addresses: Mapping[IPAddress, str] = field(default_factory=dict)
+    labels: Mapping[IPAddress, str] = field(default_factory=dict)
+    subnets: Mapping[IPNetwork, str] = field(default_factory=dict)
+
+    def holder(self, address: IPAddress, *, but: str = "") -> str:
+        """Who is at the address, in words; "" if nobody, or only the one with the MAC `but`."""
+        for subnet, name in self.subnets.items():
+            if address in subnet:
+                return f"Docker's network {name!r} ({subnet})"
+        mac = self.addresses.get(address)
+        if mac is None or (but and mac == but):
+            return ""
+        label = self.labels.get(address, "somebody on the LAN")
+        return f"{label} ({mac})" if mac else label
+
+
+class Search:
+    """One call's search for free addresses: what is taken, and which MAC each owner would get."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        around: Surroundings,
+        *,
+        reservations: Callable[[], Sequence[Reservation]],
+        host: str,
+    ) -> None:
+        self._pool = pool
+        self._around = around
+        self._reservations = reservations
+        self._host = host
+        self._salts: dict[str, int] = {}
+        self._avoided: list[Span] = []
+        self._created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        version = pool.subnet.version
+        self._networks = [
+            (subnet.first, subnet.last) for subnet in around.subnets if subnet.version == version
+        ]
+        self._neighbours = {
+            int(address): mac
+            for address, mac in around.addresses.items()
+            if address.version == version
+        }
+
+    def check_claims(self, claims: Mapping[str, IPAddress]) -> None:
+        """Raises BadSubnet or AddressInUse for a claim that the pool or the LAN forbids."""
+        for owner, address in claims.items():
+            reason = why_not(self._pool, address)
+            if reason:
+                raise BadSubnet(
+                    f"address {address} for {owner!r} {reason}; choose another, or let one be "
+                    "chosen"
+                )
+            holder = self._around.holder(address, but=self._mac(owner))
+            if holder:
+                # An owner's name says more than the MAC of its container in a neighbour table.
+                self._refuse_held(owner, address)
+                raise AddressInUse(
+                    f"address {address} for {owner!r} is in use by {holder}; choose another, "
+                    "or let one be chosen"
+                )
+
+    def choose(
+        self, owners: Sequence[str], claims: Mapping[str, IPAddress], *, spread: int
+    ) -> list[Reservation] | None:
+        """An address for each owner, claims as they are; None when there are too few.
+
+        With `spread` above 1, addresses are drawn from the first 2**spread candidates, so that
+        processes that search side by side stop choosing the same ones.
+        """
+        taken = {int(claims[owner]) for owner in owners if owner in claims}
+        wanted = []
+        for owner in owners:
+            address = claims.get(owner)
+            if address is None:
+                address = self._next_free(owner, taken, spread)
+            if address is None:
+                return None
+            taken.add(int(address))
+            wanted.append(
+                Reservation(
+                    pool=self._pool.name,
+                    address=address,
+                    owner=owner,
+                    mac=self._mac(owner),
+                    host=self._host,
+                    created=self._created,
+                )
+            )
+        return wanted
+
+    def learn(
+        self,
+        in_the_way: Sequence[tuple[Reservation, Reservation]],
+        claims: Mapping[str, IPAddress],
+    ) -> None:
+        """Take in why a round was lost. Raises AddressInUse when a claim can never succeed."""
+        for want, held in in_the_way:
+            if want.address == held.address and want.owner in claims:
+                raise _held_by_another(held)
+            if want.mac == held.mac:
+                self._salts[want.owner] = self._salts.get(want.owner, 0) + 1
+
+    def avoid_held(self) -> None:
+        """Pass over everything that is held by now."""
+        self._avoided = self._held_points()
+
+    def explain_shortage(self, *, wanted: int) -> PoolExhausted | None:
+        """Why `choose` found too few: reservations, or the LAN? None if there are enough now."""
+        self.avoid_held()
+        name, total = self._pool.name, size(self._pool)
+        parts = subtract(intervals(self._pool), self._avoided)
+        free = count(parts)
+        usable = count(subtract(parts, self._in_use("")))
+        held, remedy = total - free, f"free one with: {release_command(name)} NAME"
+        if usable >= wanted:
+            return None
+        if not free:
+            return PoolExhausted(
+                f"pool {name!r} is full ({held} of {total} addresses held); {remedy}"
+            )
+        if not usable:
+            return PoolExhausted(
+                f"pool {name!r} has no address left: {held} of {total} are held, and the other "
+                f"{free} are in use ({self._examples(parts)}); {remedy}, or add a pool where the "
+                "LAN is free"
+            )
+        return PoolExhausted(
+            f"pool {name!r} has {usable} of {total} addresses left, and {wanted} are wanted; "
+            f"{remedy}, or ask for fewer"
+        )
+
+    def _held_points(self) -> list[Span]:
+        return points(int(held.address) for held in self._reservations())
+
+    def _refuse_held(self, owner: str, address: IPAddress) -> None:
+        for held in self._reservations():
+            if held.address == address and held.owner != owner:
+                raise _held_by_another(held)
+
+    def _mac(self, owner: str) -> str:
+        salt = self._salts.get(owner, 0)
+        return mac_of_owner(self._pool.name, owner, host=self._host, salt=salt)
+
+    def _in_use(self, mac: str) -> list[Span]:
+        """What the surroundings forbid an owner with this MAC, who is no obstacle to itself."""
+        foreign = (value for value, other in self._neighbours.items() if not mac or other != mac)
+        return merge([*self._networks, *points(foreign)])
+
+    def _next_free(self, owner: str, taken: set[int], spread: int) -> IPAddress | None:
+        without = merge([*self._avoided, *self._in_use(self._mac(owner))])
+        order = candidates(self._pool, owner, without=without)
+        free = (address for address in order if int(address) not in taken)
+        if spread < 2:
+            return next(free, None)
+        # Imported here, for it is needed only when processes collide.
+        from random import choice
+
+        among = list(islice(free, 2 ** min(spread, 10)))
+        return choice(among) if among else None
+
+    def _examples(self, free: Sequence[Span]) -> str:
+        shown = []
+        for address in sorted(self._around.addresses):
+            if any(first <= int(address) <= last for first, last in free):
+                shown.append(f"{address} by {self._around.holder(address)}")
+        shown += [
+            f"{subnet} by Docker's network {name!r}"
+            for subnet, name in self._around.subnets.items()
+        ]
+        return ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "")
+
+
+def release_command(pool: str) -> str:
+    """What a user types to free addresses of a pool, up to the names."""
+    return "macvlan-ros release" + ("" if pool == DEFAULT_POOL else f" --pool {pool}")
+
+
+def _held_by_another(held: Reservation) -> AddressInUse:
+    return AddressInUse(
+        f"address {held.address} is held by {held.owner!r} in pool {held.pool!r}; choose another, "
+        f"or free it with: {release_command(held.pool)} {held.owner}"
+    )
