@@ -213,7 +213,7 @@ class Service:
     file names none. `address` is the one that `x-macvlan-ros` asks for; `former_address` is an
     `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
     it lies on the LAN. None means: as the image has it. Sizes are bytes, times seconds, `cpus` a
-    number of cores.
+    number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
     """
 
     name: str
@@ -271,6 +271,7 @@ class Service:
     bridges: tuple[BridgeUse, ...] = ()
     platform: str | None = None
     pull_policy: str = "missing"
+    ros: str = ""
 
     @property
     def owner(self) -> str:
@@ -296,6 +297,7 @@ class Stack:
     `subnet` None is the parent's ("auto"). `master` is a service's name, "host:NAME", or a URI;
     "" when the stack names none. `volumes` maps a Docker volume's name to whether it is external.
     `notes` are what was replaced or ignored and why, one sentence each, for people to read.
+    `services` has all of them, those of inactive profiles too; `profiles` are the active ones.
     """
 
     name: str
@@ -312,4 +314,5 @@ class Stack:
     hosts: Mapping[str, HostEntry] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
     volumes: Mapping[str, bool] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

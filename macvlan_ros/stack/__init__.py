@@ -1,0 +1,11 @@
+"""Stacks: a Compose file with its `x-macvlan-ros` section, read into a `Stack`.
+
+`load` is the way in. Every key is read, noted or refused; an error names the file, the line, the
+service and the key. Nothing here talks to Docker or to the network.
+"""
+
+from .files import find_files
+from .loading import load
+from .selection import replace_network, select
+
+__all__ = ["find_files", "load", "replace_network", "select"]

@@ -1,0 +1,205 @@
+"""Loading: files -> one tree of nodes -> a Stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import StackFileError
+from ..models import NETWORK_MODES, Service, Stack
+from . import section as own
+from .context import Context
+from .files import name_project, read_variables
+from .interpolation import interpolate
+from .merging import merge, strip
+from .mounts import NamedVolume, named_volumes
+from .networks import DeclaredNetwork, declared
+from .nodes import Node, did_you_mean
+from .selection import check_dependencies, clash, enabled
+from .services import Surroundings, check_name, container_name, service
+from .yamlfile import read
+
+_TOP_KEYS = ("version", "name", "services", "networks", "volumes", own.SECTION)
+_REFUSED = {
+    "include": "name the files with -f, one after the other",
+    "configs": "mount the file with a service's 'volumes' instead",
+    "secrets": "mount the file with a service's 'volumes' instead",
+    "models": "remove it",
+}
+
+
+def load(
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str] | None = None,
+    profiles: Sequence[str] = (),
+    project_name: str | None = None,
+    env_files: Sequence[Path] = (),
+) -> Stack:
+    """Read a stack from its files, later ones laid over earlier ones by Compose's rules.
+
+    `environ` is the caller's environment (None: this process's); over the .env file in the first
+    file's folder, or over `env_files`, it gives the variables. Relative paths start at that folder.
+    `profiles` are active beside those of COMPOSE_PROFILES. Raises StackFileError, one sentence
+    that names file, line, service and key.
+    """
+    if not paths:
+        raise StackFileError("no stack file was named; name one with -f FILE")
+    folder = Path(paths[0]).absolute().parent
+    environ = os.environ if environ is None else environ
+    context = Context(project="", folder=folder, variables={}, network="")
+    variables = read_variables(
+        folder, environ, env_files, lambda name: context.unset(name, str(folder / ".env"))
+    )
+    trees = [read(Path(path)) for path in paths]
+    project = _project(trees, project_name, variables, context)
+    context = replace(
+        context, project=project, variables={**variables, "COMPOSE_PROJECT_NAME": project}
+    )
+    tree = trees[0]
+    for index, raw in enumerate(trees):
+        done = _interpolated(raw, context)
+        tree = merge(tree, done) if index else done
+    tree = strip(tree)
+    entries = _top_level(tree, context)
+    context = replace(context, network=own.network_name(entries.get(own.SECTION)))
+    active = (*profiles, *_words(variables.get("COMPOSE_PROFILES", "")))
+    stack = _stack(tree, entries, context, tuple(dict.fromkeys(active)))
+    return replace(stack, files=tuple(str(path) for path in paths))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _project(
+    trees: Sequence[Node], wanted: str | None, variables: Mapping[str, str], context: Context
+) -> str:
+    """The name that the last file gives counts. It may hold variables, but not itself."""
+    named = [tree.mapping()["name"] for tree in trees if "name" in tree.mapping()]
+    node = named[-1] if named else None
+    if node is not None:
+        node = interpolate(
+            node,
+            variables.get,
+            unset=lambda name, at: context.unset(name, f"{at.file}:{at.line}"),
+        )
+    return name_project(wanted, variables, node, context.folder)
+
+
+def _interpolated(tree: Node, context: Context) -> Node:
+    def is_extension(node: Node) -> bool:
+        place = node.path[-1] if node.path else ""
+        depth = len(node.path)
+        top = depth == 1 or (depth == 3 and node.path[0] == "services")
+        return top and place.startswith("x-") and place != own.SECTION
+
+    return interpolate(
+        tree,
+        context.variables.get,
+        unset=lambda name, node: context.unset(name, f"{node.file}:{node.line}"),
+        skip=is_extension,
+    )
+
+
+def _top_level(tree: Node, context: Context) -> dict[str, Node]:
+    entries = {}
+    for key, node in tree.mapping().items():
+        if key in _REFUSED and not node.absent:
+            raise node.error(f"is not supported; {_REFUSED[key]}")
+        if key not in (*_TOP_KEYS, *_REFUSED):
+            near = did_you_mean(key, _TOP_KEYS)
+            if key.startswith("x-"):
+                if near.endswith(f"{own.SECTION!r}?"):
+                    context.note(f"the section {key!r} is ignored{near}")
+                continue
+            raise node.error(f"is not a key of a stack{near}")
+        if not node.absent:
+            entries[key] = node
+    if not entries.get("services", tree).mapping() or "services" not in entries:
+        raise StackFileError(f"{tree.file}:{tree.line}: has no services; add some under 'services'")
+    return entries
+
+
+def _stack(
+    tree: Node, entries: Mapping[str, Node], context: Context, active: tuple[str, ...]
+) -> Stack:
+    section = own.section(entries.get(own.SECTION))
+    networks = declared(entries.get("networks"), context)
+    section = _with_network(section, networks, context)
+    volumes = named_volumes(entries.get("volumes"), context)
+    nodes = entries["services"].mapping()
+    for name, node in nodes.items():
+        check_name(name, node)
+        node.mapping()
+    containers = {name: container_name(name, node) for name, node in nodes.items()}
+    around = Surroundings(section, networks, volumes, containers, section.subnet)
+    services = {name: service(name, node, around, context) for name, node in nodes.items()}
+    check_dependencies(services)
+    stack = Stack(
+        name=context.project,
+        files=(tree.file,),
+        network=section.network,
+        pool=section.pool,
+        subnet=section.subnet,
+        gateway=section.gateway,
+        ranges=section.ranges,
+        exclude=section.exclude,
+        parent=section.parent,
+        mode=section.mode,
+        master=own.master(section.master, nodes, section.hosts),
+        hosts=section.hosts,
+        services=services,
+        volumes=_used(volumes, services.values()),
+        profiles=active,
+        notes=tuple(context.notes),
+    )
+    _check_together(stack, nodes)
+    return stack
+
+
+def _with_network(
+    section: own.Section, networks: Mapping[str, DeclaredNetwork], context: Context
+) -> own.Section:
+    """What the file's own macvlan network says about the LAN, where the section says nothing."""
+    lan = [network for network in networks.values() if network.describes_lan]
+    chosen = next((net for net in lan if context.network in (net.key, net.name)), None)
+    chosen = chosen or (lan[0] if lan else None)
+    if chosen is None:
+        return section
+    options = chosen.driver_options
+    said = section.given
+    subnet = chosen.subnets[0] if chosen.subnets else None
+    # its subnet, gateway and range belong together: one of them in the section voids all three
+    whole = not said & {"subnet", "gateway", "range"}
+    context.note(
+        f"network {chosen.key!r} ({chosen.driver}) is made by macvlan-ros, as {context.network!r}"
+    )
+    return replace(
+        section,
+        parent=section.parent if "parent" in said else options.get("parent", ""),
+        mode=section.mode if "mode" in said else _mode(options.get("macvlan_mode", "bridge")),
+        subnet=subnet if whole else section.subnet,
+        gateway=chosen.gateway if whole else section.gateway,
+        ranges=chosen.ranges if whole else section.ranges,
+    )
+
+
+def _mode(text: str) -> str:
+    return text if text in NETWORK_MODES else "bridge"
+
+
+def _used(volumes: Mapping[str, NamedVolume], services: Iterable[Service]) -> dict[str, bool]:
+    """Docker's volumes that some service mounts, and whether each must exist already."""
+    wanted = {mount.source for one in services for mount in one.mounts if mount.kind == "volume"}
+    return {one.name: one.external for one in volumes.values() if one.name in wanted}
+
+
+def _check_together(stack: Stack, nodes: Mapping[str, Node]) -> None:
+    found = clash(enabled(stack))
+    if found is not None:
+        entries = nodes[found.service].mapping()
+        place = entries.get(found.key) or entries.get(own.SECTION) or nodes[found.service]
+        raise place.error(found.problem)

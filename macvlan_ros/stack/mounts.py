@@ -1,0 +1,259 @@
+"""Mounts and devices: volumes in their short and long form, tmpfs, devices, GPUs.
+
+Sources: the Compose Specification, "services"; compose-go's `format.ParseVolume`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..models import Device, DeviceRequest, Mount
+from .context import Context
+from .nodes import Node, child, did_you_mean, shorten, take
+from .values import size, text_pairs
+
+_PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
+_MODES = frozenset(("z", "Z", "cached", "consistent", "delegated", "nocopy", *_PROPAGATION))
+_KINDS = ("bind", "volume", "tmpfs")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedVolume:
+    """A volume of the stack: Docker's name for it, and whether it must exist already."""
+
+    name: str
+    external: bool = False
+
+
+def named_volumes(node: Node | None, context: Context) -> dict[str, NamedVolume]:
+    """The top-level `volumes`, by key. Raises StackFileError for what cannot be made."""
+    found: dict[str, NamedVolume] = {}
+    for key, volume in (node.mapping() if node else {}).items():
+        keys = ("name", "external", "driver", "driver_opts", "labels")
+        entries = volume.known(keys, " of a volume")
+        external, old_name = external_name(entries.get("external"))
+        if "driver" in entries and entries["driver"].string() not in ("local", "default"):
+            raise entries["driver"].error(
+                "must be 'local'; make the volume with docker volume create and declare it external"
+            )
+        if "driver_opts" in entries and entries["driver_opts"].mapping():
+            raise entries["driver_opts"].error(
+                "is not supported; make the volume with docker volume create --opt … and declare "
+                "it external"
+            )
+        if "labels" in entries:
+            context.note(f"the labels of volume {key!r} are ignored")
+        default = key if external else f"{context.project}_{key}"
+        name = take(entries, "name", Node.string, old_name or default)
+        found[key] = NamedVolume(name, external)
+    return found
+
+
+def external_name(node: Node | None) -> tuple[bool, str]:
+    """`external: true`, and the old form `external: {name: NAME}` with its name."""
+    if node is None:
+        return False, ""
+    if isinstance(node.value, dict):
+        entries = node.known(("name",))
+        return True, take(entries, "name", Node.string, "")
+    return node.boolean(), ""
+
+
+def mounts(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> tuple[Mount, ...]:
+    """A service's `volumes`. Where two have one target, the later one stands."""
+    found: dict[str, Mount] = {}
+    for item in node.items():
+        if isinstance(item.value, dict):
+            mount = _long_form(item, context, volumes)
+        else:
+            mount = _short_form(item, context, volumes)
+        found[mount.target] = mount
+    return tuple(found.values())
+
+
+def _short_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> Mount:
+    text = node.string()
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise node.error(f"has more than two ':' in {shorten(text)}; use the long form")
+    if len(parts) == 1:
+        return Mount("volume", "", _target(node, parts[0]))
+    source, target = parts[0], _target(node, parts[1])
+    read_only, mode = _modes(node, parts[2]) if len(parts) == 3 else (False, "")
+    if not source:
+        raise node.error(f"has nothing before the ':' in {shorten(text)}")
+    if source[0] in "/.~":
+        path = context.path(child(node, "source", source))
+        return Mount("bind", path, target, read_only, create_source=True, mode=mode)
+    name = _volume(node, source, volumes)
+    return Mount("volume", name, target, read_only, mode=mode)
+
+
+def _target(node: Node, text: str) -> str:
+    if not text.startswith("/"):
+        what = shorten(text) if text else "nothing"
+        raise node.error(f"must have an absolute path in the container, has {what}")
+    return posixpath.normpath("/" + text.lstrip("/"))
+
+
+def _modes(node: Node, text: str) -> tuple[bool, str]:
+    read_only, kept = False, []
+    for word in text.split(","):
+        if word in ("ro", "rw", ""):
+            read_only = word == "ro" or (read_only and not word)
+        elif word in _MODES:
+            kept.append(word)
+        else:
+            known = ("ro", "rw", *_MODES)
+            raise node.error(f"has an unknown mode {shorten(word)}{did_you_mean(word, known)}")
+    return read_only, ",".join(kept)
+
+
+def _volume(node: Node, key: str, volumes: Mapping[str, NamedVolume]) -> str:
+    if key not in volumes:
+        raise node.error(
+            f"names the volume {key!r}, which the top-level 'volumes' does not declare"
+            f"{did_you_mean(key, volumes)}; declare it there, or write ./{key} for a folder"
+        )
+    return volumes[key].name
+
+
+def _long_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> Mount:
+    keys = ("type", "source", "target", "read_only", "consistency", *_KINDS)
+    entries = node.known(keys, " of a volume")
+    kind = take(entries, "type", Node.string, "")
+    if kind not in _KINDS:
+        raise entries.get("type", node).error(
+            f"must have a type of {', '.join(_KINDS)}" + (f", has {kind!r}" if kind else "")
+        )
+    if "target" not in entries:
+        raise node.error("has no 'target'")
+    for other in _KINDS:
+        if other in entries and other != kind:
+            raise entries[other].error(f"has no meaning for a mount of type {kind!r}")
+    options = entries.get(kind, child(node, kind, None))
+    mode = [entries["consistency"].string()] if "consistency" in entries else []
+    source = entries.get("source")
+    read_only = "read_only" in entries and entries["read_only"].boolean()
+    target = _target(entries["target"], entries["target"].string())
+    if kind == "bind":
+        return _bind(node, options, context, target=target, read_only=read_only, mode=mode)
+    if kind == "tmpfs":
+        if source is not None:
+            raise source.error("has no meaning for a tmpfs")
+        return _tmpfs(options, target, read_only)
+    nocopy = options.known(("nocopy",), " of a volume's options").get("nocopy")
+    if nocopy is not None and nocopy.boolean():
+        mode.append("nocopy")
+    name = _volume(source, source.string(), volumes) if source is not None else ""
+    return Mount("volume", name, target, read_only, mode=",".join(mode))
+
+
+def _bind(
+    node: Node, options: Node, context: Context, *, target: str, read_only: bool, mode: list[str]
+) -> Mount:
+    source = node.mapping().get("source")
+    if source is None or source.absent:
+        raise node.error("must have a 'source', as every bind mount")
+    known = options.known(("propagation", "create_host_path", "selinux"), " of a bind's options")
+    for key, allowed in (("propagation", _PROPAGATION), ("selinux", ("z", "Z"))):
+        if key in known:
+            word = known[key].string()
+            if word not in allowed:
+                raise known[key].error(f"must be one of {', '.join(allowed)}, is {shorten(word)}")
+            mode.append(word)
+    create = take(known, "create_host_path", Node.boolean, True)
+    path = context.path(source)
+    return Mount("bind", path, target, read_only, create_source=create, mode=",".join(mode))
+
+
+def _tmpfs(options: Node, target: str, read_only: bool) -> Mount:
+    known = options.known(("size", "mode"), " of a tmpfs's options")
+    limit = take(known, "size", size, None)
+    mode = f"mode={known['mode'].integer():o}" if "mode" in known else ""
+    return Mount("tmpfs", "", target, read_only, mode=mode, size=limit)
+
+
+def tmpfs(node: Node) -> dict[str, str]:
+    """`tmpfs`: one target or a list of them, each with its options after a ':'."""
+    found = {}
+    for item in node.one_or_many():
+        target, _, options = item.string().partition(":")
+        found[_target(item, target)] = options
+    return found
+
+
+def devices(node: Node) -> tuple[Device, ...]:
+    """`devices`: SOURCE[:TARGET[:PERMISSIONS]] or a mapping. Where two have one target, the
+    later one stands."""
+    found: dict[str, Device] = {}
+    for item in node.items():
+        if isinstance(item.value, dict):
+            entries = item.known(("source", "target", "permissions"), " of a device")
+            if "source" not in entries:
+                raise item.error("has no 'source'")
+            parts = [entries["source"].string()]
+            parts.append(take(entries, "target", Node.string, parts[0]))
+            if "permissions" in entries:
+                parts.append(entries["permissions"].string())
+        else:
+            parts = item.string().split(":")
+        device = _device(item, parts)
+        found[device.target] = device
+    return tuple(found.values())
+
+
+def _device(node: Node, parts: list[str]) -> Device:
+    if len(parts) == 2 and _is_permissions(parts[1]):
+        parts = [parts[0], parts[0], parts[1]]
+    if len(parts) > 3:
+        raise node.error(f"has more than two ':' in {shorten(':'.join(parts))}")
+    source, target, permissions = (parts + [parts[0], "rwm"][len(parts) - 1 :])[:3]
+    if not source.startswith("/") or not target.startswith("/"):
+        raise node.error(
+            f"must be a device's absolute path, such as /dev/video0:/dev/video0:rwm, is "
+            f"{shorten(':'.join(parts))}"
+        )
+    if not _is_permissions(permissions):
+        raise node.error(f"must have permissions of r, w and m, has {shorten(permissions)}")
+    return Device(source, target, permissions)
+
+
+def _is_permissions(text: str) -> bool:
+    return 0 < len(text) <= 3 and set(text) <= set("rwm") and len(set(text)) == len(text)
+
+
+def device_requests(node: Node) -> tuple[DeviceRequest, ...]:
+    """`gpus`, and `deploy.resources.reservations.devices`: "all" or a list of requests."""
+    if isinstance(node.value, (str, int)):
+        return (DeviceRequest(count=_count(node)),)
+    return tuple(_request(item) for item in node.items("'all' or a list"))
+
+
+def _count(node: Node) -> int:
+    if isinstance(node.value, str) and node.value == "all":
+        return -1
+    count = node.integer() if node.text.lstrip("-").isdigit() else -2
+    if count < -1:
+        raise node.error(f"must be 'all' or a number, is {node.kind}")
+    return count
+
+
+def _request(node: Node) -> DeviceRequest:
+    keys = ("driver", "count", "device_ids", "capabilities", "options")
+    entries = node.known(keys, " of a device request")
+    if "count" in entries and "device_ids" in entries:
+        raise node.error("has both 'count' and 'device_ids'; keep one of the two")
+    ids = take(entries, "device_ids", Node.strings, ())
+    count = take(entries, "count", _count, None)
+    wanted = take(entries, "capabilities", Node.strings, ("gpu",))
+    return DeviceRequest(
+        driver=take(entries, "driver", Node.string, ""),
+        # Compose takes every device when the request does not say how many
+        count=-1 if count is None and not ids else count,
+        device_ids=ids,
+        capabilities=(wanted,),
+        options=take(entries, "options", text_pairs, {}),
+    )

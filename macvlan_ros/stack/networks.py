@@ -1,0 +1,239 @@
+"""Networks: which of a service's networks the macvlan one replaces, and which stay beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netaddr import IPNetwork, IPRange
+
+from ..models import BridgeUse, IPAddress
+from .context import Context
+from .mounts import external_name
+from .nodes import Node, did_you_mean, take
+from .values import address, mac, ranges, subnet, text_pairs
+
+#: Drivers whose network the macvlan one takes the place of.
+_REPLACED = ("overlay", "macvlan", "ipvlan", "macvlan-ros", "host")
+
+_KEYS = [
+    "name",
+    "driver",
+    "driver_opts",
+    "external",
+    "internal",
+    "attachable",
+    "enable_ipv4",
+    "enable_ipv6",
+    "ipam",
+    "labels",
+]
+_USE_KEYS = [
+    "aliases",
+    "ipv4_address",
+    "ipv6_address",
+    "mac_address",
+    "priority",
+    "gw_priority",
+    "link_local_ips",
+    "driver_opts",
+    "interface_name",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredNetwork:
+    """One of the stack's top-level networks. `replaced` is True when the macvlan network takes its
+    place. `parent`, `mode`, `subnets`, `gateway` and `ranges` are what a macvlan network of
+    Compose's own says about the LAN."""
+
+    key: str
+    name: str
+    driver: str = ""
+    external: bool = False
+    internal: bool = False
+    replaced: bool = False
+    driver_options: Mapping[str, str] = field(default_factory=dict)
+    subnets: tuple[IPNetwork, ...] = ()
+    gateway: IPAddress | None = None
+    ranges: tuple[IPRange, ...] = ()
+
+    @property
+    def describes_lan(self) -> bool:
+        """True when the file says itself how a macvlan network is to be made."""
+        return self.driver in ("macvlan", "ipvlan", "macvlan-ros") and not self.external
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """How a service is attached: what it says about the macvlan network, and the bridges."""
+
+    former_address: IPAddress | None = None
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
+    bridges: tuple[BridgeUse, ...] = ()
+
+
+def declared(node: Node | None, context: Context) -> dict[str, DeclaredNetwork]:
+    """The top-level `networks`, by key. Raises StackFileError."""
+    entries = node.mapping() if node else {}
+    return {key: _declared(key, entry, context) for key, entry in entries.items()}
+
+
+def _declared(key: str, node: Node, context: Context) -> DeclaredNetwork:
+    entries = node.known(_KEYS, " of a network")
+    external, old_name = external_name(entries.get("external"))
+    driver = take(entries, "driver", Node.string, "")
+    default = key if external else f"{context.project}_{key}"
+    name = take(entries, "name", Node.string, old_name or default)
+    if driver in ("none", "null") or (external and name == "none"):
+        raise node.error("is the network of no connection, and ROS needs one; remove it")
+    if external and name == "host":
+        driver = "host"
+    subnets, gateway, parts = take(entries, "ipam", _ipam, ((), None, ()))
+    network = DeclaredNetwork(
+        key=key,
+        name=name,
+        driver="" if driver in ("default", "bridge") else driver,
+        external=external,
+        internal="internal" in entries and entries["internal"].boolean(),
+        replaced=key == "default" or driver in _REPLACED or context.network in (key, name),
+        driver_options=take(entries, "driver_opts", text_pairs, {}),
+        subnets=subnets,
+        gateway=gateway,
+        ranges=parts,
+    )
+    if not network.replaced and (gateway is not None or parts):
+        context.note(
+            f"network {key!r}: its gateway and ip_range are left to Docker, only its subnet is used"
+        )
+    if "labels" in entries:
+        context.note(f"network {key!r}: its labels are ignored")
+    return network
+
+
+def _ipam(
+    node: Node,
+) -> tuple[tuple[IPNetwork, ...], IPAddress | None, tuple[IPRange, ...]]:
+    entries = node.known(("driver", "config", "options"), " of ipam")
+    if "driver" in entries and entries["driver"].string() not in ("default", "macvlan-ros"):
+        raise entries["driver"].error("must be 'default'; other address drivers are not supported")
+    if "options" in entries and entries["options"].mapping():
+        raise entries["options"].error("is not supported; remove it")
+    subnets, gateways, parts = [], [], []
+    for item in take(entries, "config", Node.items, []:)
+        known = item.known(("subnet", "gateway", "ip_range", "aux_addresses"), " of an ipam config")
+        if "aux_addresses" in known:
+            raise known["aux_addresses"].error("is not supported; use x-macvlan-ros.exclude")
+        subnets += [subnet(known["subnet"])] if "subnet" in known else []
+        gateways += [address(known["gateway"])] if "gateway" in known else []
+        parts += take(known, "ip_range", ranges, [])
+    return tuple(subnets), gateways[0] if gateways else None, tuple(parts)
+
+
+def attached(
+    service: str,
+    entries: Mapping[str, Node],
+    networks: Mapping[str, DeclaredNetwork],
+    context: Context,
+) -> Attached:
+    """How a service is attached, from its `networks`, `network_mode` and `mac_address`.
+
+    Raises StackFileError for a network that is not declared, and for a mode that leaves the
+    container without a network of its own.
+    """
+    node, mode = entries.get("networks"), entries.get("network_mode")
+    if mode is not None:
+        if node is not None:
+            raise mode.error("cannot stand beside 'networks'; remove one of the two")
+        _check_mode(service, mode, context)
+    own_mac = take(entries, "mac_address", mac, "")
+    uses = node.named() if node is not None else {}
+    if not uses:
+        return Attached(mac=own_mac)
+    on_lan: list[_Use] = []
+    bridges: list[BridgeUse] = []
+    for key, use_node in uses.items():
+        network = networks.get(key)
+        if network is None and key not in ("default", context.network):
+            raise use_node.error(
+                f"is not declared in the top-level 'networks'{did_you_mean(key, networks)}"
+            )
+        use = _use(use_node)
+        if network is None or network.replaced:
+            on_lan.append(use)
+            _note_replaced(key, network, context)
+        else:
+            bridges.append(_bridge(use_node, network, use))
+    return Attached(
+        former_address=next((use.address for use in on_lan if use.address is not None), None),
+        mac=own_mac or next((use.mac for use in on_lan if use.mac), ""),
+        aliases=tuple(dict.fromkeys(alias for use in on_lan for alias in use.aliases)),
+        bridges=tuple(bridges),
+    )
+
+
+def _check_mode(service: str, node: Node, context: Context) -> None:
+    mode = node.string()
+    if mode in ("host", "bridge", "default", ""):
+        if mode in ("host", "bridge"):
+            context.note(
+                f"service {service!r}: network_mode {mode!r} is replaced by the macvlan network "
+                f"{context.network!r}"
+            )
+        return
+    if mode == "none":
+        raise node.error("is 'none', but ROS needs a network; remove it or launch without ROS")
+    if mode.startswith(("service:", "container:")):
+        raise node.error(
+            f"is {mode!r}: that shares another container's address, and here every container has "
+            "its own; remove it"
+        )
+    raise node.error(f"is {mode!r}; name networks under 'networks' instead")
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a service says about one of its networks."""
+
+    aliases: tuple[str, ...] = ()
+    address: IPAddress | None = None
+    mac: str = ""
+
+
+def _use(node: Node) -> _Use:
+    entries = node.known(_USE_KEYS, " of a service's network")
+    for key in ("link_local_ips", "driver_opts", "interface_name"):
+        if key in entries:
+            raise entries[key].error("is not supported; remove it")
+    # priority and gw_priority choose the default route: here that is always the macvlan network
+    own = [address(entries[key]) for key in ("ipv4_address", "ipv6_address") if key in entries]
+    return _Use(
+        aliases=take(entries, "aliases", Node.strings, ()),
+        address=own[0] if own else None,
+        mac=take(entries, "mac_address", mac, ""),
+    )
+
+
+def _bridge(node: Node, network: DeclaredNetwork, use: _Use) -> BridgeUse:
+    if use.mac:
+        raise node.error("has a mac_address, which only the macvlan network can have; remove it")
+    return BridgeUse(
+        name=network.name,
+        aliases=use.aliases,
+        address=use.address,
+        external=network.external,
+        driver=network.driver or "bridge",
+        driver_options=network.driver_options,
+        internal=network.internal,
+        subnets=network.subnets,
+    )
+
+
+def _note_replaced(key: str, network: DeclaredNetwork | None, context: Context) -> None:
+    if network is None or context.network in (key, network.name) or key == "default":
+        return
+    driver = network.driver or "bridge"
+    context.note(
+        f"network {key!r} ({driver}) is replaced by the macvlan network {context.network!r}"
+    )

@@ -1,0 +1,205 @@
+"""The section `x-macvlan-ros`: what Compose has no word for, of the stack and of a service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from netaddr import IPNetwork, IPRange
+
+from ..models import NETWORK_MODES, HostEntry, IPAddress
+from .nodes import Node, did_you_mean, shorten, take
+from .values import address, mac, ranges, subnet
+
+SECTION = "x-macvlan-ros"
+DEFAULT_NETWORK = "ros_lan"
+ROS_VERSIONS = ("1", "2", "none")
+
+_KEYS = [
+    "network",
+    "pool",
+    "subnet",
+    "gateway",
+    "range",
+    "exclude",
+    "parent",
+    "mode",
+    "master",
+    "hosts",
+]
+_HOST_KEYS = ["parent", "address", "range", "docker"]
+_SERVICE_KEYS = ["host", "address", "mac", "ros"]
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The stack's own section. `master` is still as written; `master_node` says where."""
+
+    network: str = DEFAULT_NETWORK
+    pool: str = ""
+    subnet: IPNetwork | None = None
+    gateway: IPAddress | None = None
+    ranges: tuple[IPRange, ...] = ()
+    exclude: tuple[IPRange, ...] = ()
+    parent: str = ""
+    mode: str = "bridge"
+    hosts: Mapping[str, HostEntry] = field(default_factory=dict)
+    master: Node | None = None
+    given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSection:
+    """A service's own section."""
+
+    host: str = ""
+    address: IPAddress | None = None
+    mac: str = ""
+    ros: str = ""
+
+
+def network_name(node: Node | None) -> str:
+    """The macvlan network's name, which the readers of everything else need to know first."""
+    named = node.mapping().get("network") if node is not None else None
+    return _name(named) if named is not None and not named.absent else DEFAULT_NETWORK
+
+
+def section(node: Node | None) -> Section:
+    """The top-level section, checked in itself. Raises StackFileError."""
+    if node is None:
+        return Section()
+    entries = node.known(_KEYS, f" of {SECTION}")
+    lan = None
+    if "subnet" in entries and entries["subnet"].text.strip() not in ("auto", ""):
+        lan = subnet(entries["subnet"])
+    for key in ("range", "exclude"):
+        if key in entries:
+            _check_inside(entries[key], lan)
+    return Section(
+        network=network_name(node),
+        pool=take(entries, "pool", _name, ""),
+        subnet=lan,
+        gateway=_inside(entries["gateway"], lan) if "gateway" in entries else None,
+        ranges=take(entries, "range", ranges, ()),
+        exclude=take(entries, "exclude", ranges, ()),
+        parent=take(entries, "parent", Node.string, ""),
+        mode=take(entries, "mode", _mode, "bridge"),
+        hosts=_hosts(entries["hosts"], lan) if "hosts" in entries else {},
+        master=entries.get("master"),
+        given=frozenset(entries),
+    )
+
+
+def service_section(
+    node: Node | None, hosts: Mapping[str, HostEntry], lan: IPNetwork | None
+) -> ServiceSection:
+    """A service's section. Raises StackFileError."""
+    if node is None:
+        return ServiceSection()
+    entries = node.known(_SERVICE_KEYS, f" of a service's {SECTION}")
+    host = take(entries, "host", Node.string, "")
+    if host and hosts and host not in hosts:
+        raise entries["host"].error(
+            f"is {host!r}, which is none of the hosts of {SECTION}{_one_of(host, hosts)}"
+        )
+    ros = take(entries, "ros", Node.string, "")
+    if ros not in ("", *ROS_VERSIONS):
+        raise entries["ros"].error(f"must be 1, 2 or none, is {shorten(ros)}")
+    wanted = _inside(entries["address"], lan) if "address" in entries else None
+    return ServiceSection(host, wanted, take(entries, "mac", mac, "", ros))
+
+
+def master(node: Node | None, services: Iterable[str], hosts: Mapping[str, HostEntry]) -> str:
+    """Where roscore runs: a service's name, "host:NAME", a URI, or "" for nowhere said.
+
+    A name that is both a service's and a host's is the service; `host:NAME` is the host.
+    """
+    text = node.string().strip() if node is not None and not node.absent else ""
+    if node is None or not text:
+        return ""
+    names = list(services)
+    if "://" in text:
+        return _uri(node, text)
+    if text.startswith("host:"):
+        if text[5:] not in hosts:
+            raise node.error(
+                f"is {text!r}, but {SECTION}.hosts has no {text[5:]!r}{_one_of(text[5:], hosts)}"
+            )
+        return text
+    if text in names:
+        return text
+    if text in hosts:
+        return f"host:{text}"
+    raise node.error(
+        f"is {text!r}, which is no service of the stack, no host of {SECTION} and no URI such as "
+        f"http://192.168.50.20:11311{did_you_mean(text, [*names, *hosts])}"
+    )
+
+
+def _uri(node: Node, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme == "http" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        good = False
+    if not good:
+        raise node.error(f"is no master's URI: {shorten(text)}; write http://ADDRESS:11311")
+    return text
+
+
+def _one_of(word: str, words: Iterable[str]) -> str:
+    known = sorted(words)
+    near = did_you_mean(word, known)
+    return near or (f" ({', '.join(known)})" if known else "; add it there")
+
+
+def _name(node: Node) -> str:
+    text = node.string()
+    if not _NAME.fullmatch(text):
+        raise node.error(f"is no name: {shorten(text)}; use letters, digits, '_', '.' and '-'")
+    return text
+
+
+def _mode(node: Node) -> str:
+    text = node.string()
+    if text not in NETWORK_MODES:
+        raise node.error(
+            f"must be one of {', '.join(NETWORK_MODES)}, is {shorten(text)}"
+            f"{did_you_mean(text, NETWORK_MODES)}"
+        )
+    return text
+
+
+def _inside(node: Node, lan: IPNetwork | None) -> IPAddress:
+    found = address(node)
+    if lan is not None and found not in lan:
+        raise node.error(f"is {found}, which is outside the subnet {lan}")
+    return found
+
+
+def _check_inside(node: Node, lan: IPNetwork | None) -> None:
+    for item in node.one_or_many():
+        for part in ranges(item):
+            if lan is not None and part not in lan:
+                raise item.error(f"is {item.text}, which is outside the subnet {lan}")
+
+
+def _hosts(node: Node, lan: IPNetwork | None) -> dict[str, HostEntry]:
+    found = {}
+    for name, host in node.mapping().items():
+        if not _NAME.fullmatch(name):
+            raise host.error("is no host's name; use letters, digits, '_', '.' and '-'")
+        entries = host.known(_HOST_KEYS, " of a host")
+        if "range" in entries:
+            _check_inside(entries["range"], lan)
+        found[name] = HostEntry(
+            name=name,
+            parent=take(entries, "parent", Node.string, ""),
+            address=_inside(entries["address"], lan) if "address" in entries else None,
+            ranges=take(entries, "range", ranges, ()),
+            docker=take(entries, "docker", Node.string, ""),
+        )
+    return found

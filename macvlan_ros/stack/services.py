@@ -1,0 +1,354 @@
+"""Services: one entry of `services`, every key of it read, noted or refused by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..models import Dependency, IPNetwork, Service
+from . import envfile
+from .context import Context
+from .deploy import deploy
+from .mounts import NamedVolume, device_requests, devices, mounts, tmpfs
+from .networks import DeclaredNetwork, attached
+from .nodes import Node, child, did_you_mean, shorten, take
+from .section import SECTION, Section, service_section
+from .values import address, duration, healthcheck, size, text_pairs, texts, ulimits, words
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+_VARIABLE = re.compile(r"[^=\x00]+")
+_PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a service's reader needs of the rest of the stack. `containers` are all services'
+    container names, which come first because services may refer to each other."""
+
+    section: Section
+    networks: Mapping[str, DeclaredNetwork]
+    volumes: Mapping[str, NamedVolume]
+    containers: Mapping[str, str]
+    lan: IPNetwork | None
+
+
+def _number_of_cores(node: Node) -> float:
+    cores = node.number()
+    if cores < 0:
+        raise node.error(f"must not be negative, is {node.text}")
+    return cores
+
+
+def _dns(node: Node) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(address(item)) for item in node.one_or_many()))
+
+
+def _profiles(node: Node) -> tuple[str, ...]:
+    for item in node.items():
+        if not _PROFILE.fullmatch(item.string()):
+            raise item.error(f"is no profile's name: {shorten(item.text)}")
+    return node.strings()
+
+
+def _pull_policy(node: Node) -> str:
+    policies = {"if_not_present": "missing", "build": "missing"}
+    policy = policies.get(node.string(), node.string())
+    if policy not in ("always", "never", "missing"):
+        raise node.error(f"must be always, missing or never, is {shorten(policy)}")
+    return policy
+
+
+def _extra_hosts(node: Node) -> tuple[tuple[str, str], ...]:
+    """Names with their addresses, `host-gateway` among them; a name may have several."""
+    found: dict[tuple[str, str], None] = {}
+    for name, entry in node.pairs("=:").items():
+        for item in entry.one_or_many() or [entry]:
+            text = "" if item.absent else item.string().strip()
+            bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+            if not name or not bare:
+                raise item.error("must be NAME=ADDRESS, for instance qtrp=192.168.50.12")
+            if bare != "host-gateway":
+                bare = str(address(child(node, name, bare)))
+            found[name, bare] = None
+    return tuple(found)
+
+
+Reader: TypeAlias = Callable[[Node], Any]
+
+#: Keys that are one field of Service, with how each is read.
+_FIELDS: dict[str, tuple[str, Reader]] = {
+    "image": ("image", Node.string),
+    "command": ("command", words),
+    "entrypoint": ("entrypoint", words),
+    "hostname": ("hostname", Node.string),
+    "domainname": ("domainname", Node.string),
+    "labels": ("labels", text_pairs),
+    "init": ("init", Node.boolean),
+    "tty": ("tty", Node.boolean),
+    "stdin_open": ("stdin_open", Node.boolean),
+    "privileged": ("privileged", Node.boolean),
+    "read_only": ("read_only", Node.boolean),
+    "working_dir": ("working_dir", Node.string),
+    "user": ("user", Node.string),
+    "devices": ("devices", devices),
+    "device_cgroup_rules": ("device_cgroup_rules", Node.strings),
+    "tmpfs": ("tmpfs", tmpfs),
+    "cap_add": ("cap_add", Node.strings),
+    "cap_drop": ("cap_drop", Node.strings),
+    "security_opt": ("security_opt", Node.strings),
+    "group_add": ("group_add", Node.strings),
+    "shm_size": ("shm_size", size),
+    "ulimits": ("ulimits", ulimits),
+    "sysctls": ("sysctls", text_pairs),
+    "extra_hosts": ("extra_hosts", _extra_hosts),
+    "dns": ("dns", _dns),
+    "dns_search": ("dns_search", texts),
+    "dns_opt": ("dns_options", texts),
+    "stop_signal": ("stop_signal", Node.string),
+    "stop_grace_period": ("stop_grace_period", duration),
+    "healthcheck": ("healthcheck", healthcheck),
+    "runtime": ("runtime", Node.string),
+    "profiles": ("profiles", _profiles),
+    "platform": ("platform", Node.string),
+    "pull_policy": ("pull_policy", _pull_policy),
+}
+
+#: Keys that are read with others, below or in deploy.py.
+_TOGETHER = (
+    "container_name build environment env_file volumes networks network_mode mac_address "
+    "depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
+).split()
+
+#: Keys that change nothing here, with what is said about them.
+_IGNORED = {
+    "ports": "ports are not published: on macvlan every port is open on the container's address",
+    "expose": "expose has no meaning: on macvlan every port is open to the LAN",
+    "links": "links are not needed: every service of the stack resolves by its name",
+    "attach": "attach is ignored: the output is read with docker logs",
+    "develop": "develop is ignored: it speaks to docker compose watch alone",
+}
+
+#: Compose's other keys: understood, and refused, because nothing here does what they ask.
+_REFUSED = {
+    "configs": "mount the file with 'volumes' instead",
+    "secrets": "mount the file with 'volumes' instead",
+    "extends": "write the keys out, or use a YAML anchor",
+    "volumes_from": "name the volumes under 'volumes' in both services",
+    "external_links": "name the other container's address under 'extra_hosts'",
+    "label_file": "write the labels under 'labels'",
+}
+_REFUSED.update(
+    dict.fromkeys(
+        [
+            "annotations",
+            "blkio_config",
+            "cgroup",
+            "cgroup_parent",
+            "cpu_count",
+            "cpu_percent",
+            "cpu_period",
+            "cpu_quota",
+            "cpu_rt_period",
+            "cpu_rt_runtime",
+            "cpu_shares",
+            "cpuset",
+            "credential_spec",
+            "isolation",
+            "mem_reservation",
+            "mem_swappiness",
+            "memswap_limit",
+            "models",
+            "oom_kill_disable",
+            "oom_score_adj",
+            "pids_limit",
+            "post_start",
+            "pre_stop",
+            "provider",
+            "storage_opt",
+            "use_api_socket",
+            "userns_mode",
+            "uts",
+        ],
+        "remove it",
+    )
+)
+
+SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *_IGNORED))
+
+
+def check_name(name: str, node: Node) -> None:
+    """Raises StackFileError for a name that Compose does not allow either."""
+    if not _NAME.fullmatch(name):
+        raise node.error("is no service's name; use letters, digits, '.', '_' and '-'")
+
+
+def container_name(name: str, node: Node) -> str:
+    """The container's name: `container_name`, else the service's own name.
+
+    Compose would say PROJECT-SERVICE-1. Here the container's name is what the address is reserved
+    under and what other hosts see in `list`; it should be short, and the same from every folder.
+    """
+    given = node.mapping().get("container_name")
+    wanted = name if given is None or given.absent else given.string()
+    if not _CONTAINER.fullmatch(wanted):
+        raise (given or node).error(
+            f"{wanted!r} is no name that Docker takes for a container: two characters or more, "
+            "letters, digits, '_', '.' and '-', the first a letter or digit; "
+            + ("choose another" if given else "give one with 'container_name'")
+        )
+    return wanted
+
+
+def service(name: str, node: Node, around: Surroundings, context: Context) -> Service:
+    """One service, resolved. Raises StackFileError that names the file, the service and the key."""
+    entries = _known(node)
+    fields: dict[str, Any] = {}
+    for key, (field, reader) in _FIELDS.items():
+        if key in entries:
+            fields[field] = reader(entries[key])
+    for key, sentence in _IGNORED.items():
+        if key in entries:
+            context.note(f"service {name!r}: {sentence}")
+    own = service_section(entries.get(SECTION), around.section.hosts, around.lan)
+    net = attached(name, entries, around.networks, context)
+    fields.update(_image(name, node, entries, context))
+    fields.update(deploy(name, entries, context))
+    dependencies = _dependencies(entries, around.containers)
+    for key in ("ipc", "pid"):
+        if key in entries:
+            fields[key] = _namespace(entries[key], around.containers, dependencies)
+    if "gpus" in entries:
+        requests = device_requests(entries["gpus"])
+        fields["device_requests"] = (*requests, *fields.get("device_requests", ()))
+    if "volumes" in entries:
+        fields["mounts"] = mounts(entries["volumes"], context, around.volumes)
+    return Service(
+        **fields,
+        name=name,
+        container_name=around.containers[name],
+        host=own.host,
+        address=own.address,
+        former_address=net.former_address,
+        mac=own.mac or net.mac,
+        ros=own.ros,
+        environment=_environment(entries, context),
+        depends_on=tuple(dependencies.values()),
+        aliases=net.aliases,
+        bridges=net.bridges,
+    )
+
+
+def _known(node: Node) -> dict[str, Node]:
+    """The keys that have a value. Raises StackFileError for those that nothing here reads."""
+    entries = {k: v for k, v in node.mapping().items() if k == SECTION or k[:2] != "x-"}
+    for key, value in entries.items():
+        if key in _REFUSED:
+            raise value.error(f"is not supported; {_REFUSED[key]}")
+        if key not in SERVICE_KEYS:
+            hint = did_you_mean(key, SERVICE_KEYS)
+            raise value.error(f"is not a key of a service{hint}")
+    # an empty command is one: null leaves the image's, "" and [] do not
+    return {key: value for key, value in entries.items() if not value.absent}
+
+
+def _image(
+    name: str, node: Node, entries: Mapping[str, Node], context: Context
+) -> dict[str, object]:
+    """The image, and whether it is built; a built one without a name is called as Compose does."""
+    build = "build" in entries
+    image = entries["image"].string().strip() if "image" in entries else ""
+    if not image and not build:
+        raise entries.get("image", node).error("has no image; add 'image: NAME'")
+    return {"build": build, "image": image or f"{context.project}-{name}"}
+
+
+def _environment(entries: Mapping[str, Node], context: Context) -> dict[str, str]:
+    """env_file's variables, and over them those of `environment`.
+
+    A variable without a value takes the caller's; where the caller has none it is not set.
+    """
+    found: dict[str, str] = {}
+    for item in entries["env_file"].one_or_many() if "env_file" in entries else []:
+        found.update(_env_file(item, context))
+    for name, node in entries["environment"].pairs().items() if "environment" in entries else ():
+        if not _VARIABLE.fullmatch(name):
+            raise node.error(f"is no variable's name: {shorten(name)}")
+        if "\x00" in node.text:
+            raise node.error("has a NUL byte, which no variable can hold")
+        value = context.variables.get(name) if node.absent else node.rendered()
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = value
+    return found
+
+
+def _env_file(node: Node, context: Context) -> dict[str, str]:
+    named, required, raw = node, True, False
+    if isinstance(node.value, dict):
+        entries = node.known(("path", "required", "format"), " of env_file")
+        if "path" not in entries:
+            raise node.error("has no 'path'")
+        named = entries["path"]
+        required = take(entries, "required", Node.boolean, True)
+        if "format" in entries:
+            raw = entries["format"].string() == "raw"
+            if not raw:
+                raise entries["format"].error("must be raw, or be left out")
+    text = context.path(named)
+    path = context.folder / text
+    if not path.exists():
+        if required:
+            raise named.error(f"names {text}, and there is no such file; make it or remove the key")
+        return {}
+    if raw:
+        return envfile.read_raw(path)
+    return envfile.read(path, context.variables.get, lambda name: context.unset(name, str(path)))
+
+
+_CONDITIONS = {
+    "service_started": "started",
+    "service_healthy": "healthy",
+    "service_completed_successfully": "completed",
+}
+
+
+def _dependencies(
+    entries: Mapping[str, Node], containers: Mapping[str, str]
+) -> dict[str, Dependency]:
+    node = entries.get("depends_on")
+    if node is None:
+        return {}
+    found = {}
+    for name, item in node.named().items():
+        known = item.known(("condition", "restart", "required"), " of a dependency")
+        required = take(known, "required", Node.boolean, True)
+        if name not in containers:
+            if not required:
+                continue
+            raise item.error(f"names {name!r}, which is no service{did_you_mean(name, containers)}")
+        condition = take(known, "condition", Node.string, "service_started")
+        if condition not in _CONDITIONS:
+            raise known["condition"].error(
+                f"must be one of {', '.join(_CONDITIONS)}, is {shorten(condition)}"
+                f"{did_you_mean(condition, _CONDITIONS)}"
+            )
+        found[name] = Dependency(name, _CONDITIONS[condition], required)
+    return found
+
+
+def _namespace(
+    node: Node, containers: Mapping[str, str], dependencies: dict[str, Dependency]
+) -> str:
+    """`ipc` or `pid`: "service:NAME" becomes that service's container, which must run first."""
+    text = node.string()
+    if not text.startswith("service:"):
+        return text
+    name = text.removeprefix("service:")
+    if name not in containers:
+        raise node.error(f"names {name!r}, which is no service{did_you_mean(name, containers)}")
+    dependencies.setdefault(name, Dependency(name))
+    return f"container:{containers[name]}"
