@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from ..models import DeviceRequest
 from .context import Context
 from .mounts import device_requests
 from .nodes import Node, shorten, take
@@ -20,60 +22,70 @@ def deploy(name: str, entries: Mapping[str, Node], context: Context) -> dict[str
 
     Raises StackFileError where two of them contradict each other, and for more than one replica.
     """
-    fields: dict[str, Any] = {}
-    if "mem_limit" in entries:
-        fields["memory"] = size(entries["mem_limit"])
-    if "cpus" in entries:
-        fields["cpus"] = _cores(entries["cpus"])
-    if "scale" in entries:
-        _one_only(entries["scale"])
+    fields: dict[str, Any] = {
+        "memory": take(entries, "mem_limit", size, None),
+        "cpus": take(entries, "cpus", _cores, None),
+    }
+    take(entries, "scale", _one_only, None)
     if "deploy" in entries:
-        _merge_deploy(name, entries["deploy"], fields, context)
+        fields.update(_deploy(name, entries["deploy"], fields, context))
     if "restart" in entries:
         fields["restart"], fields["restart_retries"] = _restart(entries["restart"])
-    if "logging" in entries:
-        known = entries["logging"].known(("driver", "options"), " of logging")
-        fields["log_driver"] = take(known, "driver", Node.string, None)
-        fields["log_options"] = take(known, "options", text_pairs, {})
+    logging = take(entries, "logging", _logging, {})
+    fields["log_driver"] = take(logging, "driver", Node.string, None)
+    fields["log_options"] = take(logging, "options", text_pairs, {})
     return fields
 
 
-def _merge_deploy(name: str, node: Node, fields: dict[str, Any], context: Context) -> None:
-    entries = node.known(("mode", "replicas", "resources", "restart_policy", *_SWARM_ONLY))
-    for key in _SWARM_ONLY:
-        if key in entries:
-            context.note(f"service {name!r}: deploy.{key} speaks to a swarm alone and is ignored")
-    if "mode" in entries and entries["mode"].string() not in ("replicated", "global"):
+def _logging(node: Node) -> dict[str, Node]:
+    return node.known(("driver", "options"), " of logging")
+
+
+def _deploy(name: str, node: Node, given: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    keys = ("mode", "replicas", "resources", "restart_policy", *_SWARM_ONLY)
+    entries = node.known(keys, " of deploy")
+    _note_swarm(name, "deploy", entries, _SWARM_ONLY, context)
+    if take(entries, "mode", Node.string, "replicated") not in ("replicated", "global"):
         raise entries["mode"].error("must be 'replicated'; jobs are not supported")
-    if "replicas" in entries:
-        _one_only(entries["replicas"])
+    take(entries, "replicas", _one_only, None)
+    fields: dict[str, Any] = {}
     if "restart_policy" in entries:
-        fields["restart"], fields["restart_retries"] = _restart_policy(
-            name, entries["restart_policy"], context
-        )
-    if "resources" not in entries:
-        return
-    resources = entries["resources"].known(("limits", "reservations"), " of resources")
-    if "limits" in resources:
-        limits = resources["limits"].known(("cpus", "memory"), " of limits that is supported")
-        for key, field, reader in (("memory", "memory", size), ("cpus", "cpus", _cores)):
-            if key in limits:
-                value = reader(limits[key])
-                if fields.setdefault(field, value) != value:
-                    old = "mem_limit" if key == "memory" else "cpus"
-                    raise limits[key].error(f"contradicts the service's '{old}'; remove one")
-    if "reservations" in resources:
-        known = resources["reservations"].known(
-            ("cpus", "memory", "devices"), " of reservations that is supported"
-        )
-        for key in ("cpus", "memory"):
-            if key in known:
-                context.note(
-                    f"service {name!r}: deploy.resources.reservations.{key} speaks to a swarm "
-                    "alone and is ignored"
-                )
-        if "devices" in known:
-            fields["device_requests"] = device_requests(known["devices"])
+        policy = entries["restart_policy"]
+        fields["restart"], fields["restart_retries"] = _restart_policy(name, policy, context)
+    if "resources" in entries:
+        known = entries["resources"].known(("limits", "reservations"), " of resources")
+        fields.update(take(known, "limits", lambda limits: _limits(limits, given), {}))
+        reserve = partial(_reservations, name, context)
+        fields["device_requests"] = take(known, "reservations", reserve, ())
+    return fields
+
+
+def _limits(node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    limits = node.known(("cpus", "memory", "pids"), " of limits")
+    if "pids" in limits:
+        raise limits["pids"].error("is not supported; remove it")
+    for key, old, reader in (("memory", "mem_limit", size), ("cpus", "cpus", _cores)):
+        if key in limits:
+            found[key] = reader(limits[key])
+            if given[key] not in (None, found[key]):
+                raise limits[key].error(f"contradicts the service's {old!r}; remove one of the two")
+    return found
+
+
+def _reservations(name: str, context: Context, node: Node) -> tuple[DeviceRequest, ...]:
+    swarm = ("cpus", "memory", "generic_resources")
+    known = node.known(("devices", *swarm), " of reservations")
+    _note_swarm(name, "deploy.resources.reservations", known, swarm, context)
+    return take(known, "devices", device_requests, ())
+
+
+def _note_swarm(
+    name: str, where: str, entries: Mapping[str, Node], keys: Iterable[str], context: Context
+) -> None:
+    for key in keys:
+        if key in entries:
+            context.note(f"service {name!r}: {where}.{key} speaks to a swarm alone and is ignored")
 
 
 def _cores(node: Node) -> float:
@@ -103,24 +115,18 @@ def _restart(node: Node) -> tuple[str, int]:
 
 
 def _times(node: Node, text: str) -> int:
-    if len(text) > 9:
-        raise node.error(f"is too large a number of restarts: {shorten(text)}")
+    if len(text) > 9 or text.startswith("-"):
+        raise node.error(f"is no number of restarts: {shorten(text)}")
     return int(text or 0)
 
 
 def _restart_policy(name: str, node: Node, context: Context) -> tuple[str, int]:
     known = node.known(("condition", "delay", "max_attempts", "window"), " of restart_policy")
-    for key in ("delay", "window"):
-        if key in known:
-            context.note(
-                f"service {name!r}: deploy.restart_policy.{key} speaks to a swarm alone and is "
-                "ignored"
-            )
+    _note_swarm(name, "deploy.restart_policy", known, ("delay", "window"), context)
     condition = take(known, "condition", Node.string, "any")
     if condition not in _CONDITIONS:
         raise known["condition"].error(
             f"must be one of {', '.join(_CONDITIONS)}, is {shorten(condition)}"
         )
     policy = _CONDITIONS[condition]
-    attempts = known["max_attempts"] if "max_attempts" in known else None
-    return policy, _times(attempts, str(attempts.integer())) if attempts is not None else 0
+    return policy, take(known, "max_attempts", lambda node: _times(node, str(node.integer())), 0)

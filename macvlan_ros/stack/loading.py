@@ -13,6 +13,7 @@ from . import section as own
 from .context import Context
 from .files import name_project, read_variables
 from .interpolation import interpolate
+from .keys import REFUSED_TOP
 from .merging import merge, strip
 from .mounts import NamedVolume, named_volumes
 from .networks import DeclaredNetwork, declared
@@ -22,12 +23,6 @@ from .services import Surroundings, check_name, container_name, service
 from .yamlfile import read
 
 _TOP_KEYS = ("version", "name", "services", "networks", "volumes", own.SECTION)
-_REFUSED = {
-    "include": "name the files with -f, one after the other",
-    "configs": "mount the file with a service's 'volumes' instead",
-    "secrets": "mount the file with a service's 'volumes' instead",
-    "models": "remove it",
-}
 
 
 def load(
@@ -107,9 +102,9 @@ def _interpolated(tree: Node, context: Context) -> Node:
 def _top_level(tree: Node, context: Context) -> dict[str, Node]:
     entries = {}
     for key, node in tree.mapping().items():
-        if key in _REFUSED and not node.absent:
-            raise node.error(f"is not supported; {_REFUSED[key]}")
-        if key not in (*_TOP_KEYS, *_REFUSED):
+        if key in REFUSED_TOP and not node.absent:
+            raise node.error(f"is not supported; {REFUSED_TOP[key]}")
+        if key not in (*_TOP_KEYS, *REFUSED_TOP):
             near = did_you_mean(key, _TOP_KEYS)
             if key.startswith("x-"):
                 if near.endswith(f"{own.SECTION!r}?"):

@@ -16,29 +16,28 @@ from .values import address, mac, ranges, subnet, text_pairs
 #: Drivers whose network the macvlan one takes the place of.
 _REPLACED = ("overlay", "macvlan", "ipvlan", "macvlan-ros", "host")
 
-_KEYS = [
+_KEYS = (
     "name",
     "driver",
     "driver_opts",
     "external",
     "internal",
+    "ipam",
+    "labels",
     "attachable",
     "enable_ipv4",
     "enable_ipv6",
-    "ipam",
-    "labels",
-]
-_USE_KEYS = [
+)
+_UNSUPPORTED = ("link_local_ips", "driver_opts", "interface_name")
+_USE_KEYS = (
     "aliases",
     "ipv4_address",
     "ipv6_address",
     "mac_address",
     "priority",
     "gw_priority",
-    "link_local_ips",
-    "driver_opts",
-    "interface_name",
-]
+    *_UNSUPPORTED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +119,18 @@ def _ipam(
         raise entries["driver"].error("must be 'default'; other address drivers are not supported")
     if "options" in entries and entries["options"].mapping():
         raise entries["options"].error("is not supported; remove it")
-    subnets, gateways, parts = [], [], []
-    for item in take(entries, "config", Node.items, []:)
+    subnets: list[IPNetwork | None] = []
+    gateways: list[IPAddress | None] = []
+    parts: list[IPRange] = []
+    for item in take(entries, "config", Node.items, []):
         known = item.known(("subnet", "gateway", "ip_range", "aux_addresses"), " of an ipam config")
         if "aux_addresses" in known:
             raise known["aux_addresses"].error("is not supported; use x-macvlan-ros.exclude")
-        subnets += [subnet(known["subnet"])] if "subnet" in known else []
-        gateways += [address(known["gateway"])] if "gateway" in known else []
-        parts += take(known, "ip_range", ranges, [])
-    return tuple(subnets), gateways[0] if gateways else None, tuple(parts)
+        subnets.append(take(known, "subnet", subnet, None))
+        gateways.append(take(known, "gateway", address, None))
+        parts += take(known, "ip_range", ranges, ())
+    gateway = next((one for one in gateways if one is not None), None)
+    return tuple(one for one in subnets if one is not None), gateway, tuple(parts)
 
 
 def attached(
@@ -203,7 +205,7 @@ class _Use:
 
 def _use(node: Node) -> _Use:
     entries = node.known(_USE_KEYS, " of a service's network")
-    for key in ("link_local_ips", "driver_opts", "interface_name"):
+    for key in _UNSUPPORTED:
         if key in entries:
             raise entries[key].error("is not supported; remove it")
     # priority and gw_priority choose the default route: here that is always the macvlan network

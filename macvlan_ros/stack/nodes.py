@@ -16,6 +16,7 @@ from ..errors import StackFileError
 Scalar: TypeAlias = "str | int | float | bool | None"
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 _FALSE = frozenset(("false", "f", "no", "n", "off", "0"))
@@ -222,6 +223,6 @@ def with_entries(node: Node, entries: Mapping[str, Node]) -> Node:
     return replace(node, value=dict(entries))
 
 
-def take(entries: Mapping[str, Node], key: str, reader: Callable[[Node], T], default: T) -> T:
+def take(entries: Mapping[str, Node], key: str, reader: Callable[[Node], T], default: D) -> T | D:
     """What `reader` makes of an entry, or the default when there is none."""
     return reader(entries[key]) if key in entries else default

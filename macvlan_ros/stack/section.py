@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from netaddr import IPNetwork, IPRange
@@ -17,20 +18,10 @@ SECTION = "x-macvlan-ros"
 DEFAULT_NETWORK = "ros_lan"
 ROS_VERSIONS = ("1", "2", "none")
 
-_KEYS = [
-    "network",
-    "pool",
-    "subnet",
-    "gateway",
-    "range",
-    "exclude",
-    "parent",
-    "mode",
-    "master",
-    "hosts",
-]
-_HOST_KEYS = ["parent", "address", "range", "docker"]
-_SERVICE_KEYS = ["host", "address", "mac", "ros"]
+_LAN_KEYS = ("network", "pool", "subnet", "gateway", "range", "exclude", "parent", "mode")
+_KEYS = (*_LAN_KEYS, "master", "hosts")
+_HOST_KEYS = ("parent", "address", "range", "docker")
+_SERVICE_KEYS = ("host", "address", "mac", "ros")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
@@ -78,16 +69,17 @@ def section(node: Node | None) -> Section:
     for key in ("range", "exclude"):
         if key in entries:
             _check_inside(entries[key], lan)
+    inside = partial(_inside, lan)
     return Section(
         network=network_name(node),
         pool=take(entries, "pool", _name, ""),
         subnet=lan,
-        gateway=_inside(entries["gateway"], lan) if "gateway" in entries else None,
+        gateway=take(entries, "gateway", inside, None),
         ranges=take(entries, "range", ranges, ()),
         exclude=take(entries, "exclude", ranges, ()),
         parent=take(entries, "parent", Node.string, ""),
         mode=take(entries, "mode", _mode, "bridge"),
-        hosts=_hosts(entries["hosts"], lan) if "hosts" in entries else {},
+        hosts=take(entries, "hosts", partial(_hosts, lan), {}),
         master=entries.get("master"),
         given=frozenset(entries),
     )
@@ -108,8 +100,8 @@ def service_section(
     ros = take(entries, "ros", Node.string, "")
     if ros not in ("", *ROS_VERSIONS):
         raise entries["ros"].error(f"must be 1, 2 or none, is {shorten(ros)}")
-    wanted = _inside(entries["address"], lan) if "address" in entries else None
-    return ServiceSection(host, wanted, take(entries, "mac", mac, "", ros))
+    wanted = take(entries, "address", partial(_inside, lan), None)
+    return ServiceSection(host, wanted, take(entries, "mac", mac, ""), ros)
 
 
 def master(node: Node | None, services: Iterable[str], hosts: Mapping[str, HostEntry]) -> str:
@@ -173,7 +165,7 @@ def _mode(node: Node) -> str:
     return text
 
 
-def _inside(node: Node, lan: IPNetwork | None) -> IPAddress:
+def _inside(lan: IPNetwork | None, node: Node) -> IPAddress:
     found = address(node)
     if lan is not None and found not in lan:
         raise node.error(f"is {found}, which is outside the subnet {lan}")
@@ -187,8 +179,9 @@ def _check_inside(node: Node, lan: IPNetwork | None) -> None:
                 raise item.error(f"is {item.text}, which is outside the subnet {lan}")
 
 
-def _hosts(node: Node, lan: IPNetwork | None) -> dict[str, HostEntry]:
+def _hosts(lan: IPNetwork | None, node: Node) -> dict[str, HostEntry]:
     found = {}
+    inside = partial(_inside, lan)
     for name, host in node.mapping().items():
         if not _NAME.fullmatch(name):
             raise host.error("is no host's name; use letters, digits, '_', '.' and '-'")
@@ -198,7 +191,7 @@ def _hosts(node: Node, lan: IPNetwork | None) -> dict[str, HostEntry]:
         found[name] = HostEntry(
             name=name,
             parent=take(entries, "parent", Node.string, ""),
-            address=_inside(entries["address"], lan) if "address" in entries else None,
+            address=take(entries, "address", inside, None),
             ranges=take(entries, "range", ranges, ()),
             docker=take(entries, "docker", Node.string, ""),
         )

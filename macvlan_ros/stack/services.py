@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..models import Dependency, IPNetwork, Service
-from . import envfile
 from .context import Context
 from .deploy import deploy
+from .environment import environment
+from .keys import IGNORED, REFUSED
 from .mounts import NamedVolume, device_requests, devices, mounts, tmpfs
 from .networks import DeclaredNetwork, attached
 from .nodes import Node, child, did_you_mean, shorten, take
@@ -19,7 +20,6 @@ from .values import address, duration, healthcheck, size, text_pairs, texts, uli
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
-_VARIABLE = re.compile(r"[^=\x00]+")
 _PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
@@ -33,13 +33,6 @@ class Surroundings:
     volumes: Mapping[str, NamedVolume]
     containers: Mapping[str, str]
     lan: IPNetwork | None
-
-
-def _number_of_cores(node: Node) -> float:
-    cores = node.number()
-    if cores < 0:
-        raise node.error(f"must not be negative, is {node.text}")
-    return cores
 
 
 def _dns(node: Node) -> tuple[str, ...]:
@@ -122,61 +115,7 @@ _TOGETHER = (
     "depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
 ).split()
 
-#: Keys that change nothing here, with what is said about them.
-_IGNORED = {
-    "ports": "ports are not published: on macvlan every port is open on the container's address",
-    "expose": "expose has no meaning: on macvlan every port is open to the LAN",
-    "links": "links are not needed: every service of the stack resolves by its name",
-    "attach": "attach is ignored: the output is read with docker logs",
-    "develop": "develop is ignored: it speaks to docker compose watch alone",
-}
-
-#: Compose's other keys: understood, and refused, because nothing here does what they ask.
-_REFUSED = {
-    "configs": "mount the file with 'volumes' instead",
-    "secrets": "mount the file with 'volumes' instead",
-    "extends": "write the keys out, or use a YAML anchor",
-    "volumes_from": "name the volumes under 'volumes' in both services",
-    "external_links": "name the other container's address under 'extra_hosts'",
-    "label_file": "write the labels under 'labels'",
-}
-_REFUSED.update(
-    dict.fromkeys(
-        [
-            "annotations",
-            "blkio_config",
-            "cgroup",
-            "cgroup_parent",
-            "cpu_count",
-            "cpu_percent",
-            "cpu_period",
-            "cpu_quota",
-            "cpu_rt_period",
-            "cpu_rt_runtime",
-            "cpu_shares",
-            "cpuset",
-            "credential_spec",
-            "isolation",
-            "mem_reservation",
-            "mem_swappiness",
-            "memswap_limit",
-            "models",
-            "oom_kill_disable",
-            "oom_score_adj",
-            "pids_limit",
-            "post_start",
-            "pre_stop",
-            "provider",
-            "storage_opt",
-            "use_api_socket",
-            "userns_mode",
-            "uts",
-        ],
-        "remove it",
-    )
-)
-
-SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *_IGNORED))
+SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *IGNORED))
 
 
 def check_name(name: str, node: Node) -> None:
@@ -209,7 +148,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     for key, (field, reader) in _FIELDS.items():
         if key in entries:
             fields[field] = reader(entries[key])
-    for key, sentence in _IGNORED.items():
+    for key, sentence in IGNORED.items():
         if key in entries:
             context.note(f"service {name!r}: {sentence}")
     own = service_section(entries.get(SECTION), around.section.hosts, around.lan)
@@ -234,7 +173,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         former_address=net.former_address,
         mac=own.mac or net.mac,
         ros=own.ros,
-        environment=_environment(entries, context),
+        environment=environment(entries, context),
         depends_on=tuple(dependencies.values()),
         aliases=net.aliases,
         bridges=net.bridges,
@@ -245,8 +184,8 @@ def _known(node: Node) -> dict[str, Node]:
     """The keys that have a value. Raises StackFileError for those that nothing here reads."""
     entries = {k: v for k, v in node.mapping().items() if k == SECTION or k[:2] != "x-"}
     for key, value in entries.items():
-        if key in _REFUSED:
-            raise value.error(f"is not supported; {_REFUSED[key]}")
+        if key in REFUSED:
+            raise value.error(f"is not supported; {REFUSED[key]}")
         if key not in SERVICE_KEYS:
             hint = did_you_mean(key, SERVICE_KEYS)
             raise value.error(f"is not a key of a service{hint}")
@@ -259,54 +198,10 @@ def _image(
 ) -> dict[str, object]:
     """The image, and whether it is built; a built one without a name is called as Compose does."""
     build = "build" in entries
-    image = entries["image"].string().strip() if "image" in entries else ""
+    image = take(entries, "image", Node.string, "").strip()
     if not image and not build:
         raise entries.get("image", node).error("has no image; add 'image: NAME'")
     return {"build": build, "image": image or f"{context.project}-{name}"}
-
-
-def _environment(entries: Mapping[str, Node], context: Context) -> dict[str, str]:
-    """env_file's variables, and over them those of `environment`.
-
-    A variable without a value takes the caller's; where the caller has none it is not set.
-    """
-    found: dict[str, str] = {}
-    for item in entries["env_file"].one_or_many() if "env_file" in entries else []:
-        found.update(_env_file(item, context))
-    for name, node in entries["environment"].pairs().items() if "environment" in entries else ():
-        if not _VARIABLE.fullmatch(name):
-            raise node.error(f"is no variable's name: {shorten(name)}")
-        if "\x00" in node.text:
-            raise node.error("has a NUL byte, which no variable can hold")
-        value = context.variables.get(name) if node.absent else node.rendered()
-        if value is None:
-            found.pop(name, None)
-        else:
-            found[name] = value
-    return found
-
-
-def _env_file(node: Node, context: Context) -> dict[str, str]:
-    named, required, raw = node, True, False
-    if isinstance(node.value, dict):
-        entries = node.known(("path", "required", "format"), " of env_file")
-        if "path" not in entries:
-            raise node.error("has no 'path'")
-        named = entries["path"]
-        required = take(entries, "required", Node.boolean, True)
-        if "format" in entries:
-            raw = entries["format"].string() == "raw"
-            if not raw:
-                raise entries["format"].error("must be raw, or be left out")
-    text = context.path(named)
-    path = context.folder / text
-    if not path.exists():
-        if required:
-            raise named.error(f"names {text}, and there is no such file; make it or remove the key")
-        return {}
-    if raw:
-        return envfile.read_raw(path)
-    return envfile.read(path, context.variables.get, lambda name: context.unset(name, str(path)))
 
 
 _CONDITIONS = {

@@ -31,7 +31,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?", re.ASCII | re.IGNOR
 _SIZE_STEPS = " kmgtp"
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.ASCII | re.IGNORECASE)
 _RLIMITS = frozenset(
-    [
+    (
         "core",
         "cpu",
         "data",
@@ -47,7 +47,7 @@ _RLIMITS = frozenset(
         "rttime",
         "sigpending",
         "stack",
-    ]
+    )
 )
 #: What fits the engine's 64-bit signed numbers.
 _MAX = 2**63 - 1
