@@ -1,0 +1,46 @@
+"""Fixtures that every test may use: the lab, shared or of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .lab import Lab, LabError
+
+
+@contextlib.contextmanager
+def started(**options: Any) -> Iterator[Lab]:
+    """A running lab. Where none can be had the test fails, with one sentence: it never skips."""
+    with contextlib.ExitStack() as stack:
+        try:
+            lab = stack.enter_context(Lab(**options))
+        except LabError as error:
+            pytest.fail(str(error), pytrace=False)
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def shared_lab() -> Iterator[Lab]:
+    """The session's lab; tests take `lab`, which tidies up behind them."""
+    with started() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    """Two PCs, qtpc and qtrp, with a Docker Engine each and nothing on them but images."""
+    yield shared_lab
+    shared_lab.reset()
+
+
+@pytest.fixture
+def make_lab() -> Iterator[Callable[..., Lab]]:
+    """Makes labs of one's own, with Lab's options; they end with the test.
+
+    For tests that break things for good, or that need another LAN. Half a second with engines.
+    """
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(started(**options))

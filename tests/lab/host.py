@@ -1,0 +1,312 @@
+"""One PC of the lab: its own network, mounts, name and Docker Engine, on this machine's kernel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import images, keeper
+from .engine_process import EngineProcess
+from .errors import CommandFailed, LabError
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACES = Path(__file__).with_name("namespaces.sh")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Seconds until a command that is run in a host is taken for hung.
+TIMEOUT = 60.0
+RECIPE = "macvlan-ros-lab.recipe"
+
+#: What a PC loses with its power: the mounts of its containers, /run, and all links but eth0.
+FORGET = """
+while read -r _ _ _ _ where _; do
+    case $where in /run/*|/var/lib/docker/*) echo "$where" ;; esac
+done </proc/self/mountinfo | sort -r | xargs -r umount -l
+find /run -mindepth 1 -delete
+mkdir -p -m 700 /run/home
+mkdir -p -m 1777 /run/lock
+"""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How a host stands on the LAN: its addresses with their prefix, its MAC, its gateways."""
+
+    address: str
+    mac: str
+    gateway: str
+    address6: str = ""
+    gateway6: str = ""
+
+
+class Host:
+    """One PC. It is made, and wired to the switch, by a Lab.
+
+    `mark` is what its processes carry, `folder` is its own, outside (see keeper.py).
+    """
+
+    def __init__(self, name: str, *, mark: str, folder: Path, wiring: Wiring) -> None:
+        self.name = name
+        self.mark = mark
+        self.folder = folder
+        self.wiring = wiring
+        self._holder = self._open_namespaces()
+        group = "/" + keeper.PREFIX + mark
+        self.engine = EngineProcess(self.command(), folder, control_group=group)
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r}, {self.address})"
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address on the LAN, without the prefix."""
+        return self.wiring.address.partition("/")[0]
+
+    @property
+    def address6(self) -> str:
+        """Its IPv6 address on the LAN, without the prefix; "" if the LAN has none."""
+        return self.wiring.address6.partition("/")[0]
+
+    @property
+    def mac(self) -> str:
+        """The MAC address of its eth0."""
+        return self.wiring.mac
+
+    @property
+    def pid(self) -> int:
+        """The process that holds its namespaces open: /proc/PID/ns/net is its network."""
+        return self._holder.pid
+
+    @property
+    def docker_url(self) -> str:
+        """Its engine for DOCKER_HOST or the SDK; good inside the host and outside."""
+        return f"unix://{self.engine.socket}"
+
+    def path(self, inside: str) -> Path:
+        """Where one of the host's files is, seen from outside."""
+        return Path(f"/proc/{self.pid}/root") / inside.lstrip("/")
+
+    def command(
+        self, *argv: str, env: Mapping[str, str] | None = None, cwd: str | Path | None = None
+    ) -> list[str]:
+        """The command line that runs `argv` in this host, for a terminal or a spawn of one's own.
+
+        The environment is a login's, with `env` on top; the working folder is /run/home.
+        """
+        variables = {
+            "PATH": PATH,
+            "HOME": "/run/home",
+            "USER": "root",
+            "LANG": "C.UTF-8",
+            keeper.MARK: self.mark,
+            **(env or {}),
+        }
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--net", "--uts"]
+        enter += ["env", "-i", f"--chdir={cwd or '/run/home'}"]
+        return [*enter, *(f"{name}={value}" for name, value in variables.items()), *argv]
+
+    def popen(
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[str]:
+        """Starts a command in the host; `options` are Popen's. It ends with the test at latest.
+
+        It leads a process group of its own, and signals reach the command itself.
+        """
+        settings = {"stdin": subprocess.DEVNULL, "text": True, "start_new_session": True}
+        process = subprocess.Popen(self.command(*argv, env=env, cwd=cwd), **settings | options)
+        self._started.append(process)
+        return process
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        timeout: float = TIMEOUT,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        input: str | bytes | None = None,  # noqa: A002  (subprocess.run's own word)
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the host to its end.
+
+        Raises CommandFailed, with what it said, when it ends with another code than 0 and `check`
+        is set, and LabError when it has not ended after `timeout` seconds; it is killed then.
+        """
+        process = subprocess.Popen(
+            self.command(*argv, env=env, cwd=cwd),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            data = input.encode() if isinstance(input, str) else input
+            out, err = process.communicate(data, timeout)
+        except BaseException as error:
+            kill_group(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                said = f"{self.name}: {shlex.join(argv)}: no end after {timeout:g} s"
+                raise LabError(said) from None
+            raise
+        stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+        if check and process.returncode != 0:
+            raise CommandFailed(
+                f"{self.name}: {shlex.join(argv)}: exit code {process.returncode}\n{stdout}{stderr}"
+            )
+        return subprocess.CompletedProcess(argv, process.returncode, stdout, stderr)
+
+    def docker(self, *args: str, timeout: float = TIMEOUT, check: bool = True) -> str:
+        """Docker's own command line on this host's engine; its standard output."""
+        # Debian's: a newer one that somebody put into /usr/local may refuse an older engine.
+        return self.run("/usr/bin/docker", *args, timeout=timeout, check=check).stdout.rstrip("\n")
+
+    def macvlan_ros(
+        self,
+        *args: str,
+        check: bool = False,
+        timeout: float = TIMEOUT,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Our command line in this host, from this working tree."""
+        variables = {"PYTHONPATH": str(ROOT), **(env or {})}
+        argv = (sys.executable, "-m", "macvlan_ros", *args)
+        return self.run(*argv, check=check, timeout=timeout, env=variables, cwd=cwd)
+
+    def start_engine(self, *options: str) -> None:
+        """Starts dockerd, with more `options` if given, and returns when it answers."""
+        self.engine.start(*options)
+
+    def stop_engine(self) -> None:
+        """Ends dockerd the orderly way; without live-restore its containers stop."""
+        self.engine.stop()
+
+    def kill_engine(self) -> None:
+        """Ends dockerd with SIGKILL, as a crash does; its containers stay."""
+        self.engine.kill()
+
+    def restart_engine(self, *options: str) -> None:
+        """Stops dockerd and starts it again, with more `options` if given."""
+        self.engine.stop()
+        self.engine.start(*options)
+
+    def cut_power(self) -> None:
+        """Ends everything that runs in the host at once, and forgets what a reboot forgets.
+
+        What stays is what a disk keeps: /etc and /var/lib. `start_engine` is the boot.
+        """
+        keeper.end(self.mark, spare=(self.pid,))
+        self.engine.kill()
+        self.run("sh", "-c", FORGET)
+        self.clear_links(keep=())
+        self.link_up()
+
+    def link_down(self) -> None:
+        """Switches eth0 off, as `ip link set eth0 down` does; its routes are lost."""
+        self.run("ip", "link", "set", "eth0", "down")
+
+    def link_up(self) -> None:
+        """Gives eth0 exactly its own addresses and routes, whatever it has now."""
+        wiring = self.wiring
+        lines = [
+            "link set eth0 up",
+            "addr flush dev eth0 scope global",
+            f"addr add {wiring.address} brd + dev eth0",
+        ]
+        if wiring.gateway:
+            lines.append(f"route replace default via {wiring.gateway} dev eth0")
+        if wiring.address6:
+            lines.append(f"addr add {wiring.address6} dev eth0 nodad")
+            lines.append(f"route replace default via {wiring.gateway6} dev eth0")
+        self.run("ip", "-batch", "-", input="\n".join(lines) + "\n")
+
+    def clear_links(self, *, keep: Sequence[str] = ("docker0",)) -> None:
+        """Deletes all links but lo, eth0 and those in `keep`, and forgets the neighbours."""
+        for name in sorted(link.name for link in self.path("/sys/class/net").iterdir()):
+            if name not in ("lo", "eth0", *keep):
+                # the other end of a veth goes with the first
+                self.run("ip", "link", "delete", name, check=False)
+        self.run("ip", "neigh", "flush", "all")
+
+    def end_processes(self) -> None:
+        """Ends what `popen` started and has not ended by itself."""
+        for process in self._started:
+            kill_group(process)
+        self._started.clear()
+
+    def import_image(
+        self,
+        name: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        cmd: Sequence[str] | None = None,
+        changes: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        """Makes an image in the host's engine; images.py tells what is in it.
+
+        `cmd` is /bin/rest unless given. `changes` are more Dockerfile instructions, `files` more
+        (executable) files by their path. An image that is there already is not made again.
+        """
+        lines = images.image_changes(env=env or {}, entrypoint=entrypoint, cmd=cmd, changes=changes)
+        extra = tuple(sorted((files or {}).items()))
+        recipe = hashlib.sha256(json.dumps([lines, extra]).encode()).hexdigest()[:16]
+        if f'"{recipe}"' in self.docker("image", "inspect", name, check=False):
+            return
+        options = [word for line in [*lines, f"LABEL {RECIPE}={recipe}"] for word in ("-c", line)]
+        data = images.root_filesystem(extra)
+        self.run("/usr/bin/docker", "import", *options, "-", name, input=data)
+
+    def close(self) -> None:
+        """Ends the host with all that runs in it."""
+        keeper.end(self.mark)
+        self.end_processes()
+        self.engine.kill()
+        self._holder.communicate()
+
+    def wait_until_ready(self, deadline: float) -> None:
+        """Returns when the namespaces are set up. Raises LabError with the reason if not."""
+        assert self._holder.stdout is not None
+        left = max(0.0, deadline - time.monotonic())
+        readable, _, _ = select.select([self._holder.stdout], [], [], left)
+        if not readable or self._holder.stdout.readline() != "ready\n":
+            reason = (self.folder / "namespaces.log").read_text().strip()
+            raise LabError(f"host {self.name} could not be set up: {reason or 'no answer'}")
+
+    def _open_namespaces(self) -> subprocess.Popen[str]:
+        for name in ("run", "private"):
+            (self.folder / name).mkdir(parents=True)
+        unshare = ["unshare", "--net", "--mount", "--uts", "--propagation", "slave"]
+        script = ["sh", str(NAMESPACES), self.name, str(self.folder), self.wiring.gateway]
+        with (self.folder / "namespaces.log").open("w") as log:
+            return subprocess.Popen(
+                [*unshare, *script],
+                env={"PATH": PATH, keeper.MARK: self.mark},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+
+
+def kill_group(process: subprocess.Popen[Any]) -> None:
+    """Ends a process that leads its own group, with its children, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
