@@ -1,0 +1,249 @@
+"""Docker's containers: create them with a fixed address and MAC, start, stop, wait and look."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from macvlan_ros.docker_calls import SLOW, Calls
+from macvlan_ros.docker_values import (
+    LABEL_MANAGED,
+    LABEL_STACK,
+    MANAGED,
+    Container,
+    read_container,
+)
+from macvlan_ros.errors import Conflict, DockerDown, EngineRefused, MacvlanRosError, NotFound
+from macvlan_ros.models import Attachment, Service
+from macvlan_ros.payload import container_payload, service_aliases
+
+#: Seconds between two looks at a container that is waited for.
+_LOOK_EVERY = 0.1
+#: Seconds in which a container that was asked for, but never answered for, may still appear.
+_LATE = 1.0
+
+
+class ContainerCalls(Calls):
+    """What an engine's containers can be asked for.
+
+    `identity` is a container's id or name. Errors name the container by what was given.
+    """
+
+    def containers(self, *, stack: str | None = None) -> tuple[Container, ...]:
+        """The containers that we made, of one stack or of all, in every state, by name."""
+        labels = [f"{LABEL_MANAGED}={MANAGED}"]
+        if stack is not None:
+            labels.append(f"{LABEL_STACK}={stack}")
+        return self._find_containers({"label": labels})
+
+    def container(self, name: str) -> Container | None:
+        """The container of exactly that name, whoever made it; None when there is none."""
+        found = self._find_containers({"name": [f"^/?{re.escape(name)}$"]})
+        return next((one for one in found if one.name == name), None)
+
+    def _find_containers(self, filters: Mapping[str, list[str]]) -> tuple[Container, ...]:
+        with self.asking("list its containers", quick=True) as client:
+            listing = client.containers(all=True, filters=dict(filters))
+        found = []
+        for entry in listing:
+            try:
+                with self.asking("look at a container", quick=True) as client:
+                    details = client.inspect_container(entry["Id"])
+            except NotFound:
+                continue  # removed since it was listed
+            found.append(read_container(details, status=entry.get("Status") or ""))
+        return tuple(sorted(found, key=lambda container: container.name))
+
+    def _inspect(self, identity: str) -> Container:
+        with self.asking(f"look at container {identity!r}", quick=True) as client:
+            return read_container(client.inspect_container(identity))
+
+    def create(
+        self,
+        service: Service,
+        *,
+        attachment: Attachment,
+        environment: Mapping[str, str | None],
+        hosts: Sequence[tuple[str, str]],
+        labels: Mapping[str, str],
+        name: str | None = None,
+    ) -> str:
+        """Create the service's container, joined to all its networks, and return its id.
+
+        `name` is the service's container name if not said. An environment value of None removes
+        the image's variable. All or nothing: what was created is removed if a later step fails,
+        or is interrupted. Raises `ContainerConflict` when the name is taken, `ImageNotFound`,
+        `NetworkNotFound`, `InvalidRequest`, `EngineRefused`.
+        """
+        name = name or service.container_name
+        doing = f"create container {name!r}"
+        with self.asking(doing) as client:
+            payload = container_payload(
+                service,
+                attachment=attachment,
+                environment=environment,
+                hosts=hosts,
+                labels=labels,
+                api_version=client.api_version,
+            )
+        try:
+            with self.asking(doing) as client:
+                made = client.create_container_from_config(
+                    payload, name=name, platform=service.platform
+                )
+        except (KeyboardInterrupt, SystemExit, DockerDown):
+            # the engine may have made it all the same, and nobody would know its id
+            self._withdraw(name, payload["Labels"])
+            raise
+        identity = str(made["Id"])
+        try:
+            self._join_bridges(identity, service)
+        except BaseException:
+            self.remove(identity, force=True)
+            raise
+        return identity
+
+    def _join_bridges(self, identity: str, service: Service) -> None:
+        for bridge in service.bridges:
+            doing = f"join container {service.container_name!r} to network {bridge.name!r}"
+            with self.asking(doing) as client:
+                client.connect_container_to_network(
+                    identity,
+                    bridge.name,
+                    ipv4_address=None if bridge.address is None else str(bridge.address),
+                    aliases=service_aliases(service, bridge.aliases),
+                )
+
+    def _withdraw(self, name: str, labels: Mapping[str, str]) -> None:
+        """Remove a container that never ran and has exactly our labels, if it turns up."""
+        deadline = time.monotonic() + _LATE
+        with suppress(MacvlanRosError):  # what interrupted us is what matters
+            while time.monotonic() < deadline:
+                found = self.container(name)
+                if found is not None:
+                    if found.state == "created" and labels.items() <= found.labels.items():
+                        self.remove(found.id, force=True)
+                    return
+                time.sleep(_LOOK_EVERY)
+
+    def start(self, identity: str) -> None:
+        """Start a container; starting a running one is fine.
+
+        Raises `DeviceNotFound`, `AddressInUse`, `ParentNotFound`, `InvalidRequest`,
+        `EngineRefused`, each with the remedy.
+        """
+        with self.asking(f"start container {identity!r}") as client:
+            client.start(identity)
+
+    def stop(self, identity: str, timeout: float | None = None) -> bool:
+        """Stop a container: its stop signal, and after `timeout` seconds a kill.
+
+        None is the container's own stop_grace_period. False when there is no such container.
+        """
+        try:
+            with self.asking(f"stop container {identity!r}") as client:
+                if timeout is None:
+                    config = client.inspect_container(identity)["Config"]
+                    # the SDK would wait for 10 s whatever the container says
+                    timeout = config.get("StopTimeout")
+                client.stop(identity, timeout=10 if timeout is None else math.ceil(timeout))
+        except NotFound:
+            return False
+        return True
+
+    def kill(self, identity: str, signal: str | None = None) -> bool:
+        """Send a signal, SIGKILL if not said; False when no such container runs."""
+        try:
+            with self.asking(f"kill container {identity!r}") as client:
+                client.kill(identity, signal)
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    def remove(self, identity: str, *, force: bool = False, volumes: bool = False) -> bool:
+        """Remove a container, `force` also a running one, `volumes` with its anonymous volumes.
+
+        False when there is none. Returns when it is gone, also where another one removes it.
+        Raises `Conflict` for a running one without `force`.
+        """
+        try:
+            with self.asking(f"remove container {identity!r}") as client:
+                client.remove_container(identity, force=force, v=volumes)
+        except NotFound:
+            return False
+        except Conflict as error:
+            if "already in progress" not in str(error):
+                raise
+            self._wait_gone(identity)
+        return True
+
+    def _wait_gone(self, identity: str) -> None:
+        with suppress(NotFound):
+            self._wait_until(identity, SLOW, lambda _one: False)
+            raise DockerDown(f"container {identity!r} is still being removed after {SLOW:g} s")
+
+    def rename(self, identity: str, name: str) -> None:
+        """Give a container another name. Raises `ContainerConflict` when it is taken."""
+        with self.asking(f"rename container {identity!r} to {name!r}") as client:
+            client.rename(identity, name)
+
+    def wait_healthy(self, identity: str, *, timeout: float) -> Container:
+        """The container once its health check says healthy, within `timeout` seconds.
+
+        Raises `EngineRefused` when it turns unhealthy, stops, has no health check, or time is up.
+        """
+        seen = self._wait_until(
+            identity, timeout, lambda one: one.health != "starting" or not one.running
+        )
+        if seen is None or seen.health == "starting":
+            raise EngineRefused(f"container {identity!r} is not healthy after {timeout:g} s")
+        if not seen.running:
+            raise EngineRefused(
+                f"container {seen.name!r} ended with {seen.exit_code} before it was healthy; "
+                f"see why with: docker logs {seen.name}"
+            )
+        if seen.health == "unhealthy":
+            raise EngineRefused(
+                f"container {seen.name!r} is unhealthy; see what its check says with: "
+                f"docker inspect -f '{{{{json .State.Health}}}}' {seen.name}"
+            )
+        if not seen.health:
+            raise EngineRefused(
+                f"container {seen.name!r} has no health check; give its service a `healthcheck`, "
+                "or wait for service_started"
+            )
+        return seen
+
+    def wait_exit(self, identity: str, *, timeout: float) -> int:
+        """The container's exit code once it has ended, within `timeout` seconds.
+
+        Raises `EngineRefused` when it still runs then, `NotFound` when it is not there.
+        """
+        seen = self._wait_until(identity, timeout, lambda one: one.state in ("exited", "dead"))
+        if seen is None:
+            raise EngineRefused(f"container {identity!r} still runs after {timeout:g} s")
+        return seen.exit_code
+
+    def _wait_until(
+        self, identity: str, timeout: float, reached: Callable[[Container], bool]
+    ) -> Container | None:
+        """Look until `reached`; None when time is up. Looking beats Docker's own wait, which
+        keeps a connection for each container and cannot tell health."""
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = self._inspect(identity)
+            if reached(seen):
+                return seen
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_LOOK_EVERY)
+
+    def logs(self, identity: str, *, tail: int = 50) -> str:
+        """The last `tail` lines that the container wrote, both streams."""
+        with self.asking(f"read the log of container {identity!r}") as client:
+            text: Any = client.logs(identity, tail=tail)
+        return bytes(text).decode(errors="replace")

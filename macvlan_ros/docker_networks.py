@@ -1,0 +1,250 @@
+"""Docker's networks and volumes: make what is missing, refuse what differs, remove what is ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from macvlan_ros.docker_calls import Calls
+from macvlan_ros.docker_values import (
+    LABEL_MANAGED,
+    MANAGED,
+    is_ours,
+    network_differences,
+    read_network,
+    subnets_of,
+)
+from macvlan_ros.errors import (
+    Conflict,
+    EngineRefused,
+    MacvlanRosError,
+    NetworkDiffers,
+    NetworkNotFound,
+    NotFound,
+)
+from macvlan_ros.models import BridgeUse, IPAddress, Network
+from macvlan_ros.payload import bridge_payload, network_payload
+
+
+class NetworkCalls(Calls):
+    """What an engine's networks and volumes can be asked for."""
+
+    def networks(self) -> tuple[Network, ...]:
+        """The macvlan networks that we made, by name."""
+        filters = {"driver": "macvlan", "label": f"{LABEL_MANAGED}={MANAGED}"}
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks(filters=filters)
+        found = [network for network in map(read_network, listing) if network is not None]
+        return tuple(sorted(found, key=lambda network: network.name))
+
+    def network(self, name: str) -> Network:
+        """The macvlan network of that name, whoever made it.
+
+        Raises `NetworkNotFound`, and `NetworkDiffers` for a network that is not macvlan.
+        """
+        found = self._find_network(name)
+        if found is None:
+            raise NetworkNotFound(
+                f"there is no Docker network {name!r}; make it with: "
+                f"macvlan-ros network create {name}"
+            )
+        network = read_network(found)
+        if network is None:
+            raise NetworkDiffers(
+                f"Docker network {name!r} is a {found.get('Driver')} network, not a macvlan one "
+                "with an IPv4 subnet; choose another name"
+            )
+        return network
+
+    def ensure_network(
+        self, wanted: Network, *, host_address: IPAddress | None = None
+    ) -> tuple[Network, bool]:
+        """The network as wanted, and whether this call made it.
+
+        Where the network has no gateway, Docker takes an address for one all the same:
+        `host_address` names it, and must be one that is never handed out. One of that name that
+        somebody else made serves if it is the same in substance. Raises `NetworkDiffers` with
+        each difference, `Conflict` when another network has the parent or the subnet.
+        """
+        found = self._find_network(wanted.name)
+        if found is not None:
+            return self._accept(found, wanted), False
+        doing = f"make network {wanted.name!r} over {wanted.parent}"
+        payload = network_payload(wanted, placeholder=host_address)
+        try:
+            with self.asking(doing) as client:
+                made = client.create_network(**payload)["Id"]
+        except MacvlanRosError as refused:
+            # another process may have made it in the meantime
+            found = self._find_network(wanted.name)
+            if found is not None:
+                return self._accept(found, wanted), False
+            raise self._explain(wanted, refused) from refused
+        return self._settle(made, wanted)
+
+    def _settle(self, made: str, wanted: Network) -> tuple[Network, bool]:
+        """Keep one network of a name: Docker lets two callers make one each.
+
+        All of them see the same oldest one, and all but its maker withdraw their own.
+        """
+        oldest = self._find_network(wanted.name)
+        if oldest is None:
+            raise EngineRefused(f"network {wanted.name!r} was removed as soon as it was made")
+        if oldest["Id"] == made:
+            return self._accept(oldest, wanted), True
+        with self.asking(f"remove the second network {wanted.name!r}") as client:
+            client.remove_network(made)
+        return self._accept(oldest, wanted), False
+
+    def _find_network(self, name: str) -> dict[str, Any] | None:
+        """The network of exactly that name; of several the oldest one of ours, else the oldest."""
+        with self.asking("list its networks", quick=True) as client:
+            # docker's filter also finds names that hold this one
+            listing = client.networks(names=[f"^{re.escape(name)}$"])
+        named = [found for found in listing if found.get("Name") == name]
+        named.sort(key=lambda found: (not is_ours(found.get("Labels")), _age(found)))
+        return named[0] if named else None
+
+    def _accept(self, found: Mapping[str, Any], wanted: Network) -> Network:
+        differences = network_differences(found, wanted)
+        network = read_network(found)
+        if differences or network is None:
+            remove = (
+                "macvlan-ros network rm" if is_ours(found.get("Labels")) else "docker network rm"
+            )
+            raise NetworkDiffers(
+                f"Docker network {wanted.name!r} exists and differs: {'; '.join(differences)}. "
+                f"Remove it with: {remove} {wanted.name}, or choose another name"
+            )
+        return network
+
+    def _explain(self, wanted: Network, refused: MacvlanRosError) -> MacvlanRosError:
+        """The network that stands in the way of a new one, if that is what Docker says."""
+        said = str(refused)
+        if not any(word in said for word in ("already using parent", "overlap", "already in use")):
+            return refused
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks()
+        for other in listing:
+            if (other.get("Options") or {}).get("parent") == wanted.parent:
+                name = other.get("Name")
+                return Conflict(
+                    f"this engine serves one macvlan network for each parent, and network {name!r} "
+                    f"has {wanted.parent}; use that one, or remove it with: "
+                    f"docker network rm {name}"
+                )
+        for other in listing:
+            for subnet in subnets_of(other):
+                if subnet in wanted.subnet or wanted.subnet in subnet:
+                    name = other.get("Name")
+                    return Conflict(
+                        f"subnet {wanted.subnet} overlaps {subnet} of Docker network {name!r}; "
+                        f"remove that one with: docker network rm {name}"
+                    )
+        return refused
+
+    def remove_network(self, name: str) -> bool:
+        """Remove a network that we made; False when there is none of that name.
+
+        Raises `Conflict` for one that somebody else made, and for one that containers use, also
+        stopped ones, which could not start again; they are named.
+        """
+        found = self._find_network(name)
+        if found is None:
+            return False
+        if not is_ours(found.get("Labels")):
+            raise Conflict(
+                f"Docker network {name!r} was not made by macvlan-ros; "
+                f"if nobody needs it, remove it with: docker network rm {name}"
+            )
+        users = self._network_users(found["Id"])
+        if users:
+            raise Conflict(
+                f"network {name!r} is in use by {', '.join(users)}; remove them first, with: "
+                f"macvlan-ros down, or docker rm -f {' '.join(users)}"
+            )
+        return self._delete_network(found["Id"], name)
+
+    def _network_users(self, identity: str) -> tuple[str, ...]:
+        """The names of the containers on a network, stopped ones too."""
+        with self.asking("list its containers", quick=True) as client:
+            users = client.containers(all=True, filters={"network": identity})
+        return tuple(sorted(user["Names"][0].removeprefix("/") for user in users))
+
+    def _delete_network(self, identity: str, name: str) -> bool:
+        """Delete by id; False when it went in the meantime."""
+        try:
+            with self.asking(f"remove network {name!r}") as client:
+                client.remove_network(identity)
+        except NotFound:
+            return False
+        return True
+
+    def ensure_bridge(self, bridge: BridgeUse, *, labels: Mapping[str, str]) -> bool:
+        """Make a stack's additional network; False when it is there. What is there is used as is.
+
+        Raises `NetworkNotFound` for an external one that is not there.
+        """
+        if self._find_network(bridge.name) is not None:
+            return False
+        if bridge.external:
+            raise NetworkNotFound(
+                f"there is no Docker network {bridge.name!r}, which the stack calls external; "
+                f"make it with: docker network create {bridge.name}"
+            )
+        try:
+            with self.asking(f"make network {bridge.name!r}") as client:
+                client.create_network(**bridge_payload(bridge, labels))
+        except MacvlanRosError:
+            if self._find_network(bridge.name) is not None:
+                return False
+            raise
+        return True
+
+    def remove_bridge(self, name: str) -> bool:
+        """Remove an additional network; False when there is none, it is not ours, or in use."""
+        found = self._find_network(name)
+        if found is None or not is_ours(found.get("Labels")):
+            return False
+        if self._network_users(found["Id"]):
+            return False
+        return self._delete_network(found["Id"], name)
+
+    def ensure_volume(self, name: str, *, labels: Mapping[str, str], external: bool) -> bool:
+        """Make a named volume; False when it is there.
+
+        Raises `NotFound` for an external one that is not there.
+        """
+        if self._find_volume(name) is not None:
+            return False
+        if external:
+            raise NotFound(
+                f"there is no Docker volume {name!r}, which the stack calls external; "
+                f"make it with: docker volume create {name}"
+            )
+        with self.asking(f"make volume {name!r}") as client:
+            client.create_volume(name, labels={**labels, LABEL_MANAGED: MANAGED})
+        return True
+
+    def remove_volume(self, name: str) -> bool:
+        """Remove a volume that we made; False when there is none, or it is not ours.
+
+        Raises `Conflict` while a container has it.
+        """
+        found = self._find_volume(name)
+        if found is None or not is_ours(found.get("Labels")):
+            return False
+        with self.asking(f"remove volume {name!r}") as client:
+            client.remove_volume(name)
+        return True
+
+    def _find_volume(self, name: str) -> dict[str, Any] | None:
+        with self.asking("list its volumes", quick=True) as client:
+            listing = client.volumes(filters={"name": name})["Volumes"] or []
+        return next((volume for volume in listing if volume["Name"] == name), None)
+
+
+def _age(found: Mapping[str, Any]) -> tuple[str, str]:
+    """Sorts the oldest first, the same for everybody who looks."""
+    return found.get("Created") or "", found.get("Id") or ""

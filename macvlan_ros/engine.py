@@ -1,0 +1,164 @@
+"""The Docker Engine: the only module that imports the Docker SDK, and the border of its errors.
+
+The SDK takes 105 ms to import, so it is loaded by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from macvlan_ros.docker_calls import QUICK, SLOW
+from macvlan_ros.docker_containers import ContainerCalls
+from macvlan_ros.docker_context import Endpoint, resolve
+from macvlan_ros.docker_errors import refusal, unreachable
+from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
+from macvlan_ros.docker_networks import NetworkCalls
+from macvlan_ros.docker_quick import get_json
+from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.models import IPNetwork
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from docker.tls import TLSConfig
+
+    from macvlan_ros.ssh_tunnel import Tunnel
+
+#: Seconds for the listing that `allocate` waits for.
+_SUBNETS_TIMEOUT = 2.0
+
+
+class Engine(NetworkCalls, ImageCalls, ContainerCalls):
+    """One Docker Engine, reached as the docker command line would reach it.
+
+    `url` is a URL, a socket's path or a context's name, "" for what the environment says; see
+    `docker_context.resolve` for the errors. Nothing is connected before the first call. Safe to
+    be used by several threads. Every call raises `DockerDown` and `Forbidden`, and ends.
+    """
+
+    def __init__(self, url: str = "", *, environ: Mapping[str, str] = os.environ) -> None:
+        self.endpoint = resolve(url, environ)
+        self._lock = threading.RLock()
+        self._clients: dict[int, APIClient] = {}
+        self._tunnel: Tunnel | None = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back connections and the ssh tunnel. Closing twice is fine."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+            if self._tunnel is not None:
+                self._tunnel.close()
+                self._tunnel = None
+
+    def info(self) -> EngineInfo:
+        """Which engine answers."""
+        with self.asking("say its version", quick=True) as client:
+            return read_engine(client.version(), client.info())
+
+    def subnets(self) -> Mapping[IPNetwork, str]:
+        """The subnets that Docker keeps for its own networks, each with its network's name.
+
+        Those over a parent are left out: theirs is the LAN's. Takes no SDK where it can.
+        """
+        doing = "list its networks"
+        if self.endpoint.scheme in ("unix", "tcp") and self.endpoint.tls is None:
+            listing = get_json(self.endpoint, "/networks", timeout=_SUBNETS_TIMEOUT, doing=doing)
+        else:
+            with self.asking(doing, quick=True) as client:
+                listing = client.networks()
+        return taken_subnets(listing)
+
+    @contextmanager
+    def asking(self, doing: str, *, quick: bool = False) -> Iterator[Any]:
+        """The SDK's client for one call; see `docker_calls.Calls.asking`."""
+        import docker.errors
+        import requests.exceptions
+        import urllib3.exceptions
+
+        try:
+            yield self._client(QUICK if quick else SLOW)
+        except docker.errors.APIError as error:
+            raise refusal(error.status_code or 0, error.explanation or "", doing) from error
+        except (
+            docker.errors.DockerException,
+            requests.exceptions.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+        ) as error:
+            raise self._unreachable(error, doing) from error
+
+    def _unreachable(self, error: BaseException, doing: str) -> MacvlanRosError:
+        with self._lock:
+            explained = None if self._tunnel is None else self._tunnel.explain()
+            if explained is not None:
+                self.close()  # so that the next call tries a new tunnel
+        return explained or unreachable(error, self.endpoint, doing)
+
+    def _client(self, timeout: int) -> APIClient:
+        """The client whose calls last `timeout` seconds at most; made once, for all threads."""
+        with self._lock:
+            if timeout not in self._clients:
+                known = next(iter(self._clients.values()), None)
+                # asked once: engines refuse versions older or newer than their own
+                version = "auto" if known is None else known.api_version
+                self._clients[timeout] = self._connect(timeout, version)
+            return self._clients[timeout]
+
+    def _connect(self, timeout: int, version: str) -> APIClient:
+        url = self.endpoint.url
+        if self.endpoint.scheme == "ssh":
+            from macvlan_ros.ssh_tunnel import Tunnel
+
+            if self._tunnel is None:
+                self._tunnel = Tunnel(self.endpoint)
+            url = self._tunnel.url
+        tls = _tls_config(self.endpoint)
+        # the first question is quick whatever the calls that follow may take
+        quick = _bounded_client(url, version=version, timeout=min(timeout, QUICK), tls=tls)
+        quick.timeout = timeout
+        return quick
+
+
+def _bounded_client(url: str, *, version: str, timeout: int, tls: TLSConfig | bool) -> APIClient:
+    """An `APIClient` none of whose requests waits for ever, as the SDK's pull does."""
+    from docker import APIClient
+
+    class BoundedClient(APIClient):
+        def request(self, *args: Any, **options: Any) -> Any:
+            options["timeout"] = options.get("timeout") or PULL_SILENCE
+            return super().request(*args, **options)
+
+    return BoundedClient(url, version=version, timeout=timeout, tls=tls)
+
+
+def _tls_config(endpoint: Endpoint) -> TLSConfig | bool:
+    if endpoint.tls is None:
+        return False
+    from docker.tls import TLSConfig
+
+    tls = endpoint.tls
+    if not tls.verify:
+        import urllib3
+
+        # the user has said that the server need not be verified
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    pair = (tls.cert, tls.key) if tls.cert and tls.key else None
+    return TLSConfig(client_cert=pair, ca_cert=tls.ca, verify=tls.verify)
