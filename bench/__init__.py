@@ -1,0 +1,1 @@
+"""Benchmarks: each prints figures beside a peer or a floor, taken in one run, as a ratio."""
