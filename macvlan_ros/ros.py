@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from netaddr import AddrFormatError
 
-from .errors import StackFileError
-from .models import IPAddress, Service, Stack
+from macvlan_ros.errors import StackFileError
+from macvlan_ros.models import IPAddress, Service, Stack
 
 #: Where roscore listens unless told otherwise.
 MASTER_PORT = 11311

@@ -4,8 +4,8 @@
 service and the key. Nothing here talks to Docker or to the network.
 """
 
-from .files import find_files
-from .loading import load
-from .selection import replace_network, select
+from macvlan_ros.stack.files import find_files
+from macvlan_ros.stack.loading import load
+from macvlan_ros.stack.selection import replace_network, select
 
 __all__ = ["find_files", "load", "replace_network", "select"]

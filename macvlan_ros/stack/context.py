@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .nodes import Node
+from macvlan_ros.stack.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ..models import DeviceRequest
-from .context import Context
-from .mounts import device_requests
-from .nodes import Node, shorten, take
-from .values import size, text_pairs
+from macvlan_ros.models import DeviceRequest
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.mounts import device_requests
+from macvlan_ros.stack.nodes import Node, shorten, take
+from macvlan_ros.stack.values import size, text_pairs
 
 _SWARM_ONLY = ("endpoint_mode", "labels", "placement", "rollback_config", "update_config")
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")
@@ -107,7 +107,7 @@ def _restart(node: Node) -> tuple[str, int]:
     if node.value is False:
         return "no", 0
     policy, colon, retries = node.string().partition(":")
-    if policy not in _POLICIES or (colon and (policy != "on-failure" or not retries.isdigit())):
+    if policy not in _POLICIES or (colon and (policy != "on-failure" or not retries.isdecimal())):
         raise node.error(
             f"must be one of {', '.join(_POLICIES)} or on-failure:TIMES, is {shorten(node.text)}"
         )

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import StackFileError
-from .interpolation import BadTemplate, Interpolation, Lookup
-from .nodes import shorten
-from .yamlfile import read_text
+from macvlan_ros.errors import StackFileError
+from macvlan_ros.stack.interpolation import BadTemplate, Interpolation, Lookup
+from macvlan_ros.stack.nodes import shorten
+from macvlan_ros.stack.yamlfile import read_text
 
 _BLANK = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?(?:\n|$))+")
 _KEY = re.compile(r"[^\S\n]*(?:export[^\S\n]+)?(?P<key>[^\s=:#]+)[^\S\n]*(?P<sign>[=:]|\n|$)")

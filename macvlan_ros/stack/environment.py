@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from . import envfile
-from .context import Context
-from .nodes import Node, shorten, take
+from macvlan_ros.stack import envfile
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.nodes import Node, shorten, take
+from macvlan_ros.stack.yamlfile import is_there
 
 _VARIABLE = re.compile(r"[^=\x00]+")
 
@@ -45,11 +47,10 @@ def _env_file(node: Node, context: Context) -> dict[str, str]:
             raw = entries["format"].string() == "raw"
             if not raw:
                 raise entries["format"].error("must be raw, or be left out")
-    text = context.path(named)
-    path = context.folder / text
-    if not path.exists():
+    path = Path(context.path(named))
+    if not is_there(path):
         if required:
-            raise named.error(f"names {text}, and there is no such file; make it or remove the key")
+            raise named.error(f"names {path}, and there is no such file; make it or remove the key")
         return {}
     if raw:
         return envfile.read_raw(path)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import StackFileError
-from . import envfile
-from .nodes import Node, shorten
+from macvlan_ros.errors import StackFileError
+from macvlan_ros.stack import envfile
+from macvlan_ros.stack.nodes import Node, shorten
+from macvlan_ros.stack.yamlfile import is_there
 
 #: In the order of preference. Source: compose-go's `cli` package.
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -35,8 +36,8 @@ def find_files(folder: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
         parts = named.split(variables.get("COMPOSE_PATH_SEPARATOR") or ":")
         return tuple(folder / part for part in parts if part)
     for name in NAMES:
-        if (folder / name).is_file():
-            over = (folder / other for other in OVERRIDES if (folder / other).is_file())
+        if is_there(folder / name):
+            over = (folder / other for other in OVERRIDES if is_there(folder / other))
             return (folder / name, *(path for path, _ in zip(over, range(1), strict=False)))
     raise StackFileError(
         f"no stack in {folder.absolute()}: looked for {', '.join(NAMES[:-1])} and {NAMES[-1]}; "
@@ -54,7 +55,7 @@ def read_variables(
     folder's .env when none is named. Raises StackFileError."""
     found: dict[str, str] = {}
     default = folder / ".env"
-    for path in env_files or ([default] if default.is_file() else []):
+    for path in env_files or ([default] if is_there(default) else []):
 
         def lookup(name: str, earlier: Mapping[str, str] = dict(found)) -> str | None:
             return environ.get(name, earlier.get(name))

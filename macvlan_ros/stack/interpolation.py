@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from .nodes import Node, shorten
+from macvlan_ros.stack.nodes import Node, shorten
 
 Lookup: TypeAlias = Callable[[str], "str | None"]
 

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import StackFileError
-from ..models import NETWORK_MODES, Service, Stack
-from . import section as own
-from .context import Context
-from .files import name_project, read_variables
-from .interpolation import interpolate
-from .keys import REFUSED_TOP
-from .merging import merge, strip
-from .mounts import NamedVolume, named_volumes
-from .networks import DeclaredNetwork, declared
-from .nodes import Node, did_you_mean
-from .selection import check_dependencies, clash, enabled
-from .services import Surroundings, check_name, container_name, service
-from .yamlfile import read
+from macvlan_ros.errors import StackFileError
+from macvlan_ros.models import NETWORK_MODES, Service, Stack
+from macvlan_ros.stack import section as own
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.files import name_project, read_variables
+from macvlan_ros.stack.interpolation import interpolate
+from macvlan_ros.stack.keys import REFUSED_TOP
+from macvlan_ros.stack.merging import merge, strip
+from macvlan_ros.stack.mounts import NamedVolume, named_volumes
+from macvlan_ros.stack.networks import DeclaredNetwork, declared
+from macvlan_ros.stack.nodes import Node, did_you_mean
+from macvlan_ros.stack.selection import circle, clash, enabled
+from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
+from macvlan_ros.stack.yamlfile import read
 
 _TOP_KEYS = ("version", "name", "services", "networks", "volumes", own.SECTION)
 
@@ -42,7 +42,10 @@ def load(
     """
     if not paths:
         raise StackFileError("no stack file was named; name one with -f FILE")
-    folder = Path(paths[0]).absolute().parent
+    try:
+        folder = Path(paths[0]).absolute().parent
+    except OSError as error:
+        raise StackFileError(f"the current folder is gone ({error}); change to another") from None
     environ = os.environ if environ is None else environ
     context = Context(project="", folder=folder, variables={}, network="")
     variables = read_variables(
@@ -113,7 +116,7 @@ def _top_level(tree: Node, context: Context) -> dict[str, Node]:
             raise node.error(f"is not a key of a stack{near}")
         if not node.absent:
             entries[key] = node
-    if not entries.get("services", tree).mapping() or "services" not in entries:
+    if "services" not in entries or not entries["services"].mapping():
         raise StackFileError(f"{tree.file}:{tree.line}: has no services; add some under 'services'")
     return entries
 
@@ -129,10 +132,9 @@ def _stack(
     for name, node in nodes.items():
         check_name(name, node)
         node.mapping()
-    containers = {name: container_name(name, node) for name, node in nodes.items()}
-    around = Surroundings(section, networks, volumes, containers, section.subnet)
+    containers = {name: container_name(name, node, context.project) for name, node in nodes.items()}
+    around = Surroundings(section, networks, volumes, containers)
     services = {name: service(name, node, around, context) for name, node in nodes.items()}
-    check_dependencies(services)
     stack = Stack(
         name=context.project,
         files=(tree.file,),
@@ -193,6 +195,11 @@ def _used(volumes: Mapping[str, NamedVolume], services: Iterable[Service]) -> di
 
 
 def _check_together(stack: Stack, nodes: Mapping[str, Node]) -> None:
+    waiting = circle(stack.services)
+    if waiting:
+        entries = nodes[waiting[0]].mapping()
+        place = entries.get("depends_on") or nodes[waiting[0]]
+        raise place.error(f"goes in a circle: {' -> '.join(waiting)}; take one of them out")
     found = clash(enabled(stack))
     if found is not None:
         entries = nodes[found.service].mapping()

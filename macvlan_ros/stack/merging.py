@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from .nodes import Node, with_entries
+from macvlan_ros.stack.nodes import Node, with_entries
 
 Rule: TypeAlias = Callable[[Node, Node], Node]
 

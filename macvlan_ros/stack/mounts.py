@@ -9,10 +9,10 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..models import Device, DeviceRequest, Mount
-from .context import Context
-from .nodes import Node, child, did_you_mean, shorten, take
-from .values import size, text_pairs
+from macvlan_ros.models import Device, DeviceRequest, Mount
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
+from macvlan_ros.stack.values import size, text_pairs
 
 _PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
 _MODES = frozenset(("z", "Z", "cached", "consistent", "delegated", "nocopy", *_PROPAGATION))
@@ -172,7 +172,7 @@ def _bind(
 def _tmpfs(options: Node, target: str, read_only: bool) -> Mount:
     known = options.known(("size", "mode"), " of a tmpfs's options")
     limit = take(known, "size", size, None)
-    mode = f"mode={known['mode'].integer():o}" if "mode" in known else ""
+    mode = f"{known['mode'].integer():o}" if "mode" in known else ""
     return Mount("tmpfs", "", target, read_only, mode=mode, size=limit)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from netaddr import IPNetwork, IPRange
 
-from ..models import BridgeUse, IPAddress
-from .context import Context
-from .mounts import external_name
-from .nodes import Node, did_you_mean, take
-from .values import address, mac, ranges, subnet, text_pairs
+from macvlan_ros.models import BridgeUse, IPAddress
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.mounts import external_name
+from macvlan_ros.stack.nodes import Node, did_you_mean, take
+from macvlan_ros.stack.values import address, mac, ranges, subnet, text_pairs
 
 #: Drivers whose network the macvlan one takes the place of.
 _REPLACED = ("overlay", "macvlan", "ipvlan", "macvlan-ros", "host")
@@ -233,7 +233,8 @@ def _bridge(node: Node, network: DeclaredNetwork, use: _Use) -> BridgeUse:
 
 
 def _note_replaced(key: str, network: DeclaredNetwork | None, context: Context) -> None:
-    if network is None or context.network in (key, network.name) or key == "default":
+    own = network is None or network.describes_lan or context.network in (key, network.name)
+    if own or network is None or key == "default":
         return
     driver = network.driver or "bridge"
     context.note(

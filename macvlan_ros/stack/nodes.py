@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from ..errors import StackFileError
+from macvlan_ros.errors import StackFileError
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -147,6 +147,10 @@ class Node:
             return self.mapping("a mapping or a list")
         found: dict[str, Node] = {}
         for item in self.value:
+            if isinstance(item.value, dict):
+                raise item.error(
+                    "must be KEY=VALUE, is a mapping; write '=' and not ': ' in a list"
+                )
             text = item.string()
             cut = min((text.find(sign) for sign in separators if sign in text), default=-1)
             key = text if cut < 0 else text[:cut]

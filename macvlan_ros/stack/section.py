@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from netaddr import IPNetwork, IPRange
 
-from ..models import NETWORK_MODES, HostEntry, IPAddress
-from .nodes import Node, did_you_mean, shorten, take
-from .values import address, mac, ranges, subnet
+from macvlan_ros.models import NETWORK_MODES, HostEntry, IPAddress
+from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
+from macvlan_ros.stack.values import address, mac, ranges, subnet
 
 SECTION = "x-macvlan-ros"
 DEFAULT_NETWORK = "ros_lan"
@@ -85,14 +85,13 @@ def section(node: Node | None) -> Section:
     )
 
 
-def service_section(
-    node: Node | None, hosts: Mapping[str, HostEntry], lan: IPNetwork | None
-) -> ServiceSection:
-    """A service's section. Raises StackFileError."""
+def service_section(node: Node | None, around: Section) -> ServiceSection:
+    """A service's section; `around` is the stack's. Raises StackFileError."""
     if node is None:
         return ServiceSection()
     entries = node.known(_SERVICE_KEYS, f" of a service's {SECTION}")
     host = take(entries, "host", Node.string, "")
+    hosts = around.hosts
     if host and hosts and host not in hosts:
         raise entries["host"].error(
             f"is {host!r}, which is none of the hosts of {SECTION}{_one_of(host, hosts)}"
@@ -100,7 +99,9 @@ def service_section(
     ros = take(entries, "ros", Node.string, "")
     if ros not in ("", *ROS_VERSIONS):
         raise entries["ros"].error(f"must be 1, 2 or none, is {shorten(ros)}")
-    wanted = take(entries, "address", partial(_inside, lan), None)
+    wanted = take(entries, "address", partial(_inside, around.subnet), None)
+    if wanted is not None and wanted == around.gateway:
+        raise entries["address"].error(f"is {wanted}, which is the gateway's; take another")
     return ServiceSection(host, wanted, take(entries, "mac", mac, ""), ros)
 
 
@@ -169,6 +170,10 @@ def _inside(lan: IPNetwork | None, node: Node) -> IPAddress:
     found = address(node)
     if lan is not None and found not in lan:
         raise node.error(f"is {found}, which is outside the subnet {lan}")
+    if lan is not None and lan.version == 4 and lan.prefixlen < 31:
+        for special, what in ((lan.network, "network"), (lan.broadcast, "broadcast")):
+            if found == special:
+                raise node.error(f"is {found}, the {what} address of {lan}; take another")
     return found
 
 

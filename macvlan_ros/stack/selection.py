@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from ..errors import ServiceNotFound, StackFileError
-from ..models import Service, Stack
-from .nodes import did_you_mean
+from macvlan_ros.errors import ServiceNotFound, StackFileError
+from macvlan_ros.models import Service, Stack
+from macvlan_ros.stack.nodes import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ def _order(services: Mapping[str, Service]) -> tuple[str, ...]:
     return tuple(TopologicalSorter(graph).static_order())
 
 
-def check_dependencies(services: Mapping[str, Service]) -> None:
-    """Raises StackFileError when services wait for one another in a circle."""
+def circle(services: Mapping[str, Service]) -> tuple[str, ...]:
+    """Services that wait for one another, the first again at the end; () when none do."""
     try:
         _order(services)
     except CycleError as error:
-        circle = " -> ".join(error.args[1][::-1])
-        raise StackFileError(f"services depend on one another in a circle: {circle}") from None
+        return tuple(reversed(error.args[1]))
+    return ()
 
 
 def clash(services: Iterable[Service]) -> Clash | None:
@@ -101,9 +101,10 @@ def clash(services: Iterable[Service]) -> Clash | None:
         for seen, key, value, why in (
             (names, "container_name", service.container_name, "its address is kept under it"),
             (addresses, "address", str(service.address or ""), "an address has one holder"),
+            (addresses, "networks", str(service.former_address or ""), "an address has one holder"),
             (macs, "mac", service.mac, "a MAC has one holder"),
         ):
-            if value and value in seen:
+            if value and seen.get(value, service.name) != service.name:
                 problem = f"is {value}, and so is that of service {seen[value]!r}; {why}"
                 return Clash(service.name, key, f"{problem}, so change one of the two")
             seen[value] = service.name

@@ -7,19 +7,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..models import Dependency, IPNetwork, Service
-from .context import Context
-from .deploy import deploy
-from .environment import environment
-from .keys import IGNORED, REFUSED
-from .mounts import NamedVolume, device_requests, devices, mounts, tmpfs
-from .networks import DeclaredNetwork, attached
-from .nodes import Node, child, did_you_mean, shorten, take
-from .section import SECTION, Section, service_section
-from .values import address, duration, healthcheck, size, text_pairs, texts, ulimits, words
+from macvlan_ros.models import Dependency, Service
+from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.deploy import deploy
+from macvlan_ros.stack.environment import environment
+from macvlan_ros.stack.keys import IGNORED, REFUSED
+from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
+from macvlan_ros.stack.networks import DeclaredNetwork, attached
+from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
+from macvlan_ros.stack.section import SECTION, Section, service_section
+from macvlan_ros.stack.values import (
+    address,
+    duration,
+    healthcheck,
+    size,
+    text_pairs,
+    texts,
+    ulimits,
+    words,
+)
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
-_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}", re.ASCII)
 _PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
@@ -32,7 +41,6 @@ class Surroundings:
     networks: Mapping[str, DeclaredNetwork]
     volumes: Mapping[str, NamedVolume]
     containers: Mapping[str, str]
-    lan: IPNetwork | None
 
 
 def _dns(node: Node) -> tuple[str, ...]:
@@ -124,19 +132,23 @@ def check_name(name: str, node: Node) -> None:
         raise node.error("is no service's name; use letters, digits, '.', '_' and '-'")
 
 
-def container_name(name: str, node: Node) -> str:
+def container_name(name: str, node: Node, project: str) -> str:
     """The container's name: `container_name`, else the service's own name.
 
     Compose would say PROJECT-SERVICE-1. Here the container's name is what the address is reserved
     under and what other hosts see in `list`; it should be short, and the same from every folder.
+    PROJECT-SERVICE stands in where Docker does not take the service's name, as with "a" or "_a".
     """
     given = node.mapping().get("container_name")
-    wanted = name if given is None or given.absent else given.string()
+    if given is None or given.absent:
+        wanted = name if _CONTAINER.fullmatch(name) else f"{project}-{name}"
+    else:
+        wanted = given.string()
     if not _CONTAINER.fullmatch(wanted):
         raise (given or node).error(
-            f"{wanted!r} is no name that Docker takes for a container: two characters or more, "
-            "letters, digits, '_', '.' and '-', the first a letter or digit; "
-            + ("choose another" if given else "give one with 'container_name'")
+            f"gives the container the name {shorten(wanted)}, which Docker does not take: it must "
+            "have 2 to 128 letters, digits, '_', '.' or '-', the first a letter or digit; "
+            "choose another 'container_name'"
         )
     return wanted
 
@@ -151,7 +163,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     for key, sentence in IGNORED.items():
         if key in entries:
             context.note(f"service {name!r}: {sentence}")
-    own = service_section(entries.get(SECTION), around.section.hosts, around.lan)
+    own = service_section(entries.get(SECTION), around.section)
     net = attached(name, entries, around.networks, context)
     fields.update(_image(name, node, entries, context))
     fields.update(deploy(name, entries, context))

@@ -9,10 +9,10 @@ import re
 import shlex
 from decimal import Decimal
 
-from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
-
-from ..models import Healthcheck, Ulimit
-from .nodes import Node, did_you_mean, shorten, take
+from macvlan_ros.addresses import parse_address, parse_range, parse_subnet
+from macvlan_ros.errors import BadSubnet
+from macvlan_ros.models import Healthcheck, IPAddress, IPNetwork, IPRange, Ulimit
+from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
 
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|μs|ms|s|m|h|d|w)", re.ASCII)
 _SECONDS = {
@@ -120,22 +120,18 @@ def mac(node: Node) -> str:
 
 def address(node: Node) -> IPAddress:
     """One IPv4 or IPv6 address."""
-    text = node.string().strip()
     try:
-        return IPAddress(text)
-    except (AddrFormatError, ValueError):
-        raise node.error(f"is no address: {shorten(text)}; write it as 192.168.50.20") from None
+        return parse_address(node.string(), said="")
+    except BadSubnet as error:
+        raise node.error(f"is{error}") from None
 
 
 def subnet(node: Node) -> IPNetwork:
     """A subnet with its prefix length."""
-    text = node.string().strip()
     try:
-        if "/" not in text:
-            raise ValueError
-        return IPNetwork(text).cidr
-    except (AddrFormatError, ValueError):
-        raise node.error(f"is no subnet: {shorten(text)}; write it as 192.168.50.0/24") from None
+        return parse_subnet(node.string(), said="")
+    except BadSubnet as error:
+        raise node.error(f"is{error}") from None
 
 
 def ranges(node: Node) -> tuple[IPRange, ...]:
@@ -144,20 +140,10 @@ def ranges(node: Node) -> tuple[IPRange, ...]:
 
 
 def _range(node: Node) -> IPRange:
-    text = node.string().strip()
-    first, dash, last = (part.strip() for part in text.partition("-"))
     try:
-        if dash:
-            return IPRange(first, last)
-        network = IPNetwork(text)
-        return IPRange(
-            IPAddress(network.first, network.version), IPAddress(network.last, network.version)
-        )
-    except (AddrFormatError, ValueError):
-        raise node.error(
-            f"is no range of addresses: {shorten(text)}; write it as 192.168.50.192/27 or "
-            "192.168.50.192-192.168.50.220"
-        ) from None
+        return parse_range(node.string(), said="")
+    except BadSubnet as error:
+        raise node.error(f"is{error}") from None
 
 
 def ulimits(node: Node) -> tuple[Ulimit, ...]:

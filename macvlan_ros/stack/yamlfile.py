@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import StackFileError
-from .nodes import Node, Scalar
+from macvlan_ros.errors import StackFileError
+from macvlan_ros.stack.nodes import Node, Scalar
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node as YamlNode
@@ -43,6 +44,14 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise StackFileError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether something stands at the path. What may not be looked at counts."""
+    try:
+        return path.exists()
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
 
 
 def read(path: Path) -> Node:
