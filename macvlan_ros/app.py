@@ -1,0 +1,136 @@
+"""The composition root: Settings -> the parts, each made when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros import addresses, procnet
+from macvlan_ros.errors import DockerDown, Forbidden
+from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.models import DEFAULT_POOL, Link, Pool
+from macvlan_ros.settings import Settings
+from macvlan_ros.stores import open_store
+
+if TYPE_CHECKING:
+    from macvlan_ros.engine import Engine
+    from macvlan_ros.launch import Launcher
+    from macvlan_ros.links import Links
+    from macvlan_ros.stores.base import Store
+
+
+def _silent(_text: str) -> None:
+    return None
+
+
+class App:
+    """Everything a command can call. `note` and `progress` are told what people should read."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        note: Callable[[str], None] = _silent,
+        progress: Callable[[str], None] = _silent,
+        meter: Callable[[str], None] = _silent,
+    ) -> None:
+        self.settings = settings
+        self.note = note
+        self.progress = progress
+        self.meter = meter
+        self._open = ExitStack()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back everything that was opened. Closing twice is fine."""
+        self._open.close()
+
+    @cached_property
+    def store(self) -> Store:
+        store = open_store(self.settings.store)
+        self._open.callback(store.close)
+        return store
+
+    @cached_property
+    def ipam(self) -> Ipam:
+        return Ipam(self.store, surroundings=self.surroundings, host=self.settings.host_name)
+
+    @cached_property
+    def links(self) -> Links:
+        from macvlan_ros.links import Links
+
+        links = Links()
+        self._open.callback(links.close)
+        return links
+
+    @cached_property
+    def engine(self) -> Engine:
+        from macvlan_ros.engine import Engine
+
+        engine = Engine(self.settings.docker)
+        self._open.callback(engine.close)
+        return engine
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        from macvlan_ros.launch import Launcher
+
+        return Launcher(
+            ipam=self.ipam,
+            links=self.links,
+            engine=self.engine,
+            settings=self.settings,
+            progress=self.progress,
+            meter=self.meter,
+        )
+
+    def parent(self, wanted: str = "") -> Link:
+        """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""
+        return self.links.parent(wanted or self.settings.parent)
+
+    def pool_to_use(self, name: str | None) -> Pool:
+        """The named pool, the default one, or one made now from the parent's subnet."""
+        pool = self.ipam.choose_pool(name)
+        return pool or self.make_default_pool(self.parent())
+
+    def make_default_pool(self, parent: Link) -> Pool:
+        """A pool over the upper part of the parent's IPv4 subnet, and a note that says so."""
+        subnet = next(a.cidr for a in parent.addresses if a.version == 4)
+        ranges = addresses.default_range(subnet)
+        pool = self.ipam.add_pool(
+            Pool(DEFAULT_POOL, subnet, ranges=(ranges,), gateway=parent.gateway)
+        )
+        self.note(
+            f"made the pool '{pool.name}' from {parent.name}: {subnet}, handing out {ranges}"
+            " (another: macvlan-ros pool add)"
+        )
+        return pool
+
+    def surroundings(self, pool: Pool) -> Surroundings:
+        """What on this host and around it is in use already, as far as can be known at once."""
+        taken: dict[IPAddress, str] = {}
+        labels: dict[IPAddress, str] = {}
+        for neighbour in procnet.neighbours():
+            taken[neighbour.address] = neighbour.mac
+            labels[neighbour.address] = f"a neighbour on {neighbour.interface}"
+        for own in procnet.host_addresses():
+            taken[own.address] = ""
+            labels[own.address] = f"{own.interface} of this host"
+        return Surroundings(taken, labels, self._docker_subnets(pool))
+
+    def _docker_subnets(self, pool: Pool) -> dict[IPNetwork, str]:
+        try:
+            found = self.engine.subnets()
+        except (DockerDown, Forbidden) as error:
+            self.note(f"the subnets of Docker's networks were not looked at: {error}")
+            return {}
+        return {subnet: name for subnet, name in found.items() if subnet in pool.subnet}

@@ -1,0 +1,69 @@
+"""What all commands share: the options that choose store, engine and form, and the App."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+
+from macvlan_ros import settings
+from macvlan_ros.app import App
+from macvlan_ros.report import Report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Choices:
+    """What the options said, on the group or on the command (which wins)."""
+
+    store: str = ""
+    docker: str = ""
+    as_json: bool = False
+    quiet: bool = False
+
+
+def choices(context: click.Context) -> Choices:
+    """The choices of this invocation."""
+    return context.ensure_object(Choices)
+
+
+def open_app(context: click.Context) -> tuple[App, Report]:
+    """The App and the Report of this invocation; the App is closed with the context."""
+    chosen = choices(context)
+    report = Report(as_json=chosen.as_json, quiet=chosen.quiet)
+    found = settings.load()
+    found = replace(found, store=chosen.store or found.store, docker=chosen.docker or found.docker)
+    app = App(found, note=report.note, progress=report.progress, meter=report.meter)
+    return context.with_resource(app), report
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value and parameter.name:
+        setattr(choices(context), parameter.name, value)
+
+
+def _shared(*names: str, **attributes: Any) -> Callable[[F], F]:
+    return click.option(*names, expose_value=False, callback=_remember, **attributes)
+
+
+def shared_options(command: F) -> F:
+    """Options of the group that every command takes too."""
+    for option in (
+        _shared("--json", "as_json", is_flag=True, help="Print JSON for programs to read."),
+        _shared("--docker", metavar="URL", help="The Docker Engine [DOCKER_HOST, context]."),
+        _shared(
+            "--store",
+            metavar="URL",
+            help="Where reservations are kept [MACVLAN_ROS_STORE; /var/lib/macvlan-ros/state.db].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def quiet_option(help_text: str) -> Callable[[F], F]:
+    """-q, with what it means for this command."""
+    return _shared("-q", "--quiet", "quiet", is_flag=True, help=help_text)

@@ -1,0 +1,149 @@
+"""Commands about addresses: pools, allocate, release, list."""
+
+from __future__ import annotations
+
+import click
+
+from macvlan_ros import addresses, views
+from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.errors import InvalidRequest
+
+pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@pool_option
+@click.option("--address", metavar="ADDRESS", help="This very address (with one NAME only).")
+@quiet_option("Print the address alone.")
+@shared_options
+@click.pass_context
+def allocate(
+    context: click.Context, names: tuple[str, ...], pool_name: str | None, address: str | None
+) -> None:
+    """Reserve an address for each NAME, for good; a NAME that has one keeps it.
+
+    \b
+    IP=$(macvlan-ros allocate -q talker)
+    """
+    if address and len(set(names)) > 1:
+        raise InvalidRequest("--address goes with one NAME; run allocate once for each name")
+    wanted = {names[0]: addresses.parse_address(address)} if address else None
+    app, report = open_app(context)
+    pool = app.pool_to_use(pool_name)
+    held = [done.reservation for done in app.ipam.allocate(pool.name, names, addresses=wanted)]
+    if report.quiet and not report.as_json:
+        for reservation in held:
+            report.line(reservation.address)
+    else:
+        report.table(views.RESERVATIONS, held)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@pool_option
+@quiet_option("Print nothing.")
+@shared_options
+@click.pass_context
+def release(context: click.Context, names: tuple[str, ...], pool_name: str | None) -> None:
+    """Give up what each NAME holds. A NAME that holds nothing is fine."""
+    app, report = open_app(context)
+    pool = app.ipam.choose_pool(pool_name)
+    gone = app.ipam.release(pool.name, names) if pool else ()
+    for name in dict.fromkeys(names):
+        if name not in {held.owner for held in gone}:
+            report.note(f"'{name}' held nothing" + (f" in the pool '{pool.name}'" if pool else ""))
+    if report.as_json or (gone and not report.quiet):
+        report.table(views.RESERVATIONS, gone)
+
+
+@click.command(name="list")
+@click.option("--pool", "pool_name", metavar="POOL", help="Of this pool only.")
+@quiet_option("Print the names alone.")
+@shared_options
+@click.pass_context
+def list_(context: click.Context, pool_name: str | None) -> None:
+    """Show who holds which address."""
+    app, report = open_app(context)
+    held = app.store.reservations(pool_name)
+    if report.quiet and not report.as_json:
+        for reservation in held:
+            report.line(reservation.owner)
+    else:
+        report.table(views.RESERVATIONS, held)
+
+
+@click.group()
+def pool() -> None:
+    """Pools: which part of a subnet may be handed out."""
+
+
+@pool.command()
+@click.argument("name")
+@click.option("--subnet", required=True, metavar="CIDR", help="The LAN, as in 192.168.50.0/24.")
+@click.option(
+    "--range", "ranges", multiple=True, metavar="FROM-TO|CIDR", help="What may be handed out [all]."
+)
+@click.option(
+    "--exclude", multiple=True, metavar="A|FROM-TO|CIDR", help="What may not be handed out."
+)
+@click.option("--gateway", metavar="A", help="The LAN's router; never handed out.")
+@click.option(
+    "--order",
+    type=click.Choice(["hashed", "sequential"]),
+    default="hashed",
+    show_default=True,
+    help="Where the search for a free address starts: at a place made from the name, so that PCs"
+    " that share no store rarely choose the same, or at the lowest.",
+)
+@shared_options
+@click.pass_context
+def add(
+    context: click.Context,
+    *,
+    name: str,
+    subnet: str,
+    ranges: tuple[str, ...],
+    exclude: tuple[str, ...],
+    gateway: str | None,
+    order: str,
+) -> None:
+    """Add a pool. Adding the same one twice is fine."""
+    wanted = addresses.parse_pool(
+        name, subnet=subnet, ranges=ranges, excludes=exclude, gateway=gateway, order=order
+    )
+    app, report = open_app(context)
+    report.detail(views.POOLS, app.ipam.add_pool(wanted))
+
+
+@pool.command(name="list")
+@shared_options
+@click.pass_context
+def pool_list(context: click.Context) -> None:
+    """Show all pools."""
+    app, report = open_app(context)
+    report.table(views.POOLS, app.store.pools())
+
+
+@pool.command()
+@click.argument("name")
+@shared_options
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Show one pool."""
+    app, report = open_app(context)
+    report.detail(views.POOLS, app.store.pool(name))
+
+
+@pool.command()
+@click.argument("name")
+@shared_options
+@click.pass_context
+def rm(context: click.Context, name: str) -> None:
+    """Remove a pool that holds no reservation."""
+    app, report = open_app(context)
+    if not app.store.remove_pool(name):
+        report.note(f"there was no pool '{name}'")
+
+
+COMMANDS = (allocate, release, list_, pool)

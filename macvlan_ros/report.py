@@ -1,0 +1,177 @@
+"""Rendering: the only module that prints. Results go to stdout as a table or as JSON; notes,
+progress and errors go to stderr, so that `$(macvlan-ros …)` and pipes see results alone.
+
+The keys of the JSON are a contract: a key is never renamed, and never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from netaddr import IPRange
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column: its heading in the table ("" keeps it out), its key in the JSON ("" likewise)."""
+
+    heading: str
+    key: str
+    value: Callable[[T], object]
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[T]):
+    """How values of one kind look. `style` gives a row's rich style; `empty` stands for no row."""
+
+    columns: tuple[Column[T], ...]
+    empty: str
+    style: Callable[[T], str] = lambda _value: ""
+
+
+class Report:
+    """One command's output."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self._overwritten = False
+
+    def table(self, view: View[T], values: Sequence[T]) -> None:
+        """Show many values: a table, or a JSON list."""
+        if self.as_json:
+            _write_json([_record(view, value) for value in values])
+        elif values:
+            _write_table(view, values)
+        else:
+            self.note(view.empty)
+
+    def detail(self, view: View[T], value: T) -> None:
+        """Show one value: its fields line by line, or a JSON object."""
+        if self.as_json:
+            _write_json(_record(view, value))
+            return
+        pairs = [(c.heading, _text(c.value(value))) for c in view.columns if c.heading.strip()]
+        width = max(len(heading) for heading, _ in pairs)
+        for heading, text in pairs:
+            self.line(f"{heading:<{width}}  {text}".rstrip())
+
+    def json(self, value: object) -> None:
+        """A result that has no table, as JSON."""
+        _write_json(value)
+
+    def line(self, text: object) -> None:
+        """One line of result, as it is."""
+        print(text, flush=True)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is not the result."""
+        if not self.quiet:
+            self._say(_styled(f"note: {text}", "2"))
+
+    def progress(self, text: str) -> None:
+        """A step of something that takes a while."""
+        if not self.quiet:
+            self._say(text)
+
+    def meter(self, text: str) -> None:
+        """A state that changes many times a second: one line that is rewritten, terminals only."""
+        if not self.quiet and sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text[: _width() - 1]}")
+            sys.stderr.flush()
+            self._overwritten = True
+
+    def _say(self, text: str) -> None:
+        if self._overwritten:
+            sys.stderr.write("\r\x1b[K")
+            self._overwritten = False
+        print(text, file=sys.stderr, flush=True)
+
+
+def error(text: str) -> None:
+    """Say on stderr what went wrong; the text says what to do."""
+    print(_styled("error:", "1;31") + f" {text}", file=sys.stderr, flush=True)
+
+
+def range_text(value: IPRange) -> str:
+    """A range as people write it: one address, a CIDR where it is one, else FROM-TO."""
+    if value.first == value.last:
+        return str(value[0])
+    cidrs = value.cidrs()
+    return str(cidrs[0]) if len(cidrs) == 1 else str(value)
+
+
+def _record(view: View[T], value: T) -> dict[str, object]:
+    return {column.key: _plain(column.value(value)) for column in view.columns if column.key}
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None or value == "" or value == ():
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, IPRange):
+        return range_text(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value) or "-"
+    return str(value)
+
+
+def _write_json(value: object) -> None:
+    print(json.dumps(value, indent=2), flush=True)
+
+
+def _write_table(view: View[T], values: Sequence[T]) -> None:
+    headings = [column.heading for column in view.columns if column.heading]
+    rows = [[_text(c.value(value)) for c in view.columns if c.heading] for value in values]
+    if sys.stdout.isatty():
+        _rich_table(headings, rows, [view.style(value) for value in values])
+        return
+    widths = [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+    for row in [headings, *rows]:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+    sys.stdout.flush()
+
+
+def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table: Any = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row, style in zip(rows, styles, strict=True):
+        table.add_row(*(Text(cell) for cell in row), style=style)
+    Console(highlight=False).print(table)
+
+
+def _styled(text: str, code: str) -> str:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\x1b[{code}m{text}\x1b[0m"
+    return text
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,72 @@
+"""Settings: where the store is, which engine, which host this is; from a file and the environment.
+
+The environment wins over the file, and a command's own option over both. The file is an INI file
+with one section, `[macvlan-ros]`; it is read only when it exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from macvlan_ros.errors import Forbidden, InvalidRequest
+
+DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
+DEFAULT_FILE = Path("/etc/macvlan-ros.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every part is made from. Empty strings mean: find it out."""
+
+    store: str = DEFAULT_STORE
+    docker: str = ""
+    host: str = ""
+    parent: str = ""
+
+    @property
+    def host_name(self) -> str:
+        """This PC's name: as set, else the hostname up to its first dot."""
+        return self.host or socket.gethostname().split(".")[0]
+
+
+def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
+    """Settings of this process. Raises InvalidRequest when the file is wrong."""
+    path = file or Path(environ.get("MACVLAN_ROS_CONFIG") or DEFAULT_FILE)
+    found = _read(path) if path.exists() else {}
+    for name in _names():
+        value = environ.get(f"MACVLAN_ROS_{name.upper()}")
+        if value:
+            found[name] = value
+    return replace(Settings(), **found)
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(Settings))
+
+
+def _read(path: Path) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+    except PermissionError as error:
+        raise Forbidden(f"{path} cannot be read; run: sudo chmod a+r {path}") from error
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidRequest(f"{path} is not a settings file: {reason}") from error
+    found: dict[str, str] = {}
+    for section in parser.sections():
+        if section != "macvlan-ros":
+            raise InvalidRequest(f"{path}: unknown section [{section}]; use [macvlan-ros]")
+        found.update(parser.items(section))
+    for name in found:
+        if name not in _names():
+            close = difflib.get_close_matches(name, _names(), 1) or [", ".join(_names())]
+            raise InvalidRequest(f"{path}: unknown setting '{name}'; did you mean: {close[0]}?")
+    return found

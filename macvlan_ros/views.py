@@ -1,0 +1,77 @@
+"""Views: which columns each kind of value has, in the table and in the JSON."""
+
+from __future__ import annotations
+
+from netaddr import IPNetwork
+
+from macvlan_ros import addresses
+from macvlan_ros.models import Link, Network, Pool, Reservation
+from macvlan_ros.report import Column, View
+
+LINKS: View[Link] = View(
+    columns=(
+        Column("", "chosen", lambda link: link.chosen),
+        Column(" ", "", lambda link: "*" if link.chosen else " "),
+        Column("NAME", "name", lambda link: link.name),
+        Column("KIND", "kind", lambda link: link.kind),
+        Column("STATE", "", lambda link: "up" if link.up else "down"),
+        Column("", "up", lambda link: link.up),
+        Column("CARRIER", "carrier", lambda link: link.carrier),
+        Column("MAC", "mac", lambda link: link.mac),
+        Column("MTU", "mtu", lambda link: link.mtu),
+        Column("ADDRESSES", "", lambda link: [a for a in link.addresses if not _link_local(a)]),
+        Column("", "addresses", lambda link: link.addresses),
+        Column("GATEWAY", "gateway", lambda link: link.gateway),
+        Column("", "default_route", lambda link: link.default_route),
+        Column("", "wireless", lambda link: link.wireless),
+        Column("CHILDREN", "children", lambda link: link.children),
+        Column("PARENT?", "", lambda link: f"no: {link.objection}" if link.objection else "yes"),
+        Column("", "objection", lambda link: link.objection or None),
+    ),
+    empty="this PC has no network interface",
+    style=lambda link: "bold green" if link.chosen else "dim" if link.objection else "",
+)
+
+RESERVATIONS: View[Reservation] = View(
+    columns=(
+        Column("OWNER", "owner", lambda held: held.owner),
+        Column("ADDRESS", "address", lambda held: held.address),
+        Column("MAC", "mac", lambda held: held.mac),
+        Column("POOL", "pool", lambda held: held.pool),
+        Column("HOST", "host", lambda held: held.host),
+        Column("SINCE", "created", lambda held: held.created),
+    ),
+    empty="no address is reserved; reserve one with: macvlan-ros allocate NAME",
+)
+
+POOLS: View[Pool] = View(
+    columns=(
+        Column("POOL", "name", lambda pool: pool.name),
+        Column("SUBNET", "subnet", lambda pool: pool.subnet),
+        Column("RANGES", "ranges", lambda pool: pool.ranges or ("all",)),
+        Column("EXCLUDED", "exclude", lambda pool: pool.exclude),
+        Column("GATEWAY", "gateway", lambda pool: pool.gateway),
+        Column("ORDER", "order", lambda pool: pool.order),
+        Column("SIZE", "size", addresses.size),
+    ),
+    empty="there is no pool; make one with: macvlan-ros pool add NAME --subnet CIDR",
+)
+
+NETWORKS: View[Network] = View(
+    columns=(
+        Column("NETWORK", "name", lambda net: net.name),
+        Column("PARENT", "parent", lambda net: net.parent),
+        Column("MODE", "mode", lambda net: net.mode),
+        Column("SUBNET", "subnet", lambda net: net.subnet),
+        Column("RANGE", "ip_range", lambda net: net.ip_range),
+        Column("GATEWAY", "gateway", lambda net: net.gateway),
+        Column("POOL", "pool", lambda net: net.pool),
+        Column("ID", "", lambda net: net.id[:12]),
+        Column("", "id", lambda net: net.id),
+    ),
+    empty="no network of ours; make one with: macvlan-ros network create NAME",
+)
+
+
+def _link_local(address: IPNetwork) -> bool:
+    return bool(address.version == 6 and address.ip.is_link_local())
