@@ -1,0 +1,50 @@
+"""What Docker's macvlan network over a pool looks like. Pure; `engine` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netaddr import IPNetwork
+
+from macvlan_ros.errors import BadSubnet
+from macvlan_ros.models import Link, Network, NetworkMode, Pool
+
+
+def describe(
+    name: str,
+    pool: Pool,
+    *,
+    parent: Link,
+    mode: NetworkMode = "bridge",
+    labels: Mapping[str, str] | None = None,
+) -> Network:
+    """The network that serves `pool` over `parent`.
+
+    Docker's `ip_range` is one CIDR, so a pool of several ranges or of FROM-TO has none there.
+    Raises BadSubnet when the parent has no address in the pool's subnet: containers would have
+    addresses that nobody on that LAN can reach.
+    """
+    if not any(address.ip in pool.subnet for address in parent.addresses):
+        own = ", ".join(str(address) for address in parent.addresses) or "none"
+        raise BadSubnet(
+            f"{parent.name} has no address in {pool.subnet}, the subnet of the pool"
+            f" '{pool.name}' (it has {own}); name the right interface with --parent, or another"
+            " pool with --pool"
+        )
+    return Network(
+        name=name,
+        parent=parent.name,
+        subnet=pool.subnet,
+        gateway=pool.gateway,
+        ip_range=_single_cidr(pool),
+        mode=mode,
+        pool=pool.name,
+        labels=labels or {},
+    )
+
+
+def _single_cidr(pool: Pool) -> IPNetwork | None:
+    if len(pool.ranges) != 1:
+        return None
+    cidrs = pool.ranges[0].cidrs()
+    return cidrs[0] if len(cidrs) == 1 and cidrs[0] != pool.subnet else None
