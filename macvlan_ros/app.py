@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import addresses, procnet
+from macvlan_ros import addresses, networks, procnet
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import DEFAULT_POOL, Link, Pool
+from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 
@@ -89,6 +89,7 @@ class App:
             links=self.links,
             engine=self.engine,
             settings=self.settings,
+            note=self.note,
             progress=self.progress,
             meter=self.meter,
         )
@@ -114,6 +115,19 @@ class App:
             " (another: macvlan-ros pool add)"
         )
         return pool
+
+    def make_network(
+        self, name: str, pool_name: str | None, *, parent: str, mode: NetworkMode
+    ) -> Network:
+        """Docker's network over the parent, for the pool (made when there is none yet)."""
+        link = self.parent(parent)
+        pool = self.ipam.choose_pool(pool_name) or self.make_default_pool(link)
+        made, created = self.engine.ensure_network(
+            networks.describe(name, pool, parent=link, mode=mode)
+        )
+        if not created:
+            self.note(f"the network '{name}' was there already")
+        return made
 
     def surroundings(self, pool: Pool) -> Surroundings:
         """What on this host and around it is in use already, as far as can be known at once."""

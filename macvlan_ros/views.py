@@ -5,6 +5,7 @@ from __future__ import annotations
 from netaddr import IPNetwork
 
 from macvlan_ros import addresses
+from macvlan_ros.launch import Launched, ServiceStatus
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Column, View
 
@@ -70,6 +71,33 @@ NETWORKS: View[Network] = View(
         Column("", "id", lambda net: net.id),
     ),
     empty="no network of ours; make one with: macvlan-ros network create NAME",
+)
+
+LAUNCHED: View[Launched] = View(
+    columns=(
+        Column("SERVICE", "service", lambda one: one.service),
+        Column("CONTAINER", "container", lambda one: one.container),
+        Column("HOST", "host", lambda one: one.host),
+        Column("ADDRESS", "address", lambda one: one.address),
+        Column("MAC", "mac", lambda one: one.mac),
+        Column("DONE", "action", lambda one: one.action),
+    ),
+    empty="there is nothing to launch here",
+)
+
+STATUSES: View[ServiceStatus] = View(
+    columns=(
+        Column("SERVICE", "service", lambda one: one.service),
+        Column("CONTAINER", "container", lambda one: one.container),
+        Column("HOST", "host", lambda one: one.host),
+        Column("ADDRESS", "address", lambda one: one.address),
+        Column("MAC", "mac", lambda one: one.mac),
+        Column("STATE", "state", lambda one: one.state),
+        Column("HEALTH", "health", lambda one: one.health),
+        Column("IMAGE", "image", lambda one: one.image),
+    ),
+    empty="the stack has no services",
+    style=lambda one: "dim" if one.state in ("absent", "elsewhere") else "",
 )
 
 

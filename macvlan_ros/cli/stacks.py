@@ -1,0 +1,162 @@
+"""Commands about a stack: launch, stop, down, ps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from macvlan_ros import views
+from macvlan_ros.app import App
+from macvlan_ros.cli.common import choices, open_app, quiet_option, shared_options
+from macvlan_ros.models import Stack
+from macvlan_ros.report import Report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stack_options(command: F) -> F:
+    """Which stack, and which of its hosts this is."""
+    for option in (
+        click.option("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
+        click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
+        click.option(
+            "-f",
+            "--file",
+            "files",
+            multiple=True,
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="The stack file; later ones over earlier ones [compose.yaml, COMPOSE_FILE].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def open_stack(
+    context: click.Context,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+) -> tuple[App, Report, Stack]:
+    """The App, the Report and the stack of this invocation."""
+    from macvlan_ros import stack
+
+    paths = files or stack.find_files(Path.cwd(), os.environ)
+    loaded = stack.load(paths, environ=os.environ, profiles=profiles, project_name=project_name)
+    return (*open_app(context), loaded)
+
+
+def _stop_as_ctrl_c(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@stack_options
+@click.option(
+    "--wait-timeout",
+    type=click.FloatRange(min=0.1),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait until a dependency is healthy or completed.",
+)
+@quiet_option("Say nothing but errors.")
+@shared_options
+@click.pass_context
+def launch(
+    context: click.Context,
+    *,
+    services: tuple[str, ...],
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+    wait_timeout: float,
+) -> None:
+    """Start the services of the stack that belong to this PC, each with its own LAN address.
+
+    Launching again changes nothing, unless the file has changed. If one service cannot start,
+    everything is as it was before.
+    """
+    app, report, stack = open_stack(context, files, profiles, project_name)
+    # `kill` and a closing terminal undo what was begun, as Ctrl-C does
+    signal.signal(signal.SIGTERM, _stop_as_ctrl_c)
+    signal.signal(signal.SIGHUP, _stop_as_ctrl_c)
+    done = app.launcher.up(stack, services, profiles=profiles, wait_seconds=wait_timeout)
+    if report.as_json or not report.quiet:
+        report.table(views.LAUNCHED, done)
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@stack_options
+@quiet_option("Say nothing but errors.")
+@shared_options
+@click.pass_context
+def stop(
+    context: click.Context,
+    *,
+    services: tuple[str, ...],
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+) -> None:
+    """Stop services here (all, when none is named); their containers and addresses stay."""
+    app, report, stack = open_stack(context, files, profiles, project_name)
+    stopped = app.launcher.stop(stack, services)
+    if report.as_json:
+        report.json({"stopped": list(stopped)})
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@stack_options
+@click.option("--release", is_flag=True, help="Give up their addresses too.")
+@quiet_option("Say nothing but errors.")
+@shared_options
+@click.pass_context
+def down(
+    context: click.Context,
+    *,
+    services: tuple[str, ...],
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+    release: bool,
+) -> None:
+    """Stop and remove the services' containers here; their addresses stay reserved."""
+    app, report, stack = open_stack(context, files, profiles, project_name)
+    removed = app.launcher.down(stack, services, release=release)
+    if report.as_json:
+        report.json({"removed": list(removed)})
+
+
+@click.command()
+@stack_options
+@quiet_option("Print the running containers' names alone.")
+@shared_options
+@click.pass_context
+def ps(
+    context: click.Context,
+    *,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+) -> None:
+    """Show the stack's services with address, MAC, host and state."""
+    app, report, stack = open_stack(context, files, profiles, project_name)
+    found = app.launcher.status(stack)
+    if choices(context).quiet and not report.as_json:
+        for one in found:
+            if one.state == "running":
+                report.line(one.container)
+    else:
+        report.table(views.STATUSES, found)
+
+
+COMMANDS = (launch, stop, down, ps)

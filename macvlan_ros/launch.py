@@ -1,0 +1,416 @@
+"""Launching: a stack's services -> running containers, each with its own address for good."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from netaddr import IPAddress
+
+from macvlan_ros import addresses, labels, networks, plan, selection
+from macvlan_ros.engine import Container, Engine, Image
+from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.links import Links
+from macvlan_ros.models import Pool, Reservation, Service, Stack
+from macvlan_ros.settings import Settings
+from macvlan_ros.starter import ASIDE, AT_ONCE, Starter
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """One service after a launch. `action` is unchanged, started, created or recreated."""
+
+    service: str
+    container: str
+    address: IPAddress
+    mac: str
+    action: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service as it stands. `state` is Docker's word, "absent" when there is no container,
+    "elsewhere" when the service belongs to another host; `health` is "" without a healthcheck."""
+
+    service: str
+    container: str
+    host: str
+    address: str
+    mac: str
+    state: str
+    health: str
+    image: str
+
+
+class Launcher:
+    """Brings a stack up on this host. `note` hears what was replaced, `progress` each step."""
+
+    def __init__(
+        self,
+        *,
+        ipam: Ipam,
+        links: Links,
+        engine: Engine,
+        settings: Settings,
+        note: Callable[[str], None],
+        progress: Callable[[str], None],
+        meter: Callable[[str], None],
+    ) -> None:
+        self._ipam = ipam
+        self._links = links
+        self._engine = engine
+        self._settings = settings
+        self._note = note
+        self._progress = progress
+        self._meter = meter
+
+    def up(
+        self,
+        stack: Stack,
+        names: Sequence[str] = (),
+        *,
+        profiles: Sequence[str] = (),
+        wait_seconds: float = 120,
+    ) -> tuple[Launched, ...]:
+        """Start the named services (all of this host, when none is named) and what they depend on.
+
+        Everything is checked before the first change; when a service fails to start, or on
+        Ctrl-C, what this launch made is undone, and what ran before runs again.
+        """
+        host = self._settings.host_name
+        here = selection.select(stack, names, host=host, profiles=profiles)
+        for note in stack.notes:
+            self._note(note)
+        if not here:
+            self._note(f"the stack '{stack.name}' has no service for the host '{host}'")
+            return ()
+        site = self._site(stack, host)
+        self._check_devices(stack, here)
+        self._check_names(stack, here)
+        images = self._images(here)
+        with _all_or_nothing() as undo:
+            planned = self._plan(stack, here, site=site, images=images, undo=undo)
+            self._prepare(stack, here, undo)
+            starter = Starter(
+                self._engine,
+                undo=undo,
+                progress=self._progress,
+                labels=lambda one: labels.of_container(
+                    stack, one.service, pool=one.pool, config_hash=one.config_hash
+                ),
+                wait_seconds=wait_seconds,
+            )
+            done = starter.start_all(planned)
+        starter.finish()
+        self._look_after(stack, here)
+        return tuple(
+            Launched(
+                one.service.name,
+                one.service.container_name,
+                one.attachment.address,
+                one.attachment.mac,
+                done[one.service.name],
+                host,
+            )
+            for one in planned
+        )
+
+    def _site(self, stack: Stack, host: str) -> plan.Site:
+        entry = stack.hosts.get(host)
+        wanted = (entry.parent if entry else "") or stack.parent or self._settings.parent
+        if not wanted and stack.subnet is not None:
+            wanted = str(stack.subnet)
+        return plan.site(stack, host=host, parent=self._links.parent(wanted))
+
+    def _check_devices(self, stack: Stack, here: Sequence[Service]) -> None:
+        if not self._engine.local:
+            return
+        for service in here:
+            for device in service.devices:
+                if not _is_device(Path(device.source)):
+                    raise DeviceNotFound(
+                        f"{stack.files[0]}: services.{service.name}.devices: {device.source} is"
+                        " not on this PC; plug it in, or take it out of the file"
+                    )
+
+    def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:
+        for service in here:
+            found = self._engine.container(service.container_name)
+            if found is None:
+                continue
+            owner = found.labels.get(labels.STACK)
+            if owner != stack.name:
+                made = f"belongs to the stack '{owner}'" if owner else "was not made by macvlan-ros"
+                raise ContainerConflict(
+                    f"a container '{found.name}' is there already and {made}; remove it with:"
+                    f" docker rm -f {found.name}, or give services.{service.name} another"
+                    " container_name"
+                )
+
+    def _images(self, here: Sequence[Service]) -> dict[str, Image]:
+        images: dict[str, Image] = {}
+        for service in here:
+            if service.image not in images:
+                images[service.image] = self._image(service)
+        return images
+
+    def _image(self, service: Service) -> Image:
+        try:
+            found = self._engine.image(service.image)
+        except ImageNotFound as error:
+            if service.build:
+                raise ImageNotFound(
+                    f"services.{service.name}: the image {service.image} has not been built; build"
+                    f" it with: docker compose build {service.name}"
+                ) from error
+            if service.pull_policy == "never":
+                raise
+        else:
+            if service.build:
+                self._note(f"{service.name}: the image {service.image} is used as it was built")
+            if service.pull_policy != "always" or service.build:
+                return found
+        self._progress(f"{service.name}: pulling {service.image}")
+        self._engine.pull(service.image, progress=self._meter, platform=service.platform)
+        return self._engine.image(service.image)
+
+    def _plan(
+        self,
+        stack: Stack,
+        here: Sequence[Service],
+        *,
+        site: plan.Site,
+        images: dict[str, Image],
+        undo: ExitStack,
+    ) -> list[plan.Planned]:
+        wanted = plan.wanted_addresses(stack, site)
+        for note in plan.notes_about_hosts(stack, site, here, wanted):
+            self._note(note)
+        pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
+        network = networks.describe(
+            stack.network,
+            pool,
+            parent=site.parent,
+            mode=stack.mode,
+            labels={labels.STACK: stack.name},
+        )
+        held = self._reserve(stack, here, pool=pool, wanted=wanted, undo=undo)
+        planned, notes = plan.build(stack, here, site=site, held=held, wanted=wanted, images=images)
+        for note in notes:
+            self._note(note)
+        _, created = self._engine.ensure_network(network)
+        if created:
+            undo.callback(self._engine.remove_network, stack.network)
+            self._progress(f"network {network.name}: created over {network.parent}")
+        return planned
+
+    def _ensure_pool(self, pool: Pool, undo: ExitStack) -> Pool:
+        if any(there.name == pool.name for there in self._ipam.pools()):
+            return self._ipam.add_pool(pool)
+        made = self._ipam.add_pool(pool)
+        undo.callback(self._ipam.remove_pool, pool.name)
+        self._note(f"made the pool '{pool.name}': {pool.subnet}, {addresses.size(pool)} addresses")
+        return made
+
+    def _reserve(
+        self,
+        stack: Stack,
+        here: Sequence[Service],
+        *,
+        pool: Pool,
+        wanted: dict[str, IPAddress],
+        undo: ExitStack,
+    ) -> dict[str, Reservation]:
+        """Reserve for what starts here, and for what has a fixed address elsewhere: nobody else
+        may get that one here either."""
+        names = {service.name for service in here}
+        held_for = [
+            service
+            for service in stack.services.values()
+            if service.name in names
+            or (service.name in wanted and addresses.contains(pool, wanted[service.name]))
+        ]
+        done = self._ipam.allocate(
+            pool.name,
+            [service.owner for service in held_for],
+            addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
+        )
+        fresh = [allocation.reservation.owner for allocation in done if allocation.new]
+        if fresh:
+            undo.callback(self._ipam.release, pool.name, fresh)
+        return {
+            service.name: allocation.reservation
+            for service, allocation in zip(held_for, done, strict=True)
+        }
+
+    def _prepare(self, stack: Stack, here: Sequence[Service], undo: ExitStack) -> None:
+        """Volumes and additional bridges; a volume that was made stays, for it may hold data."""
+        own = {labels.STACK: stack.name}
+        used = {mount.source for service in here for mount in service.mounts}
+        for name, external in stack.volumes.items():
+            if name in used:
+                self._engine.ensure_volume(name, labels=own, external=external)
+        for bridge in {use.name: use for service in here for use in service.bridges}.values():
+            if self._engine.ensure_bridge(bridge, labels=own):
+                undo.callback(self._engine.remove_bridge, bridge.name)
+
+    def _look_after(self, stack: Stack, here: Sequence[Service]) -> None:
+        names = {service.container_name for service in here}
+        for container in self._engine.containers(stack=stack.name):
+            if container.name in names and container.state == "exited" and container.exit_code:
+                self._note(
+                    f"{container.name} ended at once with exit code {container.exit_code};"
+                    f" look at: docker logs {container.name}"
+                )
+
+    def status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
+        """Every service of the file, and containers of the stack that the file has no more."""
+        host = self._settings.host_name
+        found = {
+            c.labels.get(labels.SERVICE, c.name): c
+            for c in self._engine.containers(stack=stack.name)
+            if not c.name.endswith(ASIDE)
+        }
+        rows = [
+            self._absent(service, host)
+            for service in stack.services.values()
+            if service.name not in found
+        ]
+        for name, container in found.items():
+            rows.append(
+                ServiceStatus(
+                    name,
+                    container.name,
+                    host,
+                    str(container.address or ""),
+                    container.mac,
+                    container.state,
+                    container.health,
+                    container.image,
+                )
+            )
+        return tuple(sorted(rows, key=lambda row: row.service))
+
+    def _absent(self, service: Service, host: str) -> ServiceStatus:
+        here = selection.is_here(service, host)
+        return ServiceStatus(
+            service.name,
+            service.container_name,
+            service.host or host,
+            str(service.address or ""),
+            "",
+            "absent" if here else "elsewhere",
+            "",
+            service.image,
+        )
+
+    def stop(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
+        """Stop the containers of the named services, or of all; return those that were running."""
+        running = [c for c in self._of(stack, names) if c.state in ("running", "restarting")]
+        _each(running, self._stop)
+        return tuple(container.name for container in running)
+
+    def down(
+        self, stack: Stack, names: Sequence[str] = (), *, release: bool = False
+    ) -> tuple[str, ...]:
+        """Stop and remove containers, and with all of them what else the launch made.
+
+        Reservations stay, unless `release`: the next launch has the same addresses again.
+        """
+        gone = self._of(stack, names)
+        _each(gone, self._remove)
+        if release:
+            self._release(gone)
+        if not names:
+            self._remove_networks(stack)
+        return tuple(container.name for container in gone)
+
+    def _stop(self, container: Container) -> None:
+        self._engine.stop(container.id)
+        self._progress(f"{container.name}: stopped")
+
+    def _remove(self, container: Container) -> None:
+        if container.state == "running":
+            self._engine.stop(container.id)
+        self._engine.remove(container.id, force=True)
+        self._progress(f"{container.name}: removed")
+
+    def _release(self, gone: Sequence[Container]) -> None:
+        by_pool: dict[str, list[str]] = {}
+        for container in gone:
+            pool = container.labels.get(labels.POOL, "")
+            by_pool.setdefault(pool, []).append(container.name)
+        for pool, owners in by_pool.items():
+            self._ipam.release(pool, owners)
+
+    def _remove_networks(self, stack: Stack) -> None:
+        for network in self._engine.networks():
+            if network.labels.get(labels.STACK) == stack.name:
+                self._engine.remove_network(network.name)
+                self._progress(f"network {network.name}: removed")
+        bridges = {use.name: use for s in stack.services.values() for use in s.bridges}
+        for name, use in bridges.items():
+            if not use.external and self._engine.remove_bridge(name):
+                self._progress(f"network {name}: removed")
+
+    def _of(self, stack: Stack, names: Sequence[str]) -> list[Container]:
+        for name in names:
+            selection.require(stack, name)
+        return [
+            container
+            for container in self._engine.containers(stack=stack.name)
+            if not names or container.labels.get(labels.SERVICE) in names
+        ]
+
+
+def _each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:
+    """Do `step` to all side by side, for Docker waits up to 10 s for one that does not listen."""
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        for _ in workers.map(step, containers):
+            pass
+
+
+def _is_device(path: Path) -> bool:
+    """A device node, or a folder of them (/dev/snd), which Docker passes whole."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[ExitStack]:
+    """What is pushed on the stack is run when the block fails, and forgotten when it ends well.
+    A second Ctrl-C does not stop the undoing half way."""
+    with ExitStack() as undo:
+        try:
+            yield undo
+        except BaseException:
+            with _deaf_to_interrupts():
+                undo.close()
+            raise
+        undo.pop_all()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

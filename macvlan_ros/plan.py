@@ -1,0 +1,244 @@
+"""Plans: everything about a launch that is decided before the first container is touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork, IPRange
+
+from macvlan_ros import addresses, ros, selection
+from macvlan_ros.engine import Image
+from macvlan_ros.errors import BadSubnet, PoolNotFound
+from macvlan_ros.models import (
+    DEFAULT_POOL,
+    Attachment,
+    Link,
+    Pool,
+    Reservation,
+    Service,
+    Stack,
+)
+
+#: Keys of a service that say where and when it runs, and not what its container is.
+_NOT_THE_CONTAINER = ("build", "depends_on", "former_address", "host", "profiles", "pull_policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a stack lands here: this host's name, its parent, and the LAN on it."""
+
+    host: str
+    parent: Link
+    subnet: IPNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One container as it shall be. `environment` None takes a variable of the image out."""
+
+    service: Service
+    pool: str
+    attachment: Attachment
+    environment: Mapping[str, str | None]
+    hosts: tuple[tuple[str, str], ...]
+    config_hash: str
+
+
+def site(stack: Stack, *, host: str, parent: Link) -> Site:
+    """Where the stack lands. Raises BadSubnet when its subnet is not the parent's LAN."""
+    own = [address for address in parent.addresses if address.version == 4]
+    if stack.subnet is None:
+        return Site(host, parent, own[0].cidr)
+    if not any(address.ip in stack.subnet for address in parent.addresses):
+        raise BadSubnet(
+            f"{stack.files[0]}: x-macvlan-ros.subnet is {stack.subnet}, and {parent.name} has"
+            f" {', '.join(map(str, parent.addresses))}; write 'auto', or name the right parent"
+        )
+    return Site(host, parent, stack.subnet)
+
+
+def wanted_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
+    """The address that the file asks for, by service; an `ipv4_address` counts on the LAN only."""
+    found: dict[str, IPAddress] = {}
+    for service in stack.services.values():
+        if service.address is not None:
+            found[service.name] = service.address
+        elif service.former_address is not None and service.former_address in site.subnet:
+            found[service.name] = service.former_address
+    return found
+
+
+def wanted_pool(
+    stack: Stack, site: Site, wanted: Mapping[str, IPAddress], existing: Sequence[Pool]
+) -> Pool:
+    """The pool that the stack's addresses come from: the one it names, one that is there for the
+    same LAN when the stack asks for nothing special, else one of its own (not yet in the store).
+
+    With no range given, a pool of its own hands out the LAN's default range, and the addresses
+    that services name outside of it. Raises PoolNotFound.
+    """
+    if stack.pool:
+        for pool in existing:
+            if pool.name == stack.pool:
+                return pool
+        raise PoolNotFound(
+            f"{stack.files[0]}: x-macvlan-ros.pool is '{stack.pool}', and there is no such pool;"
+            f" make it with: macvlan-ros pool add {stack.pool} --subnet {site.subnet}"
+        )
+    own = stack.hosts.get(site.host)
+    ranges = (own.ranges if own else ()) or stack.ranges
+    if not ranges and not stack.exclude:
+        same = {pool.name: pool for pool in existing if pool.subnet == site.subnet}
+        for name in (stack.network, DEFAULT_POOL, *same):
+            if name in same:
+                return same[name]
+    return Pool(
+        name=stack.network,
+        subnet=site.subnet,
+        ranges=ranges or _default_ranges(site.subnet, wanted),
+        exclude=stack.exclude,
+        gateway=stack.gateway or site.parent.gateway,
+    )
+
+
+def _default_ranges(subnet: IPNetwork, wanted: Mapping[str, IPAddress]) -> tuple[IPRange, ...]:
+    usual = addresses.default_range(subnet)
+    extra = sorted(a for a in set(wanted.values()) if a in subnet and a not in usual)
+    return (usual, *(IPRange(address, address) for address in extra))
+
+
+def notes_about_hosts(
+    stack: Stack, site: Site, here: Sequence[Service], wanted: Mapping[str, IPAddress]
+) -> list[str]:
+    """What cannot be known about services of other hosts, one sentence each."""
+    starts = {service.name for service in here}
+    notes = []
+    for service in stack.services.values():
+        if not selection.is_here(service, site.host) and service.name not in wanted:
+            notes.append(
+                f"'{service.name}' runs on {service.host} and has no fixed address, so its name"
+                " does not resolve here; give it one with x-macvlan-ros: {address: ...}"
+            )
+    for service in here:
+        for dependency in service.depends_on:
+            if dependency.service in stack.services and dependency.service not in starts:
+                other = stack.services[dependency.service].host
+                notes.append(
+                    f"'{service.name}' depends on '{dependency.service}', which runs on {other}"
+                    " and is not waited for"
+                )
+    return notes
+
+
+def build(
+    stack: Stack,
+    here: Sequence[Service],
+    *,
+    site: Site,
+    held: Mapping[str, Reservation],
+    wanted: Mapping[str, IPAddress],
+    images: Mapping[str, Image],
+) -> tuple[list[Planned], list[str]]:
+    """The plan of every service that starts here, and notes about what was replaced.
+
+    `held` has the reservations of what starts here, by service name; `wanted` the addresses that
+    the file fixes, for services of other hosts too.
+    """
+    known = {**wanted, **{name: reservation.address for name, reservation in held.items()}}
+    master = ros.master_uri(stack, known, _host_addresses(stack, site))
+    former = _former(stack, site, known)
+    elsewhere = _elsewhere(stack, site, known)
+    notes = [_unused(service, site) for service in here if _is_off_lan(service, site)]
+    planned: list[Planned] = []
+    for service in here:
+        image = images[service.image]
+        reservation = held[service.name]
+        environment = ros.environment(
+            service,
+            address=reservation.address,
+            master_uri=master,
+            image_environment=image.environment,
+            former=former,
+        )
+        notes += environment.notes
+        attachment = Attachment(stack.network, reservation.address, service.mac or reservation.mac)
+        hosts = (*elsewhere, *service.extra_hosts)
+        planned.append(
+            Planned(
+                service,
+                reservation.pool,
+                attachment,
+                environment.variables,
+                hosts,
+                _config_hash(service, attachment, environment.variables, hosts, image.id),
+            )
+        )
+    return planned, notes
+
+
+def _host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
+    found = {name: host.address for name, host in stack.hosts.items() if host.address}
+    found[site.host] = next(a.ip for a in site.parent.addresses if a.ip in site.subnet)
+    return found
+
+
+def _is_off_lan(service: Service, site: Site) -> bool:
+    return service.former_address is not None and service.former_address not in site.subnet
+
+
+def _unused(service: Service, site: Site) -> str:
+    return (
+        f"{service.name}: ipv4_address {service.former_address} is not on the LAN {site.subnet}"
+        " and is not used"
+    )
+
+
+def _former(
+    stack: Stack, site: Site, known: Mapping[str, IPAddress]
+) -> dict[IPAddress, tuple[str, IPAddress]]:
+    return {
+        service.former_address: (service.name, known[service.name])
+        for service in stack.services.values()
+        if service.former_address is not None
+        and _is_off_lan(service, site)
+        and service.name in known
+    }
+
+
+def _elsewhere(
+    stack: Stack, site: Site, known: Mapping[str, IPAddress]
+) -> tuple[tuple[str, str], ...]:
+    """Names of containers on other hosts. Those on this one are known to Docker's own DNS, and
+    a name more in the hosts file would mean a new container whenever the stack grows."""
+    entries: dict[str, str] = {}
+    for service in stack.services.values():
+        if selection.is_here(service, site.host) or service.name not in known:
+            continue
+        for name in (service.name, service.container_name, service.hostname):
+            if name:
+                entries[name] = str(known[service.name])
+    return tuple(entries.items())
+
+
+def _config_hash(
+    service: Service,
+    attachment: Attachment,
+    environment: Mapping[str, str | None],
+    hosts: Sequence[tuple[str, str]],
+    image_id: str,
+) -> str:
+    what = dataclasses.asdict(service)
+    for key in _NOT_THE_CONTAINER:
+        del what[key]
+    what |= {
+        "environment": dict(environment),
+        "attachment": dataclasses.asdict(attachment),
+        "hosts": list(hosts),
+        "image_id": image_id,
+    }
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

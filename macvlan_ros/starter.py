@@ -1,0 +1,188 @@
+"""Starting: from planned containers to running ones, side by side, each step with its undo."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+
+from macvlan_ros import selection
+from macvlan_ros.engine import Container, Engine
+from macvlan_ros.errors import EngineRefused, MacvlanRosError
+from macvlan_ros.labels import CONFIG_HASH
+from macvlan_ros.models import Dependency
+from macvlan_ros.plan import Planned
+
+#: A container that is being replaced waits under this name until the new one runs.
+ASIDE = ".replaced"
+#: How many containers are created and started at once; Docker gains nothing from more.
+AT_ONCE = 8
+_POLL = 0.2
+
+
+class Starter:
+    """Starts one plan. `undo` collects, as it goes, how to get back to what was before."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        undo: ExitStack,
+        progress: Callable[[str], None],
+        labels: Callable[[Planned], dict[str, str]],
+        wait_seconds: float = 120,
+    ) -> None:
+        self._engine = engine
+        self._undo = undo
+        self._progress = progress
+        self._labels = labels
+        self._wait_seconds = wait_seconds
+        self._stopped = threading.Event()
+        self._aside: list[str] = []
+
+    def start_all(self, planned: Sequence[Planned]) -> dict[str, str]:
+        """Bring everything up in the order of dependence; return by service what was done:
+        unchanged, started, created or recreated. Raises what the first failure raised, once
+        nothing is under way any more.
+        """
+        plans = {plan.service.name: plan for plan in planned}
+        done: dict[str, str] = {}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="start") as workers:
+            try:
+                for wave in selection.waves([plan.service for plan in planned]):
+                    futures = {
+                        workers.submit(self._start_one, plans[service.name], plans): service.name
+                        for service in wave
+                    }
+                    wait(futures, return_when=FIRST_EXCEPTION)
+                    for future in futures:
+                        if future.done() and future.exception():
+                            raise future.exception() or AssertionError
+                    done |= {name: future.result() for future, name in futures.items()}
+            except BaseException:
+                self._stopped.set()
+                workers.shutdown(wait=True, cancel_futures=True)
+                raise
+        return done
+
+    def finish(self) -> None:
+        """Remove what was replaced. From here on there is no way back."""
+        for container_id in self._aside:
+            self._engine.remove(container_id, force=True)
+
+    def _start_one(self, plan: Planned, plans: dict[str, Planned]) -> str:
+        for dependency in plan.service.depends_on:
+            if dependency.service in plans:
+                self._wait_for(plans[dependency.service], dependency, plan)
+        return self._bring_up(plan)
+
+    def _bring_up(self, plan: Planned) -> str:
+        name = plan.service.container_name
+        found = self._engine.container(name)
+        aside = self._engine.container(name + ASIDE)
+        if aside is not None and found is None:
+            # an earlier launch was killed between renaming and creating
+            self._engine.rename(aside.id, name)
+            found, aside = self._engine.container(name), None
+        if aside is not None:
+            self._aside.append(aside.id)
+        if found is None:
+            self._start(self._create(plan), plan)
+            return self._say(plan, "created")
+        if found.labels.get(CONFIG_HASH) == plan.config_hash:
+            return self._keep(found, plan)
+        return self._replace(found, plan)
+
+    def _keep(self, found: Container, plan: Planned) -> str:
+        if found.state == "running":
+            return self._say(plan, "unchanged")
+        self._undo.callback(self._undoing, self._engine.stop, found.id)
+        self._start(found.id, plan)
+        return self._say(plan, "started")
+
+    def _replace(self, found: Container, plan: Planned) -> str:
+        was_running = found.state in ("running", "restarting", "paused")
+        if was_running:
+            self._undo.callback(self._undoing, self._engine.start, found.id)
+            self._engine.stop(found.id)
+        self._undo.callback(self._undoing, self._engine.rename, found.id, found.name)
+        self._engine.rename(found.id, found.name + ASIDE)
+        self._start(self._create(plan), plan)
+        self._aside.append(found.id)
+        return self._say(plan, "recreated")
+
+    def _create(self, plan: Planned) -> str:
+        container_id = self._engine.create(
+            plan.service,
+            attachment=plan.attachment,
+            environment=plan.environment,
+            hosts=plan.hosts,
+            labels=self._labels(plan),
+        )
+        self._undo.callback(self._undoing, self._engine.remove, container_id, force=True)
+        return container_id
+
+    def _start(self, container_id: str, plan: Planned) -> None:
+        if self._stopped.is_set():
+            raise EngineRefused(f"{plan.service.name} was not started: the launch was given up")
+        try:
+            self._engine.start(container_id)
+        except MacvlanRosError as error:
+            raise type(error)(f"{plan.service.name} did not start: {error}") from error
+
+    def _say(self, plan: Planned, what: str) -> str:
+        self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")
+        return what
+
+    def _undoing(self, step: Callable[..., object], *arguments: object, **options: object) -> None:
+        try:
+            step(*arguments, **options)
+        except MacvlanRosError as error:
+            # the rest must be undone all the same
+            self._progress(f"could not be undone: {error}")
+
+    def _wait_for(self, plan: Planned, dependency: Dependency, waiting: Planned) -> None:
+        if dependency.condition == "started":
+            return
+        deadline = time.monotonic() + self._wait_seconds
+        self._progress(
+            f"{waiting.service.name}: waits until {dependency.service} is {dependency.condition}"
+        )
+        while True:
+            state = self._engine.container(plan.service.container_name)
+            verdict = _verdict(state, dependency.condition)
+            if verdict is True:
+                return
+            late = time.monotonic() > deadline
+            if verdict or late or self._stopped.is_set():
+                reason = verdict or (
+                    f"it was not {dependency.condition} after {self._wait_seconds:g} s"
+                    if late
+                    else "the launch was given up"
+                )
+                raise EngineRefused(
+                    f"{waiting.service.name} was not started, because it depends on"
+                    f" {dependency.service}: {reason}; look at: docker logs"
+                    f" {plan.service.container_name}"
+                )
+            time.sleep(_POLL)
+
+
+def _verdict(state: Container | None, condition: str) -> bool | str:
+    """True when the condition holds, False when it may yet, else why it never will."""
+    if state is None:
+        return "its container is gone"
+    ended = state.state in ("exited", "dead")
+    if condition == "completed":
+        if ended and state.exit_code:
+            return f"it ended with exit code {state.exit_code}"
+        return ended
+    if ended:
+        return f"it ended with exit code {state.exit_code}"
+    if state.health == "unhealthy":
+        return "it is unhealthy"
+    if not state.health:
+        return "it has no healthcheck"
+    return state.health == "healthy"
