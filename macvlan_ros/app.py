@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from macvlan_ros.engine import Engine
     from macvlan_ros.launch import Launcher
     from macvlan_ros.links import Links
+    from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
 
 
@@ -92,6 +93,17 @@ class App:
             note=self.note,
             progress=self.progress,
             meter=self.meter,
+        )
+
+    @cached_property
+    def running(self) -> Running:
+        from macvlan_ros.running import Running
+
+        return Running(
+            ipam=self.ipam,
+            engine=self.engine,
+            host=self.settings.host_name,
+            progress=self.progress,
         )
 
     def parent(self, wanted: str = "") -> Link:

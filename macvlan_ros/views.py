@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netaddr import IPNetwork
 
 from macvlan_ros import addresses
-from macvlan_ros.launch import Launched, ServiceStatus
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Column, View
+
+if TYPE_CHECKING:
+    from macvlan_ros.launch import Launched
+    from macvlan_ros.running import ServiceStatus
 
 LINKS: View[Link] = View(
     columns=(

@@ -108,7 +108,7 @@ def stop(
 ) -> None:
     """Stop services here (all, when none is named); their containers and addresses stay."""
     app, report, stack = open_stack(context, files, profiles, project_name)
-    stopped = app.launcher.stop(stack, services)
+    stopped = app.running.stop(stack, services)
     if report.as_json:
         report.json({"stopped": list(stopped)})
 
@@ -131,7 +131,7 @@ def down(
 ) -> None:
     """Stop and remove the services' containers here; their addresses stay reserved."""
     app, report, stack = open_stack(context, files, profiles, project_name)
-    removed = app.launcher.down(stack, services, release=release)
+    removed = app.running.down(stack, services, release=release)
     if report.as_json:
         report.json({"removed": list(removed)})
 
@@ -150,7 +150,7 @@ def ps(
 ) -> None:
     """Show the stack's services with address, MAC, host and state."""
     app, report, stack = open_stack(context, files, profiles, project_name)
-    found = app.launcher.status(stack)
+    found = app.running.status(stack)
     if choices(context).quiet and not report.as_json:
         for one in found:
             if one.state == "running":

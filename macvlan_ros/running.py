@@ -1,0 +1,145 @@
+"""What of a stack runs here: see it, stop it, take it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from macvlan_ros import labels, selection
+from macvlan_ros.engine import Container, Engine
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.models import Service, Stack
+from macvlan_ros.starter import ASIDE, AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service as it stands. `state` is Docker's word, "absent" when there is no container,
+    "elsewhere" when the service belongs to another host; `health` is "" without a healthcheck."""
+
+    service: str
+    container: str
+    host: str
+    address: str
+    mac: str
+    state: str
+    health: str
+    image: str
+
+
+class Running:
+    """The containers of stacks on this host. `progress` hears each step."""
+
+    def __init__(
+        self, *, ipam: Ipam, engine: Engine, host: str, progress: Callable[[str], None]
+    ) -> None:
+        self._ipam = ipam
+        self._engine = engine
+        self._host = host
+        self._progress = progress
+
+    def status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
+        """Every service of the file, and containers of the stack that the file has no more."""
+        found = {
+            c.labels.get(labels.SERVICE, c.name): c
+            for c in self._engine.containers(stack=stack.name)
+            if not c.name.endswith(ASIDE)
+        }
+        rows = [
+            self._absent(service)
+            for service in stack.services.values()
+            if service.name not in found
+        ]
+        for name, container in found.items():
+            rows.append(
+                ServiceStatus(
+                    name,
+                    container.name,
+                    self._host,
+                    str(container.address or ""),
+                    container.mac,
+                    container.state,
+                    container.health,
+                    container.image,
+                )
+            )
+        return tuple(sorted(rows, key=lambda row: row.service))
+
+    def _absent(self, service: Service) -> ServiceStatus:
+        here = selection.is_here(service, self._host)
+        return ServiceStatus(
+            service.name,
+            service.container_name,
+            service.host or self._host,
+            str(service.address or ""),
+            "",
+            "absent" if here else "elsewhere",
+            "",
+            service.image,
+        )
+
+    def stop(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
+        """Stop the containers of the named services, or of all; return those that were running."""
+        running = [c for c in self._of(stack, names) if c.state in ("running", "restarting")]
+        _each(running, self._stop)
+        return tuple(container.name for container in running)
+
+    def down(
+        self, stack: Stack, names: Sequence[str] = (), *, release: bool = False
+    ) -> tuple[str, ...]:
+        """Stop and remove containers, and with all of them what else the launch made.
+
+        Reservations stay, unless `release`: the next launch has the same addresses again.
+        """
+        gone = self._of(stack, names)
+        _each(gone, self._remove)
+        if release:
+            self._release(gone)
+        if not names:
+            self._remove_networks(stack)
+        return tuple(container.name for container in gone)
+
+    def _stop(self, container: Container) -> None:
+        self._engine.stop(container.id)
+        self._progress(f"{container.name}: stopped")
+
+    def _remove(self, container: Container) -> None:
+        if container.state == "running":
+            self._engine.stop(container.id)
+        self._engine.remove(container.id, force=True)
+        self._progress(f"{container.name}: removed")
+
+    def _release(self, gone: Sequence[Container]) -> None:
+        by_pool: dict[str, list[str]] = {}
+        for container in gone:
+            pool = container.labels.get(labels.POOL, "")
+            by_pool.setdefault(pool, []).append(container.name)
+        for pool, owners in by_pool.items():
+            self._ipam.release(pool, owners)
+
+    def _remove_networks(self, stack: Stack) -> None:
+        for network in self._engine.networks():
+            if network.labels.get(labels.STACK) == stack.name:
+                self._engine.remove_network(network.name)
+                self._progress(f"network {network.name}: removed")
+        bridges = {use.name: use for s in stack.services.values() for use in s.bridges}
+        for name, use in bridges.items():
+            if not use.external and self._engine.remove_bridge(name):
+                self._progress(f"network {name}: removed")
+
+    def _of(self, stack: Stack, names: Sequence[str]) -> list[Container]:
+        for name in names:
+            selection.require(stack, name)
+        return [
+            container
+            for container in self._engine.containers(stack=stack.name)
+            if not names or container.labels.get(labels.SERVICE) in names
+        ]
+
+
+def _each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:
+    """Do `step` to all side by side, for Docker waits up to 10 s for one that does not listen."""
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        for _ in workers.map(step, containers):
+            pass
