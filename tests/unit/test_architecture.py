@@ -1,0 +1,97 @@
+"""Imports point one way, and what is dear to import is imported when it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "macvlan_ros"
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+def imports(path: Path, *, whole: bool = True) -> set[str]:
+    """Modules that a file imports; without `whole`, only those that loading the file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree) if whole else _at_load(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def _at_load(tree: ast.Module) -> list[ast.AST]:
+    return [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def importers_of(library: str) -> set[str]:
+    return {
+        name
+        for name, path in modules().items()
+        if any(found.split(".")[0] == library for found in imports(path))
+    }
+
+
+@pytest.mark.parametrize(
+    ("library", "module"),
+    [("docker", "macvlan_ros.engine"), ("pyroute2", "macvlan_ros.links")],
+)
+def test_a_dear_library_is_imported_in_one_module_alone(library: str, module: str) -> None:
+    assert importers_of(library) == {module}
+
+
+def test_nothing_but_the_command_line_imports_cli() -> None:
+    for name, path in modules().items():
+        if not name.startswith(("macvlan_ros.cli", "macvlan_ros.__main__")):
+            assert not any(found.startswith("macvlan_ros.cli") for found in imports(path)), name
+
+
+def test_the_plugin_never_reaches_the_engine() -> None:
+    known = modules()
+    todo = [name for name in known if name.startswith("macvlan_ros.plugin")]
+    assert todo
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        todo += [found for found in imports(known[name]) if found in known]
+    # the root composes both faces; what the plugin calls of it must not touch the engine
+    assert "macvlan_ros.engine" not in seen - {"macvlan_ros.app"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "--help"], ["list"], ["pool", "list"], ["launch", "--help"]]
+)
+def test_light_commands_load_neither_docker_nor_pyroute2(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    script = (
+        "import sys\n"
+        "from macvlan_ros.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "dear = {'docker', 'pyroute2', 'rich', 'ruamel'} & set(sys.modules)\n"
+        "assert not dear, dear\n"
+    )
+    store = f"--store={tmp_path / 'state.db'}"
+    done = subprocess.run(
+        [sys.executable, "-c", script, store, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=PACKAGE.parent,
+    )
+    assert done.returncode == 0, done.stderr

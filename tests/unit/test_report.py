@@ -1,0 +1,111 @@
+"""What is printed where; the JSON keys are a contract."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from netaddr import IPAddress, IPNetwork, IPRange
+
+from macvlan_ros import views
+from macvlan_ros.launch import Launched
+from macvlan_ros.models import Link, Network, Pool, Reservation
+from macvlan_ros.report import Report, View, range_text
+from macvlan_ros.running import ServiceStatus
+
+TALKER = Reservation(
+    "lab",
+    IPAddress("192.168.50.193"),
+    "talker",
+    "02:00:00:00:00:01",
+    "qtpc",
+    "2026-11-22T10:00:00Z",
+)
+ETH0 = Link(
+    name="eth0",
+    index=2,
+    kind="ethernet",
+    up=True,
+    carrier=True,
+    mac="02:00:00:00:00:02",
+    mtu=1500,
+    addresses=(IPNetwork("192.168.50.11/24"), IPNetwork("fe80::1/64")),
+    gateway=IPAddress("192.168.50.1"),
+    default_route=True,
+    wireless=False,
+    children=(),
+    chosen=True,
+)
+LAB = Pool("lab", IPNetwork("192.168.50.0/24"), (IPRange("192.168.50.192", "192.168.50.223"),))
+NETWORK = Network(
+    "ros_lan", "eth0", LAB.subnet, IPAddress("192.168.50.1"), IPNetwork("192.168.50.192/27")
+)
+LAUNCHED = Launched("talker", "talker", TALKER.address, TALKER.mac, "created", "qtpc")
+STATUS = ServiceStatus("talker", "talker", "qtpc", "192.168.50.193", "", "running", "", "ros")
+
+
+@pytest.mark.parametrize(
+    ("view", "value", "keys"),
+    [
+        (
+            views.LINKS,
+            ETH0,
+            "chosen name kind up carrier mac mtu addresses gateway default_route wireless"
+            " children objection",
+        ),
+        (views.RESERVATIONS, TALKER, "owner address mac pool host created"),
+        (views.POOLS, LAB, "name subnet ranges exclude gateway order size"),
+        (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
+        (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
+        (views.STATUSES, STATUS, "service container host address mac state health image"),
+    ],
+)
+def test_the_keys_of_the_json_are_a_contract(
+    view: View[object], value: object, keys: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Report(as_json=True).table(view, [value])
+    Report(as_json=True).detail(view, value)
+    many, one = _documents(capsys.readouterr().out)
+    assert many == [one]
+    assert list(one) == keys.split()
+
+
+def _documents(text: str) -> tuple[list[dict[str, object]], dict[str, object]]:
+    decoder = json.JSONDecoder()
+    many, end = decoder.raw_decode(text)
+    one, _ = decoder.raw_decode(text[end:].lstrip())
+    return many, one
+
+
+def test_a_pipe_gets_an_aligned_table_without_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().table(views.RESERVATIONS, [TALKER, replace(TALKER, owner="a-longer-name", host="")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["OWNER", "ADDRESS", "MAC", "POOL", "HOST", "SINCE"]
+    assert lines[1].index("192.168.50.193") == lines[2].index("192.168.50.193")
+    assert lines[2].split()[4] == "-"
+
+
+def test_an_empty_table_is_a_note_and_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().table(views.RESERVATIONS, [])
+    Report(as_json=True).table(views.RESERVATIONS, [])
+    out, err = capsys.readouterr()
+    assert out == "[]\n"
+    assert "macvlan-ros allocate NAME" in err
+
+
+def test_notes_go_to_stderr_and_quiet_silences_them(capsys: pytest.CaptureFixture[str]) -> None:
+    Report().note("made a pool")
+    Report(quiet=True).note("made another")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "note: made a pool\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        ("192.168.50.192", "192.168.50.223", "192.168.50.192/27"),
+        ("192.168.50.10", "192.168.50.20", "192.168.50.10-192.168.50.20"),
+        ("192.168.50.10", "192.168.50.10", "192.168.50.10"),
+    ],
+)
+def test_a_range_is_written_as_people_do(first: str, last: str, text: str) -> None:
+    assert range_text(IPRange(first, last)) == text
