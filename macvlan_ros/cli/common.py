@@ -21,6 +21,7 @@ class Choices:
 
     store: str = ""
     docker: str = ""
+    host: str = ""
     as_json: bool = False
     quiet: bool = False
 
@@ -35,7 +36,12 @@ def open_app(context: click.Context) -> tuple[App, Report]:
     chosen = choices(context)
     report = Report(as_json=chosen.as_json, quiet=chosen.quiet)
     found = settings.load()
-    found = replace(found, store=chosen.store or found.store, docker=chosen.docker or found.docker)
+    found = replace(
+        found,
+        store=chosen.store or found.store,
+        docker=chosen.docker or found.docker,
+        host=chosen.host or found.host,
+    )
     app = App(found, note=report.note, progress=report.progress, meter=report.meter)
     return context.with_resource(app), report
 
@@ -67,3 +73,6 @@ def shared_options(command: F) -> F:
 def quiet_option(help_text: str) -> Callable[[F], F]:
     """-q, with what it means for this command."""
     return _shared("-q", "--quiet", "quiet", is_flag=True, help=help_text)
+
+
+host_option = _shared("--host", metavar="NAME", help="Which host of the stack this PC is.")

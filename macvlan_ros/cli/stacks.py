@@ -12,7 +12,12 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import choices, open_app, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    host_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.models import Stack
 from macvlan_ros.report import Report
 
@@ -22,6 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def stack_options(command: F) -> F:
     """Which stack, and which of its hosts this is."""
     for option in (
+        host_option,
         click.option("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
         click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
         click.option(
@@ -151,7 +157,7 @@ def ps(
     """Show the stack's services with address, MAC, host and state."""
     app, report, stack = open_stack(context, files, profiles, project_name)
     found = app.running.status(stack)
-    if choices(context).quiet and not report.as_json:
+    if report.quiet and not report.as_json:
         for one in found:
             if one.state == "running":
                 report.line(one.container)
