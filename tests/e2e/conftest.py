@@ -1,0 +1,48 @@
+"""Two PCs with an image that stands in for ROS, and stacks written into their folders."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Host, Lab
+
+IMAGE = "ros:lab"
+#: An image whose own environment has what silences ROS nodes.
+STUBBORN = "ros:stubborn"
+
+WriteStack = Callable[..., Path]
+
+
+@pytest.fixture
+def qtpc(lab: Lab) -> Host:
+    return _ready(lab.hosts["qtpc"])
+
+
+@pytest.fixture
+def qtrp(lab: Lab) -> Host:
+    return _ready(lab.hosts["qtrp"])
+
+
+def _ready(host: Host) -> Host:
+    host.import_image(IMAGE)
+    host.import_image(STUBBORN, env={"ROS_HOSTNAME": "baked-in", "ROS_DISTRO": "noetic"})
+    return host
+
+
+@pytest.fixture
+def write_stack(tmp_path: Path) -> WriteStack:
+    """Writes a stack file (and files beside it) into a folder that is also the host's."""
+
+    def write(text: str, *, name: str = "compose.yaml", **beside: str) -> Path:
+        folder = tmp_path / "robot"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(textwrap.dedent(text))
+        for other, content in beside.items():
+            (folder / other.replace("__", ".")).write_text(textwrap.dedent(content))
+        return folder
+
+    return write
