@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from macvlan_ros import __version__
 from macvlan_ros.models import Service, Stack
 
@@ -17,7 +19,7 @@ VERSION = "macvlan-ros.version"
 def of_container(stack: Stack, service: Service, *, pool: str, config_hash: str) -> dict[str, str]:
     """The labels of a service's container: the file's own, ours, and those by which
     `docker compose ps`, `logs` and `down` know it (docker/compose, pkg/api/labels.go)."""
-    folder = stack.files[0].rpartition("/")[0]
+    files = [str(Path(file).absolute()) for file in stack.files]
     return {
         **service.labels,
         MANAGED: "1",
@@ -32,6 +34,6 @@ def of_container(stack: Stack, service: Service, *, pool: str, config_hash: str)
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
         "com.docker.compose.config-hash": config_hash,
-        "com.docker.compose.project.working_dir": folder,
-        "com.docker.compose.project.config_files": ",".join(stack.files),
+        "com.docker.compose.project.working_dir": str(Path(files[0]).parent),
+        "com.docker.compose.project.config_files": ",".join(files),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, labels, networks, plan, selection
+from macvlan_ros import addresses, labels, networks, placement, plan
 from macvlan_ros.engine import Engine, Image
 from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound
 from macvlan_ros.ipam import Ipam
@@ -61,7 +61,6 @@ class Launcher:
         stack: Stack,
         names: Sequence[str] = (),
         *,
-        profiles: Sequence[str] = (),
         wait_seconds: float = 120,
     ) -> tuple[Launched, ...]:
         """Start the named services (all of this host, when none is named) and what they depend on.
@@ -70,7 +69,7 @@ class Launcher:
         Ctrl-C, what this launch made is undone, and what ran before runs again.
         """
         host = self._settings.host_name
-        here = selection.select(stack, names, host=host, profiles=profiles)
+        here = placement.select(stack, names, host=host)
         for note in stack.notes:
             self._note(note)
         if not here:

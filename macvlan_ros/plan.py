@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import addresses, ros, selection
+from macvlan_ros import addresses, placement, ros
 from macvlan_ros.engine import Image
 from macvlan_ros.errors import BadSubnet, PoolNotFound
 from macvlan_ros.models import (
@@ -118,7 +118,7 @@ def notes_about_hosts(
     starts = {service.name for service in here}
     notes = []
     for service in stack.services.values():
-        if not selection.is_here(service, site.host) and service.name not in wanted:
+        if not placement.is_here(service, site.host) and service.name not in wanted:
             notes.append(
                 f"'{service.name}' runs on {service.host} and has no fixed address, so its name"
                 " does not resolve here; give it one with x-macvlan-ros: {address: ...}"
@@ -150,7 +150,7 @@ def build(
     """
     known = {**wanted, **{name: reservation.address for name, reservation in held.items()}}
     master = ros.master_uri(stack, known, _host_addresses(stack, site))
-    former = _former(stack, site, known)
+    former = ros.former_addresses(stack, known)
     elsewhere = _elsewhere(stack, site, known)
     notes = [_unused(service, site) for service in here if _is_off_lan(service, site)]
     planned: list[Planned] = []
@@ -197,18 +197,6 @@ def _unused(service: Service, site: Site) -> str:
     )
 
 
-def _former(
-    stack: Stack, site: Site, known: Mapping[str, IPAddress]
-) -> dict[IPAddress, tuple[str, IPAddress]]:
-    return {
-        service.former_address: (service.name, known[service.name])
-        for service in stack.services.values()
-        if service.former_address is not None
-        and _is_off_lan(service, site)
-        and service.name in known
-    }
-
-
 def _elsewhere(
     stack: Stack, site: Site, known: Mapping[str, IPAddress]
 ) -> tuple[tuple[str, str], ...]:
@@ -216,7 +204,7 @@ def _elsewhere(
     a name more in the hosts file would mean a new container whenever the stack grows."""
     entries: dict[str, str] = {}
     for service in stack.services.values():
-        if selection.is_here(service, site.host) or service.name not in known:
+        if placement.is_here(service, site.host) or service.name not in known:
             continue
         for name in (service.name, service.container_name, service.hostname):
             if name:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from macvlan_ros import labels, selection
+from macvlan_ros import labels, placement
+from macvlan_ros import stack as stacks
 from macvlan_ros.engine import Container, Engine
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Service, Stack
@@ -67,7 +68,7 @@ class Running:
         return tuple(sorted(rows, key=lambda row: row.service))
 
     def _absent(self, service: Service) -> ServiceStatus:
-        here = selection.is_here(service, self._host)
+        here = placement.is_here(service, self._host)
         return ServiceStatus(
             service.name,
             service.container_name,
@@ -129,8 +130,8 @@ class Running:
                 self._progress(f"network {name}: removed")
 
     def _of(self, stack: Stack, names: Sequence[str]) -> list[Container]:
-        for name in names:
-            selection.require(stack, name)
+        if names:
+            stacks.select(stack, names)  # for its error, when there is no such service
         return [
             container
             for container in self._engine.containers(stack=stack.name)

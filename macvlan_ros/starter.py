@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
-from macvlan_ros import selection
+from macvlan_ros import placement
 from macvlan_ros.engine import Container, Engine
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
 from macvlan_ros.labels import CONFIG_HASH
@@ -51,7 +51,7 @@ class Starter:
         done: dict[str, str] = {}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="start") as workers:
             try:
-                for wave in selection.waves([plan.service for plan in planned]):
+                for wave in placement.waves([plan.service for plan in planned]):
                     futures = {
                         workers.submit(self._start_one, plans[service.name], plans): service.name
                         for service in wave

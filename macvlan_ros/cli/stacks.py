@@ -93,7 +93,7 @@ def launch(
     # `kill` and a closing terminal undo what was begun, as Ctrl-C does
     signal.signal(signal.SIGTERM, _stop_as_ctrl_c)
     signal.signal(signal.SIGHUP, _stop_as_ctrl_c)
-    done = app.launcher.up(stack, services, profiles=profiles, wait_seconds=wait_timeout)
+    done = app.launcher.up(stack, services, wait_seconds=wait_timeout)
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done)
 
