@@ -208,14 +208,14 @@ def default_range(subnet: IPNetwork) -> IPRange:
     return _range(first, last, subnet.version)
 
 
-def mac_of_owner(pool: str, owner: str, *, host: str = "", salt: int = 0) -> str:
+def mac_of_owner(pool: str, owner: str, *, salt: int = 0) -> str:
     """The MAC that an owner gets: the same one every time, lower case with colons.
 
     Its first octet is x2: unicast, locally administered, in the quadrant that IEEE 802c leaves
-    to administrators. `host` is part of it so that two hosts with no store in common can be told
-    apart on the wire when both run an owner of that name. Another `salt` gives another MAC.
+    to administrators. The host is no part of it, so that an owner that moves to another host
+    keeps its MAC, and no neighbour's cache goes stale. Another `salt` gives another MAC.
     """
-    digits = f"{_digest('mac', pool, owner, host, str(salt)) & 0xFFFFFFFFFFFF:012x}"
+    digits = f"{_digest('mac', pool, owner, str(salt)) & 0xFFFFFFFFFFFF:012x}"
     digits = f"{digits[0]}2{digits[2:]}"
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 

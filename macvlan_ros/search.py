@@ -164,7 +164,7 @@ class Search:
 
     def _mac(self, owner: str) -> str:
         salt = self._salts.get(owner, 0)
-        return mac_of_owner(self._pool.name, owner, host=self._host, salt=salt)
+        return mac_of_owner(self._pool.name, owner, salt=salt)
 
     def _in_use(self, mac: str) -> list[Span]:
         """What the surroundings forbid an owner with this MAC, who is no obstacle to itself."""
