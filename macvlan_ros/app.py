@@ -135,7 +135,8 @@ class App:
         link = self.parent(parent)
         pool = self.ipam.choose_pool(pool_name) or self.make_default_pool(link)
         made, created = self.engine.ensure_network(
-            networks.describe(name, pool, parent=link, mode=mode)
+            networks.describe(name, pool, parent=link, mode=mode),
+            host_address=networks.address_on(link, pool.subnet),
         )
         if not created:
             self.note(f"the network '{name}' was there already")

@@ -1,39 +1,37 @@
-"""Labels: how Docker's own objects remember what macvlan-ros made them for."""
+"""Labels: what a container remembers of the stack that it was made for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from macvlan_ros import __version__
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.docker_values import (
+    LABEL_ADDRESS,
+    LABEL_CONFIG_HASH,
+    LABEL_OWNER,
+    LABEL_POOL,
+    LABEL_SERVICE,
+    LABEL_STACK,
+)
+from macvlan_ros.models import Stack
+from macvlan_ros.plan import Planned
 
-MANAGED = "macvlan-ros.managed"
-POOL = "macvlan-ros.pool"
-STACK = "macvlan-ros.stack"
-SERVICE = "macvlan-ros.service"
-OWNER = "macvlan-ros.owner"
-CONFIG_HASH = "macvlan-ros.config-hash"
-VERSION = "macvlan-ros.version"
 
-
-def of_container(stack: Stack, service: Service, *, pool: str, config_hash: str) -> dict[str, str]:
-    """The labels of a service's container: the file's own, ours, and those by which
-    `docker compose ps`, `logs` and `down` know it (docker/compose, pkg/api/labels.go)."""
+def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
+    """Our own labels, and those by which `docker compose ps`, `logs` and `down` know a container
+    (docker/compose, pkg/api/labels.go)."""
     files = [str(Path(file).absolute()) for file in stack.files]
     return {
-        **service.labels,
-        MANAGED: "1",
-        POOL: pool,
-        STACK: stack.name,
-        SERVICE: service.name,
-        OWNER: service.owner,
-        CONFIG_HASH: config_hash,
-        VERSION: __version__,
+        LABEL_POOL: planned.pool,
+        LABEL_STACK: stack.name,
+        LABEL_SERVICE: planned.service.name,
+        LABEL_OWNER: planned.service.owner,
+        LABEL_ADDRESS: str(planned.attachment.address),
+        LABEL_CONFIG_HASH: planned.config_hash,
         "com.docker.compose.project": stack.name,
-        "com.docker.compose.service": service.name,
+        "com.docker.compose.service": planned.service.name,
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
-        "com.docker.compose.config-hash": config_hash,
+        "com.docker.compose.config-hash": planned.config_hash,
         "com.docker.compose.project.working_dir": str(Path(files[0]).parent),
         "com.docker.compose.project.config_files": ",".join(files),
     }

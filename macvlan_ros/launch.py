@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import signal
 import stat
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, labels, networks, placement, plan
-from macvlan_ros.engine import Engine, Image
+from macvlan_ros import addresses, interrupts, labels, networks, placement, plan
+from macvlan_ros.docker_values import LABEL_STACK, Image
+from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.links import Links
-from macvlan_ros.models import Pool, Reservation, Service, Stack
+from macvlan_ros.models import Network, Pool, Reservation, Service, Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
+from macvlan_ros.undo import Undo, all_or_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +78,14 @@ class Launcher:
         self._check_devices(stack, here)
         self._check_names(stack, here)
         images = self._images(here)
-        with _all_or_nothing() as undo:
+        with all_or_nothing(self._note) as undo:
             planned = self._plan(stack, here, site=site, images=images, undo=undo)
             self._prepare(stack, here, undo)
             starter = Starter(
                 self._engine,
                 undo=undo,
                 progress=self._progress,
-                labels=lambda one: labels.of_container(
-                    stack, one.service, pool=one.pool, config_hash=one.config_hash
-                ),
+                labels=lambda one: labels.of_container(stack, one),
                 wait_seconds=wait_seconds,
             )
             done = starter.start_all(planned)
@@ -114,7 +111,7 @@ class Launcher:
         return plan.site(stack, host=host, parent=self._links.parent(wanted))
 
     def _check_devices(self, stack: Stack, here: Sequence[Service]) -> None:
-        if not self._engine.local:
+        if self._engine.endpoint.scheme != "unix":
             return
         for service in here:
             for device in service.devices:
@@ -129,7 +126,7 @@ class Launcher:
             found = self._engine.container(service.container_name)
             if found is None:
                 continue
-            owner = found.labels.get(labels.STACK)
+            owner = found.labels.get(LABEL_STACK)
             if owner != stack.name:
                 made = f"belongs to the stack '{owner}'" if owner else "was not made by macvlan-ros"
                 raise ContainerConflict(
@@ -172,7 +169,7 @@ class Launcher:
         *,
         site: plan.Site,
         images: dict[str, Image],
-        undo: ExitStack,
+        undo: Undo,
     ) -> list[plan.Planned]:
         wanted = plan.wanted_addresses(stack, site)
         for note in plan.notes_about_hosts(stack, site, here, wanted):
@@ -183,23 +180,30 @@ class Launcher:
             pool,
             parent=site.parent,
             mode=stack.mode,
-            labels={labels.STACK: stack.name},
+            labels={LABEL_STACK: stack.name},
         )
         held = self._reserve(stack, here, pool=pool, wanted=wanted, undo=undo)
         planned, notes = plan.build(stack, here, site=site, held=held, wanted=wanted, images=images)
         for note in notes:
             self._note(note)
-        _, created = self._engine.ensure_network(network)
-        if created:
-            undo.callback(self._engine.remove_network, stack.network)
-            self._progress(f"network {network.name}: created over {network.parent}")
+        self._ensure_network(network, site, undo)
         return planned
 
-    def _ensure_pool(self, pool: Pool, undo: ExitStack) -> Pool:
+    def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> None:
+        with interrupts.shielded():
+            own = networks.address_on(site.parent, network.subnet)
+            _, created = self._engine.ensure_network(network, host_address=own)
+            if created:
+                undo.add(self._engine.remove_network, network.name)
+        if created:
+            self._progress(f"network {network.name}: created over {network.parent}")
+
+    def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
         if any(there.name == pool.name for there in self._ipam.pools()):
             return self._ipam.add_pool(pool)
-        made = self._ipam.add_pool(pool)
-        undo.callback(self._ipam.remove_pool, pool.name)
+        with interrupts.shielded():
+            made = self._ipam.add_pool(pool)
+            undo.add(self._ipam.remove_pool, pool.name)
         self._note(f"made the pool '{pool.name}': {pool.subnet}, {addresses.size(pool)} addresses")
         return made
 
@@ -210,7 +214,7 @@ class Launcher:
         *,
         pool: Pool,
         wanted: dict[str, IPAddress],
-        undo: ExitStack,
+        undo: Undo,
     ) -> dict[str, Reservation]:
         """Reserve for what starts here, and for what has a fixed address elsewhere: nobody else
         may get that one here either."""
@@ -221,29 +225,31 @@ class Launcher:
             if service.name in names
             or (service.name in wanted and addresses.contains(pool, wanted[service.name]))
         ]
-        done = self._ipam.allocate(
-            pool.name,
-            [service.owner for service in held_for],
-            addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
-        )
-        fresh = [allocation.reservation.owner for allocation in done if allocation.new]
-        if fresh:
-            undo.callback(self._ipam.release, pool.name, fresh)
+        with interrupts.shielded():
+            done = self._ipam.allocate(
+                pool.name,
+                [service.owner for service in held_for],
+                addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
+            )
+            fresh = [allocation.reservation.owner for allocation in done if allocation.new]
+            if fresh:
+                undo.add(self._ipam.release, pool.name, fresh)
         return {
             service.name: allocation.reservation
             for service, allocation in zip(held_for, done, strict=True)
         }
 
-    def _prepare(self, stack: Stack, here: Sequence[Service], undo: ExitStack) -> None:
+    def _prepare(self, stack: Stack, here: Sequence[Service], undo: Undo) -> None:
         """Volumes and additional bridges; a volume that was made stays, for it may hold data."""
-        own = {labels.STACK: stack.name}
+        own = {LABEL_STACK: stack.name}
         used = {mount.source for service in here for mount in service.mounts}
         for name, external in stack.volumes.items():
             if name in used:
                 self._engine.ensure_volume(name, labels=own, external=external)
         for bridge in {use.name: use for service in here for use in service.bridges}.values():
-            if self._engine.ensure_bridge(bridge, labels=own):
-                undo.callback(self._engine.remove_bridge, bridge.name)
+            with interrupts.shielded():
+                if self._engine.ensure_bridge(bridge, labels=own):
+                    undo.add(self._engine.remove_bridge, bridge.name)
 
     def _look_after(self, stack: Stack, here: Sequence[Service]) -> None:
         names = {service.container_name for service in here}
@@ -262,32 +268,3 @@ def _is_device(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)
-
-
-@contextmanager
-def _all_or_nothing() -> Iterator[ExitStack]:
-    """What is pushed on the stack is run when the block fails, and forgotten when it ends well.
-    A second Ctrl-C does not stop the undoing half way."""
-    with ExitStack() as undo:
-        try:
-            yield undo
-        except BaseException:
-            with _deaf_to_interrupts():
-                undo.close()
-            raise
-        undo.pop_all()
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

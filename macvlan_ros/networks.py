@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import BadSubnet
 from macvlan_ros.models import Link, Network, NetworkMode, Pool
@@ -24,7 +24,7 @@ def describe(
     Raises BadSubnet when the parent has no address in the pool's subnet: containers would have
     addresses that nobody on that LAN can reach.
     """
-    if not any(address.ip in pool.subnet for address in parent.addresses):
+    if address_on(parent, pool.subnet) is None:
         own = ", ".join(str(address) for address in parent.addresses) or "none"
         raise BadSubnet(
             f"{parent.name} has no address in {pool.subnet}, the subnet of the pool"
@@ -41,6 +41,11 @@ def describe(
         pool=pool.name,
         labels=labels or {},
     )
+
+
+def address_on(parent: Link, subnet: IPNetwork) -> IPAddress | None:
+    """The host's own address in that subnet, which is never handed out."""
+    return next((own.ip for own in parent.addresses if own.ip in subnet), None)
 
 
 def _single_cidr(pool: Pool) -> IPNetwork | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import addresses, placement, ros
-from macvlan_ros.engine import Image
+from macvlan_ros import addresses, networks, placement, ros
+from macvlan_ros.docker_values import Image
 from macvlan_ros.errors import BadSubnet, PoolNotFound
 from macvlan_ros.models import (
     DEFAULT_POOL,
@@ -53,7 +53,7 @@ def site(stack: Stack, *, host: str, parent: Link) -> Site:
     own = [address for address in parent.addresses if address.version == 4]
     if stack.subnet is None:
         return Site(host, parent, own[0].cidr)
-    if not any(address.ip in stack.subnet for address in parent.addresses):
+    if networks.address_on(parent, stack.subnet) is None:
         raise BadSubnet(
             f"{stack.files[0]}: x-macvlan-ros.subnet is {stack.subnet}, and {parent.name} has"
             f" {', '.join(map(str, parent.addresses))}; write 'auto', or name the right parent"
@@ -182,7 +182,9 @@ def build(
 
 def _host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
     found = {name: host.address for name, host in stack.hosts.items() if host.address}
-    found[site.host] = next(a.ip for a in site.parent.addresses if a.ip in site.subnet)
+    own = networks.address_on(site.parent, site.subnet)
+    if own is not None:
+        found[site.host] = own
     return found
 
 

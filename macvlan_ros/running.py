@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from macvlan_ros import labels, placement
+from macvlan_ros import placement
 from macvlan_ros import stack as stacks
-from macvlan_ros.engine import Container, Engine
+from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
+from macvlan_ros.engine import Engine
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Service, Stack
 from macvlan_ros.starter import ASIDE, AT_ONCE
@@ -43,7 +44,7 @@ class Running:
     def status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
         """Every service of the file, and containers of the stack that the file has no more."""
         found = {
-            c.labels.get(labels.SERVICE, c.name): c
+            c.labels.get(LABEL_SERVICE, c.name): c
             for c in self._engine.containers(stack=stack.name)
             if not c.name.endswith(ASIDE)
         }
@@ -114,14 +115,14 @@ class Running:
     def _release(self, gone: Sequence[Container]) -> None:
         by_pool: dict[str, list[str]] = {}
         for container in gone:
-            pool = container.labels.get(labels.POOL, "")
+            pool = container.labels.get(LABEL_POOL, "")
             by_pool.setdefault(pool, []).append(container.name)
         for pool, owners in by_pool.items():
             self._ipam.release(pool, owners)
 
     def _remove_networks(self, stack: Stack) -> None:
         for network in self._engine.networks():
-            if network.labels.get(labels.STACK) == stack.name:
+            if network.labels.get(LABEL_STACK) == stack.name:
                 self._engine.remove_network(network.name)
                 self._progress(f"network {network.name}: removed")
         bridges = {use.name: use for s in stack.services.values() for use in s.bridges}
@@ -135,7 +136,7 @@ class Running:
         return [
             container
             for container in self._engine.containers(stack=stack.name)
-            if not names or container.labels.get(labels.SERVICE) in names
+            if not names or container.labels.get(LABEL_SERVICE) in names
         ]
 
 

@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack
 
 from macvlan_ros import placement
-from macvlan_ros.engine import Container, Engine
+from macvlan_ros.docker_values import LABEL_CONFIG_HASH, Container
+from macvlan_ros.engine import Engine
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
-from macvlan_ros.labels import CONFIG_HASH
 from macvlan_ros.models import Dependency
 from macvlan_ros.plan import Planned
+from macvlan_ros.undo import Undo
 
 #: A container that is being replaced waits under this name until the new one runs.
 ASIDE = ".replaced"
@@ -29,7 +29,7 @@ class Starter:
         self,
         engine: Engine,
         *,
-        undo: ExitStack,
+        undo: Undo,
         progress: Callable[[str], None],
         labels: Callable[[Planned], dict[str, str]],
         wait_seconds: float = 120,
@@ -91,23 +91,23 @@ class Starter:
         if found is None:
             self._start(self._create(plan), plan)
             return self._say(plan, "created")
-        if found.labels.get(CONFIG_HASH) == plan.config_hash:
+        if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash:
             return self._keep(found, plan)
         return self._replace(found, plan)
 
     def _keep(self, found: Container, plan: Planned) -> str:
         if found.state == "running":
             return self._say(plan, "unchanged")
-        self._undo.callback(self._undoing, self._engine.stop, found.id)
+        self._undo.add(self._engine.stop, found.id)
         self._start(found.id, plan)
         return self._say(plan, "started")
 
     def _replace(self, found: Container, plan: Planned) -> str:
         was_running = found.state in ("running", "restarting", "paused")
         if was_running:
-            self._undo.callback(self._undoing, self._engine.start, found.id)
+            self._undo.add(self._engine.start, found.id)
             self._engine.stop(found.id)
-        self._undo.callback(self._undoing, self._engine.rename, found.id, found.name)
+        self._undo.add(self._engine.rename, found.id, found.name)
         self._engine.rename(found.id, found.name + ASIDE)
         self._start(self._create(plan), plan)
         self._aside.append(found.id)
@@ -121,7 +121,7 @@ class Starter:
             hosts=plan.hosts,
             labels=self._labels(plan),
         )
-        self._undo.callback(self._undoing, self._engine.remove, container_id, force=True)
+        self._undo.add(self._engine.remove, container_id, force=True)
         return container_id
 
     def _start(self, container_id: str, plan: Planned) -> None:
@@ -135,13 +135,6 @@ class Starter:
     def _say(self, plan: Planned, what: str) -> str:
         self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")
         return what
-
-    def _undoing(self, step: Callable[..., object], *arguments: object, **options: object) -> None:
-        try:
-            step(*arguments, **options)
-        except MacvlanRosError as error:
-            # the rest must be undone all the same
-            self._progress(f"could not be undone: {error}")
 
     def _wait_for(self, plan: Planned, dependency: Dependency, waiting: Planned) -> None:
         if dependency.condition == "started":
@@ -185,4 +178,4 @@ def _verdict(state: Container | None, condition: str) -> bool | str:
         return "it is unhealthy"
     if not state.health:
         return "it has no healthcheck"
-    return state.health == "healthy"
+    return bool(state.health == "healthy")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from macvlan_ros import views
+from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     host_option,
@@ -58,10 +57,6 @@ def open_stack(
     return (*open_app(context), loaded)
 
 
-def _stop_as_ctrl_c(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options
@@ -90,9 +85,7 @@ def launch(
     everything is as it was before.
     """
     app, report, stack = open_stack(context, files, profiles, project_name)
-    # `kill` and a closing terminal undo what was begun, as Ctrl-C does
-    signal.signal(signal.SIGTERM, _stop_as_ctrl_c)
-    signal.signal(signal.SIGHUP, _stop_as_ctrl_c)
+    interrupts.as_ctrl_c()
     done = app.launcher.up(stack, services, wait_seconds=wait_timeout)
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done)

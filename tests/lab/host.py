@@ -183,9 +183,13 @@ class Host:
         cwd: str | Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Our command line in this host, from this working tree."""
-        variables = {"PYTHONPATH": str(ROOT), **(env or {})}
-        argv = (sys.executable, "-m", "macvlan_ros", *args)
-        return self.run(*argv, check=check, timeout=timeout, env=variables, cwd=cwd)
+        argv = self.macvlan_ros_command(*args)
+        return self.run(*argv, check=check, timeout=timeout, env=env, cwd=cwd)
+
+    @staticmethod
+    def macvlan_ros_command(*args: str) -> tuple[str, ...]:
+        """The words that start our command line in a host, for `popen` and `command`."""
+        return ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "macvlan_ros", *args)
 
     def start_engine(self, *options: str) -> None:
         """Starts dockerd, with more `options` if given, and returns when it answers."""
