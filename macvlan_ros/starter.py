@@ -89,7 +89,8 @@ class Starter:
         if aside is not None:
             self._aside.append(aside.id)
         if found is None:
-            self._start(self._create(plan), plan)
+            self._create(plan)
+            self._start(plan)
             return self._say(plan, "created")
         if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash:
             return self._keep(found, plan)
@@ -99,7 +100,7 @@ class Starter:
         if found.state == "running":
             return self._say(plan, "unchanged")
         self._undo.add(self._engine.stop, found.id)
-        self._start(found.id, plan)
+        self._start(plan)
         return self._say(plan, "started")
 
     def _replace(self, found: Container, plan: Planned) -> str:
@@ -109,11 +110,12 @@ class Starter:
             self._engine.stop(found.id)
         self._undo.add(self._engine.rename, found.id, found.name)
         self._engine.rename(found.id, found.name + ASIDE)
-        self._start(self._create(plan), plan)
+        self._create(plan)
+        self._start(plan)
         self._aside.append(found.id)
         return self._say(plan, "recreated")
 
-    def _create(self, plan: Planned) -> str:
+    def _create(self, plan: Planned) -> None:
         container_id = self._engine.create(
             plan.service,
             attachment=plan.attachment,
@@ -122,15 +124,15 @@ class Starter:
             labels=self._labels(plan),
         )
         self._undo.add(self._engine.remove, container_id, force=True)
-        return container_id
 
-    def _start(self, container_id: str, plan: Planned) -> None:
+    def _start(self, plan: Planned) -> None:
         if self._stopped.is_set():
             raise EngineRefused(f"{plan.service.name} was not started: the launch was given up")
         try:
-            self._engine.start(container_id)
+            self._engine.start(plan.service.container_name)
         except MacvlanRosError as error:
-            raise type(error)(f"{plan.service.name} did not start: {error}") from error
+            error.args = (f"{plan.service.name} did not start: {error}",)
+            raise
 
     def _say(self, plan: Planned, what: str) -> str:
         self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")

@@ -1,6 +1,7 @@
 """Bad input gets one plain sentence, the right exit code, and no change left behind."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_an_address_that_another_owner_holds(qtpc: Host) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("services: [", ("compose.yaml", "line")),
+        ("services: [", ("compose.yaml:1", "not valid YAML")),
         ("services: {core: {image: a, imgae: b}}", ("core", "imgae", "image")),
         (
             "services: {core: {image: '${ROBOT:?set the robot}'}}",
@@ -131,11 +132,13 @@ def test_a_corrupt_store_is_named_with_the_remedy(qtpc: Host, tmp_path: Path) ->
 
 
 def test_a_store_without_the_right_to_write_it(qtpc: Host, tmp_path: Path) -> None:
-    folder = tmp_path / "owned-by-root"
+    folder = tmp_path / "somebody-elses"
     folder.mkdir(mode=0o755)
-    tmp_path.chmod(0o755)
+    os.chown(folder, 65534, 65534)
+    # root without the right to pass over permissions is any other user
+    as_plain_user = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
     done = qtpc.run(
-        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        *as_plain_user,
         *qtpc.macvlan_ros_command("allocate", "talker", "--store", str(folder / "state.db")),
         check=False,
     )
@@ -143,3 +146,4 @@ def test_a_store_without_the_right_to_write_it(qtpc: Host, tmp_path: Path) -> No
     assert str(folder) in done.stderr
     assert "MACVLAN_ROS_STORE" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not any(folder.iterdir())

@@ -256,10 +256,13 @@ def test_one_failure_undoes_this_launch_and_what_ran_before_runs(
     launched(qtpc, write_stack(ONE_PC))
     before = state(qtpc)
     broken = ONE_PC.replace('talker: {image: "ros:lab"}', 'talker: {image: "ros:lab", tty: true}')
-    broken += '      third: {image: "ros:lab", depends_on: [listener], command: /no/such/program}\n'
+    broken = (
+        broken.rstrip()
+        + '\n      third: {image: "ros:lab", depends_on: [listener], command: /no/such/program}\n'
+    )
     failed = qtpc.macvlan_ros("launch", cwd=write_stack(broken))
-    assert failed.returncode == 6
-    assert "third" in failed.stderr
+    assert failed.returncode == 2
+    assert "third did not start" in failed.stderr
     assert "/no/such/program" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert state(qtpc) == before

@@ -41,7 +41,7 @@ def test_a_released_name_is_gone_and_releasing_twice_is_fine(qtpc: Host) -> None
 
 def test_what_is_in_use_around_the_host_is_never_handed_out(lab: Lab, qtpc: Host) -> None:
     lab.add_stranger("192.168.50.201")
-    qtpc.run("ping", "-c", "1", "-W", "2", "192.168.50.201")
+    qtpc.run("busybox", "ping", "-c", "1", "-W", "2", "192.168.50.201")
     qtpc.docker("network", "create", "--subnet", "192.168.50.204/30", "other")
     qtpc.macvlan_ros(
         *("pool", "add", "lab", "--subnet", "192.168.50.0/24"),
