@@ -18,7 +18,7 @@ ROUNDS = 20
 def stack_text() -> str:
     """Eight services without dependence."""
     services = "".join(f'  s{n}: {{image: "ros:lab"}}\n' for n in range(SERVICES))
-    return f"x-macvlan-ros: {{range: 192.168.50.192/27}}\nservices:\n{services}"
+    return f"services:\n{services}"
 
 
 def measure_allocate(host: Host) -> None:

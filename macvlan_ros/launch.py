@@ -12,7 +12,7 @@ from netaddr import IPAddress
 from macvlan_ros import addresses, interrupts, labels, networks, placement, plan
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound
+from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound, PoolOverlap
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.links import Links
 from macvlan_ros.models import Network, Pool, Reservation, Service, Stack
@@ -201,6 +201,16 @@ class Launcher:
     def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
         if any(there.name == pool.name for there in self._ipam.pools()):
             return self._ipam.add_pool(pool)
+        try:
+            return self._make_pool(pool, undo)
+        except PoolOverlap as error:
+            error.args = (
+                f"{error}; or let the stack take the pool that is there, with x-macvlan-ros:"
+                " {pool: NAME} instead of its range",
+            )
+            raise
+
+    def _make_pool(self, pool: Pool, undo: Undo) -> Pool:
         with interrupts.shielded():
             made = self._ipam.add_pool(pool)
             undo.add(self._ipam.remove_pool, pool.name)
