@@ -160,4 +160,8 @@ class App:
         except (DockerDown, Forbidden) as error:
             self.note(f"the subnets of Docker's networks were not looked at: {error}")
             return {}
-        return {subnet: name for subnet, name in found.items() if subnet in pool.subnet}
+        return {
+            subnet: name
+            for subnet, name in found.items()
+            if subnet in pool.subnet or pool.subnet in subnet
+        }

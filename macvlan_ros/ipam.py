@@ -50,11 +50,12 @@ class Ipam:
         owners: Sequence[str],
         *,
         addresses: Mapping[str, IPAddress] | None = None,
+        hosts: Mapping[str, str] | None = None,
     ) -> tuple[Allocation, ...]:
         """What each of `owners` holds, in their order; what is missing is reserved, all or none.
 
-        `addresses` claims a given address for an owner. An owner that holds an address keeps
-        it. Raises InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the
+        `addresses` claims a given address for an owner, `hosts` names the host of an owner that
+        runs on another than this one. An owner that holds an address keeps it. Raises InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the
         pool's), AddressInUse, Conflict (the owner holds another address than it claims),
         PoolExhausted, and what the store raises.
         """
@@ -66,7 +67,7 @@ class Ipam:
         missing = [owner for owner in wanted if owner not in known]
         made: dict[str, Allocation] = {}
         if missing:
-            made = self._reserve(self._store.pool(pool), missing, claims)
+            made = self._reserve(self._store.pool(pool), missing, claims, hosts or {})
         return tuple(made.get(owner) or Allocation(known[owner], new=False) for owner in owners)
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
@@ -111,13 +112,17 @@ class Ipam:
         return next(iter(pools.values()), None)
 
     def _reserve(
-        self, pool: Pool, owners: Sequence[str], claims: Mapping[str, IPAddress]
+        self,
+        pool: Pool,
+        owners: Sequence[str],
+        claims: Mapping[str, IPAddress],
+        hosts: Mapping[str, str],
     ) -> dict[str, Allocation]:
         search = Search(
             pool,
             self._surroundings(pool),
             reservations=lambda: self._store.reservations(pool.name),
-            host=self._host,
+            hosts={owner: hosts.get(owner) or self._host for owner in owners},
         )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
         settled: dict[str, Allocation] = {}

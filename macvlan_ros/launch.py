@@ -240,6 +240,7 @@ class Launcher:
                 pool.name,
                 [service.owner for service in held_for],
                 addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
+                hosts={service.owner: service.host for service in held_for},
             )
             fresh = [allocation.reservation.owner for allocation in done if allocation.new]
             if fresh:

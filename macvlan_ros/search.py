@@ -47,12 +47,12 @@ class Search:
         around: Surroundings,
         *,
         reservations: Callable[[], Sequence[Reservation]],
-        host: str,
+        hosts: Mapping[str, str],
     ) -> None:
         self._pool = pool
         self._around = around
         self._reservations = reservations
-        self._host = host
+        self._hosts = hosts
         self._salts: dict[str, int] = {}
         self._avoided: list[Span] = []
         self._created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -107,7 +107,7 @@ class Search:
                     address=address,
                     owner=owner,
                     mac=self._mac(owner),
-                    host=self._host,
+                    host=self._hosts.get(owner, ""),
                     created=self._created,
                 )
             )

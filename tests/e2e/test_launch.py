@@ -73,6 +73,8 @@ def test_two_pcs_reach_each_other_by_name_and_address(
     assert variables["ROS_MASTER_URI"] == "http://192.168.50.196:11311"
     answer = qtpc.docker("exec", "core", "nc", "-w", "2", "hardware", "11311")
     assert answer == "master"
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    assert {one["owner"]: one["host"] for one in held} == {"core": "qtpc", "hardware": "qtrp"}
 
 
 def test_the_containers_have_the_reserved_address_and_mac(
