@@ -55,9 +55,10 @@ class Ipam:
         """What each of `owners` holds, in their order; what is missing is reserved, all or none.
 
         `addresses` claims a given address for an owner, `hosts` names the host of an owner that
-        runs on another than this one. An owner that holds an address keeps it. Raises InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the
-        pool's), AddressInUse, Conflict (the owner holds another address than it claims),
-        PoolExhausted, and what the store raises.
+        runs on another than this one. An owner that holds an address keeps it. Raises
+        InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the pool's),
+        AddressInUse, Conflict (the owner holds another address than it claims), PoolExhausted,
+        and what the store raises.
         """
         claims = dict(addresses or {})
         _check_request(owners, claims)
