@@ -1,0 +1,139 @@
+"""The demo: macvlan-ros does its main job on two PCs, and shows that it is done.
+
+Every command that is shown is run as it stands, and what is printed below it is what it said.
+The demo looks at the answers too: it ends with code 1 and a sentence when one is not right.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+from .errors import LabError
+from .lan import Lab
+from .robot import LOGIN, furnish
+from .terminal import Screen, Terminal
+
+CORE, HARDWARE = "192.168.50.195", "192.168.50.196"
+PORT = 45678
+
+
+def main() -> int:
+    screen = Screen()
+    began = time.monotonic()
+    try:
+        with Lab() as lab:
+            show(lab, screen, time.monotonic() - began)
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)  # noqa: T201  (a command of its own)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    screen.say(f"Everything is removed again. The demo took {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def show(lab: Lab, screen: Screen, seconds: float) -> None:
+    screen.say(
+        f"Two PCs, qtpc and qtrp, on one LAN, {lab.subnet}, each with a Docker Engine of its own.\n"
+        f"They are network namespaces of this machine ({seconds:.1f} s to set up); nothing leaves\n"
+        "it. HARMONI's images cannot be pulled in here: busybox stands in for them, under their\n"
+        "names, and device nodes with nothing behind them for the camera and the sound card."
+    )
+    for host in lab.hosts.values():
+        furnish(host)
+    qtpc, qtrp = (Terminal(h, screen=screen, env=LOGIN) for h in lab.hosts.values())
+    reserve(qtpc, screen)
+    launch(qtpc, qtrp, screen)
+    talk(qtpc, qtrp, screen)
+    remove(qtpc, qtrp, screen)
+
+
+def reserve(qtpc: Terminal, screen: Screen) -> None:
+    screen.say("Which interface can the containers hang off, and which addresses may they have?")
+    expect(qtpc.type("macvlan-ros interfaces"), r"\* +eth0 ", "eth0 chosen as the parent")
+    qtpc.type(
+        "macvlan-ros pool add ros_lan --subnet 192.168.50.0/24 --range 192.168.50.192/27"
+        " --gateway 192.168.50.1"
+    )
+    first = qtpc.type("macvlan-ros allocate laptop_rviz")
+    address = find(first, r"192\.168\.50\.\d+")
+    again = qtpc.type('IP=$(macvlan-ros allocate -q laptop_rviz); echo "still $IP"')
+    expect(again, rf"^still {re.escape(address)}$", "the same address again")
+
+
+def launch(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:
+    screen.say("One stack file for both PCs; each of them launches what belongs to it.")
+    for pc in (qtpc, qtrp):
+        pc.folder = "harmoni"
+    qtpc.type("sed -n '/^x-macvlan-ros/,/^$/p' compose.yaml")
+    qtpc.type("grep -E '^  harmoni|image:|x-macvlan-ros: ' compose.yaml")
+    expect(qtpc.type("macvlan-ros launch"), "harmoni_core", "harmoni_core launched")
+    expect(qtrp.type("macvlan-ros launch"), "harmoni_hardware", "harmoni_hardware launched")
+    expect(qtpc.type("macvlan-ros ps"), rf"harmoni_core.*{CORE}.*running", "harmoni_core running")
+    shown = qtrp.type("macvlan-ros ps")
+    expect(shown, rf"harmoni_hardware.*{HARDWARE}.*running", "harmoni_hardware running")
+
+
+def talk(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:
+    screen.say("Each container has an address of its own on the LAN, and its ROS variables.")
+    for pc, name, address in ((qtpc, "harmoni_core", CORE), (qtrp, "harmoni_hardware", HARDWARE)):
+        shown = pc.type(f"docker exec {name} ip -4 addr show eth0")
+        expect(shown, rf"inet {address}/24", f"{name} with {address}")
+        shown = pc.type(f"docker exec {name} env | grep ROS_ | sort")
+        expect(shown, f"ROS_IP={address}$", "ROS_IP")
+        expect(shown, f"ROS_MASTER_URI=http://{HARDWARE}:11311$", "ROS_MASTER_URI")
+    expect(qtpc.type("docker exec harmoni_core ls -l /dev/video0"), "81, ", "the camera's node")
+
+    screen.say("They reach each other across the two engines, by name and by address …")
+    qtpc.type("docker exec harmoni_core ping -c 1 -W 2 harmoni_hardware")
+    qtrp.type("docker exec harmoni_hardware ping -c 1 -W 2 harmoni_core")
+    qtpc.type(f"docker exec harmoni_core ping -c 1 -W 2 {HARDWARE}")
+    qtrp.type(f"docker exec harmoni_hardware ping -c 1 -W 2 {CORE}")
+
+    screen.say("… and on any port; none was published. Another PC reaches them, too.")
+    listen = f"nc -l -p {PORT} -e echo 'hello from harmoni_hardware'"
+    for pc, ask in (
+        (qtpc, f"docker exec harmoni_core nc harmoni_hardware {PORT}"),
+        (qtpc, f"busybox nc {HARDWARE} {PORT}"),
+    ):
+        qtrp.type(f"docker exec -d harmoni_hardware {listen}")
+        wait_for_listener(qtrp)
+        expect(pc.type(ask), "^hello from harmoni_hardware$", "an answer over TCP")
+
+
+def remove(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:
+    screen.say("Launching again changes nothing; down removes the containers, not the addresses.")
+    expect(qtpc.type("macvlan-ros launch"), "unchanged", "nothing to do")
+    for pc in (qtpc, qtrp):
+        pc.type("macvlan-ros down")
+    expect(qtpc.type("macvlan-ros list"), rf"harmoni_core +{CORE}", "the reservation kept")
+    expect(qtpc.type("docker ps -aq | wc -l"), "^0$", "no container left")
+
+
+def wait_for_listener(pc: Terminal, *, patience: float = 5.0) -> None:
+    """Returns when something listens on PORT in harmoni_hardware; unseen, for it is only tact."""
+    deadline = time.monotonic() + patience
+    while f":{PORT} " not in pc.host.docker("exec", "harmoni_hardware", "netstat", "-ltn"):
+        if time.monotonic() > deadline:
+            raise LabError(f"nothing listens on port {PORT} of harmoni_hardware")
+        time.sleep(0.05)
+
+
+def find(text: str, pattern: str) -> str:
+    """The first match of a pattern in what a command said. Raises LabError if there is none."""
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise LabError(f"the command above should have shown {pattern!r}, and did not")
+    return found.group()
+
+
+def expect(text: str, pattern: str, meaning: str) -> None:
+    """Raises LabError unless what a command said shows what is meant."""
+    if re.search(pattern, text, re.MULTILINE) is None:
+        raise LabError(f"the command above should have shown {meaning}, and did not")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
