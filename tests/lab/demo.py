@@ -26,7 +26,7 @@ def main() -> int:
         with Lab() as lab:
             show(lab, screen, time.monotonic() - began)
     except LabError as error:
-        print(f"demo: {error}", file=sys.stderr)  # noqa: T201  (a command of its own)
+        print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

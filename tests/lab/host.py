@@ -7,6 +7,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,7 @@ class Host:
         self.end_processes()
         self.engine.kill()
         self._holder.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def wait_until_ready(self, deadline: float) -> None:
         """Returns when the namespaces are set up. Raises LabError with the reason if not."""

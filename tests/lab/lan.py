@@ -133,6 +133,7 @@ class Lab:
         """
         for stranger in self.strangers:
             stranger.close()
+            self._made.remove(stranger)
             self.switch.run("ip", "link", "delete", self._port_of.pop(stranger.name), check=False)
         self.strangers.clear()
         for host in self.hosts.values():
