@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
 #: Aliases of aliases grow without bound ("billion laughs"); no stack has this many values.
-MAX_VALUES = 100_000
+MAX_VALUES = 20_000
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset((_TAG + "str", _TAG + "timestamp", _TAG + "value", _TAG + "merge", "!"))
