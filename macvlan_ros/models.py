@@ -11,6 +11,7 @@ from netaddr import IPAddress, IPNetwork, IPRange
 __all__ = [
     "DEFAULT_POOL",
     "NETWORK_MODES",
+    "ArpSettings",
     "Attachment",
     "BridgeUse",
     "Dependency",
@@ -22,11 +23,13 @@ __all__ = [
     "IPNetwork",
     "IPRange",
     "Link",
+    "MacvlanLink",
     "Mount",
     "Network",
     "NetworkMode",
     "Pool",
     "Reservation",
+    "Route",
     "Service",
     "Stack",
     "Ulimit",
@@ -96,6 +99,45 @@ class Link:
     objection: str = ""
     chosen: bool = False
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MacvlanLink:
+    """One macvlan link of this namespace. `parent` is "" when that one is in another namespace.
+
+    `alias` is the free text that the kernel keeps with a link (ip-link(8)).
+    """
+
+    name: str
+    index: int
+    mac: str
+    mtu: int
+    mode: NetworkMode
+    parent: str
+    up: bool
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArpSettings:
+    """How an interface deals with ARP; the numbers' meaning is in the kernel's ip-sysctl."""
+
+    ignore: int = 0
+    announce: int = 0
+    rp_filter: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A unicast route of the main table. `via` None: the destination is on the link itself.
+
+    `source` is the address that this host speaks with when it uses the route, if it says one.
+    """
+
+    destination: IPNetwork
+    link: str
+    via: IPAddress | None = None
+    source: IPAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,18 @@ def inside(path: Path | None, action: Callable[[], T]) -> T:
         return action()
 
     def visit() -> T:
-        _enter(path)
+        enter(path)
         return action()
 
     with ThreadPoolExecutor(1, thread_name_prefix="namespace") as one:
         return one.submit(visit).result()
 
 
-def _enter(path: Path) -> None:
+def enter(path: Path) -> None:
+    """Move the calling thread, and no other, to the namespace at `path`, for the rest of its life.
+
+    Raises NotFound when nothing is there, Forbidden without CAP_SYS_ADMIN, KernelRefused.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:

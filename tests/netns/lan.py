@@ -35,6 +35,7 @@ class Lan:
         self.switch = switch
         self._stack = stack
         self._ports = 0
+        self._containers = 0
 
     def add(self, *addresses: str) -> Machine:
         """A machine with these addresses (with prefix length) on its eth0."""
@@ -44,10 +45,26 @@ class Lan:
         cable(space, "eth0", self.switch, port)
         space.ip(f"link set eth0 address 02:00:00:00:00:{self._ports:02x} up")
         self.switch.ip(f"link set {port} master lan up")
-        for address in addresses:
-            nodad = " nodad" if ":" in address else ""
-            space.ip(f"address add {address} dev eth0{nodad}")
+        give(space, addresses)
         return Machine(space.name, f"02:00:00:00:00:{self._ports:02x}")
+
+    def contain(self, host: Namespace, *addresses: str) -> Machine:
+        """What Docker makes of a container on a macvlan network over the host's eth0."""
+        (space,) = self._stack.enter_context(namespaces("c"))
+        self._containers += 1
+        name, mac = f"c{self._containers}", f"02:00:00:00:01:{self._containers:02x}"
+        host.ip(f"link add link eth0 name {name} address {mac} type macvlan mode bridge")
+        host.ip(f"link set {name} netns {space.name}")
+        space.ip(f"link set {name} name eth0 up")
+        give(space, addresses)
+        return Machine(space.name, mac)
+
+
+def give(space: Namespace, addresses: tuple[str, ...]) -> None:
+    """Addresses for eth0, usable at once: no wait for duplicate address detection."""
+    for address in addresses:
+        nodad = " nodad" if ":" in address else ""
+        space.ip(f"address add {address} dev eth0{nodad}")
 
 
 @contextmanager
@@ -140,6 +157,12 @@ class Capture:
             if "Capture started" in line or "Capturing on" in line:
                 break
         time.sleep(0.3)
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def fields(self, what: str, *names: str) -> list[tuple[str, ...]]:
         """End the capture; the named fields of each frame that the display filter `what` shows."""

@@ -45,14 +45,19 @@ class Namespace:
         """A command in the namespace. Not by `ip netns exec`, which mounts another /sys."""
         return run("nsenter", f"--net={self.path}", *command, check=check)
 
-    def answers(self, address: str, *options: str) -> bool:
-        """Whether a ping from here to `address` comes back within a second, of three tries."""
-        words = ["ping", "-n", "-q", "-c", "1", "-W", "1", *options, address]
-        command = ["nsenter", f"--net={self.path}", *words]
-        return any(
-            subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
-            for _ in range(3)
-        )
+    def answers(self, address: str, *, source: str = "") -> bool:
+        """Whether one of three pings from here to `address` comes back within its second."""
+        words = ["busybox", "ping6" if ":" in address else "ping", "-c", "1", "-W", "1"]
+        if source:
+            words += ["-I", source]
+        command = ["nsenter", f"--net={self.path}", *words, address]
+        for _ in range(3):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            if "packets transmitted" not in done.stdout and "unreachable" not in done.stderr:
+                raise AssertionError(f"ping did not run: {done.stdout}{done.stderr}")
+            if done.returncode == 0:
+                return True
+        return False
 
 
 @contextmanager

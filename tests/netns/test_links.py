@@ -223,7 +223,7 @@ def test_closing_twice_is_fine_and_a_closed_one_says_so(pc: Namespace) -> None:
 
 def test_a_namespace_that_is_gone_is_named() -> None:
     gone = Path("/run/netns/mvr-links-none")
-    with Links(namespace=gone) as links, pytest.raises(NotFound, match=f"namespace {gone}"):
+    with Links(namespace=gone) as links, pytest.raises(NotFound, match=f"namespace at {gone}"):
         links.links()
 
 
