@@ -1,0 +1,47 @@
+"""The shim's name and MAC, and what its module loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from netaddr import EUI
+
+from macvlan_ros.shim import shim_mac, shim_name
+
+
+@pytest.mark.parametrize("parent", ["eth0", "enp0s31f6", "wlx0123456789ab", "enx0123456789ab"])
+def test_a_shims_name_fits_an_interface_and_stays_the_same(parent: str) -> None:
+    assert shim_name(parent).startswith("mvr-")
+    assert len(shim_name(parent)) <= 15
+    assert shim_name(parent) == shim_name(parent)
+
+
+def test_parents_with_long_names_have_shims_of_different_names() -> None:
+    assert shim_name("enx0123456789ab") != shim_name("enx0123456789ac")
+
+
+def test_a_short_parents_name_is_in_the_shims() -> None:
+    assert shim_name("eth0") == "mvr-eth0"
+
+
+def test_a_shims_mac_is_its_parents_alone_locally_administered_and_no_groups() -> None:
+    macs = {shim_mac(f"b8:27:eb:00:00:{last:02x}") for last in range(256)}
+    assert len(macs) == 256
+    assert all(EUI(mac).words[0] & 0b11 == 0b10 for mac in macs)
+    assert shim_mac("B8:27:EB:00:00:01") == shim_mac("b8:27:eb:00:00:01")
+
+
+def test_netlink_is_loaded_at_the_first_call_and_not_before() -> None:
+    code = (
+        "import sys, macvlan_ros.shim, macvlan_ros.links\n"
+        "links = macvlan_ros.links.Links()\n"
+        "print('pyroute2' in sys.modules)\n"
+        "links.links()\n"
+        "print('pyroute2' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
