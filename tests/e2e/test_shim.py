@@ -37,9 +37,7 @@ def test_a_host_and_its_own_container_reach_each_other_through_the_shim(
     pid = qtpc.docker("inspect", "-f", "{{.State.Pid}}", "box").strip()
     with Links(namespace=Path(f"/proc/{qtpc.pid}/ns/net")) as links:
         shim = ensure_shim(links, parent="eth0", addresses=[SHIM], containers=[BOX])
-        reach_host(
-            Path(f"/proc/{pid}/ns/net"), host=[IPAddress(host_address)], via=shim.addresses
-        )
+        reach_host(Path(f"/proc/{pid}/ns/net"), host=[IPAddress(host_address)], via=shim.addresses)
         assert pings(qtpc, str(BOX))
         assert pings(qtpc, *container, host_address)
         assert pings(qtpc, *container, str(SHIM))
