@@ -107,10 +107,19 @@ def _move_master(
     """Follow a service of the stack from its former address to the new one."""
     try:
         parts = urlsplit(said)
-        old = IPAddress(parts.hostname or "")
-        port = parts.port
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return  # nothing that can be followed; ROS itself will complain
+    if host in ("localhost", "::1") or host.startswith("127."):
+        # on the host's network all containers shared it; now each has its own
+        draft.note(
+            f"ROS_MASTER_URI={said} is this very container, not the host; if roscore runs "
+            "elsewhere, name it at x-macvlan-ros.master"
+        )
+    try:
+        old = IPAddress(host)
     except (AddrFormatError, ValueError):
-        return  # a name, which resolves, or nothing that can be followed
+        return  # a name, which resolves
     if old not in former:
         return
     name, new = former[old]

@@ -40,4 +40,4 @@ class Context:
             home = self.variables.get("HOME") or str(Path.home())
             text = home + text[1:]
         # not Path.resolve(): a link must stay one, the container may be meant to follow it
-        return posixpath.normpath(posixpath.join(str(self.folder), text))
+        return posixpath.normpath(posixpath.join(str(self.folder), node.base, text))

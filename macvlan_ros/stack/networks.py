@@ -16,18 +16,8 @@ from macvlan_ros.stack.values import address, mac, ranges, subnet, text_pairs
 #: Drivers whose network the macvlan one takes the place of.
 _REPLACED = ("overlay", "macvlan", "ipvlan", "macvlan-ros", "host")
 
-_KEYS = (
-    "name",
-    "driver",
-    "driver_opts",
-    "external",
-    "internal",
-    "ipam",
-    "labels",
-    "attachable",
-    "enable_ipv4",
-    "enable_ipv6",
-)
+_UNUSED = ("attachable", "enable_ipv4", "enable_ipv6", "labels")
+_KEYS = ("name", "driver", "driver_opts", "external", "internal", "ipam", *_UNUSED)
 _UNSUPPORTED = ("link_local_ips", "driver_opts", "interface_name")
 _USE_KEYS = (
     "aliases",
@@ -106,8 +96,9 @@ def _declared(key: str, node: Node, context: Context) -> DeclaredNetwork:
         context.note(
             f"network {key!r}: its gateway and ip_range are left to Docker, only its subnet is used"
         )
-    if "labels" in entries:
-        context.note(f"network {key!r}: its labels are ignored")
+    for unused in _UNUSED:
+        if unused in entries and not network.replaced:
+            context.note(f"network {key!r}: its key {unused!r} is ignored")
     return network
 
 

@@ -25,7 +25,8 @@ _FALSE = frozenset(("false", "f", "no", "n", "off", "0"))
 @dataclass(frozen=True, slots=True)
 class Node:
     """One value. `text` is a scalar as it was written, `tag` one of Compose's own ("!reset",
-    "!override") or "". `path` leads to it: ("services", "talker", "devices", "[0]").
+    "!override") or "". `path` leads to it: ("services", "talker", "devices", "[0]"). `base` is
+    the folder that relative paths in it start at, "" for the project's.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -34,6 +35,7 @@ class Node:
     path: tuple[str, ...] = ()
     text: str = ""
     tag: str = ""
+    base: str = ""
 
     def error(self, problem: str) -> StackFileError:
         """The error that names this node's file, line, service and key, and then the problem."""
@@ -219,7 +221,8 @@ def describe(path: tuple[str, ...]) -> str:
 def child(parent: Node, key: str, value: Scalar) -> Node:
     """A value that the file does not spell out, placed at a key of `parent`."""
     text = "" if value is None else str(value)
-    return Node(value, parent.file, parent.line, (*parent.path, key), text)
+    path = (*parent.path, key)
+    return replace(parent, value=value, text=text, path=path, tag="")
 
 
 def with_entries(node: Node, entries: Mapping[str, Node]) -> Node:

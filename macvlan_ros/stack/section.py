@@ -55,16 +55,16 @@ class ServiceSection:
 def network_name(node: Node | None) -> str:
     """The macvlan network's name, which the readers of everything else need to know first."""
     named = node.mapping().get("network") if node is not None else None
-    return _name(named) if named is not None and not named.absent else DEFAULT_NETWORK
+    return _name(named) if named is not None and named.text else DEFAULT_NETWORK
 
 
 def section(node: Node | None) -> Section:
     """The top-level section, checked in itself. Raises StackFileError."""
     if node is None:
         return Section()
-    entries = node.known(_KEYS, f" of {SECTION}")
+    entries = _given(node, _KEYS, f" of {SECTION}")
     lan = None
-    if "subnet" in entries and entries["subnet"].text.strip() not in ("auto", ""):
+    if "subnet" in entries and entries["subnet"].text.strip() != "auto":
         lan = subnet(entries["subnet"])
     for key in ("range", "exclude"):
         if key in entries:
@@ -85,11 +85,17 @@ def section(node: Node | None) -> Section:
     )
 
 
+def _given(node: Node, keys: Iterable[str], what: str) -> dict[str, Node]:
+    """The entries that say something. An empty text says nothing: it is what a variable without
+    a value leaves (`address: $TALKER_ADDRESS`)."""
+    return {key: value for key, value in node.known(keys, what).items() if value.value != ""}
+
+
 def service_section(node: Node | None, around: Section) -> ServiceSection:
     """A service's section; `around` is the stack's. Raises StackFileError."""
     if node is None:
         return ServiceSection()
-    entries = node.known(_SERVICE_KEYS, f" of a service's {SECTION}")
+    entries = _given(node, _SERVICE_KEYS, f" of a service's {SECTION}")
     host = take(entries, "host", Node.string, "")
     hosts = around.hosts
     if host and hosts and host not in hosts:
@@ -190,7 +196,7 @@ def _hosts(lan: IPNetwork | None, node: Node) -> dict[str, HostEntry]:
     for name, host in node.mapping().items():
         if not _NAME.fullmatch(name):
             raise host.error("is no host's name; use letters, digits, '_', '.' and '-'")
-        entries = host.known(_HOST_KEYS, " of a host")
+        entries = _given(host, _HOST_KEYS, " of a host")
         if "range" in entries:
             _check_inside(entries["range"], lan)
         found[name] = HostEntry(

@@ -163,6 +163,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     for key, sentence in IGNORED.items():
         if key in entries:
             context.note(f"service {name!r}: {sentence}")
+    _note_details(name, entries, context)
     own = service_section(entries.get(SECTION), around.section)
     net = attached(name, entries, around.networks, context)
     fields.update(_image(name, node, entries, context))
@@ -203,6 +204,15 @@ def _known(node: Node) -> dict[str, Node]:
             raise value.error(f"is not a key of a service{hint}")
     # an empty command is one: null leaves the image's, "" and [] do not
     return {key: value for key, value in entries.items() if not value.absent}
+
+
+def _note_details(name: str, entries: Mapping[str, Node], context: Context) -> None:
+    """What is understood inside a key that is otherwise read, and yet changes nothing."""
+    if "start_interval" in take(entries, "healthcheck", Node.mapping, {}):
+        context.note(f"service {name!r}: healthcheck.start_interval is ignored; interval counts")
+    dependencies = take(entries, "depends_on", Node.named, {}).values()
+    if any("restart" in one.mapping() for one in dependencies):
+        context.note(f"service {name!r}: depends_on.restart is ignored; launch again instead")
 
 
 def _image(

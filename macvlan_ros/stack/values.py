@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 import shlex
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from macvlan_ros.addresses import parse_address, parse_range, parse_subnet
 from macvlan_ros.errors import BadSubnet
 from macvlan_ros.models import Healthcheck, IPAddress, IPNetwork, IPRange, Ulimit
 from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
+
+T_co = TypeVar("T_co", covariant=True)
 
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|μs|ms|s|m|h|d|w)", re.ASCII)
 _SECONDS = {
@@ -120,28 +123,31 @@ def mac(node: Node) -> str:
 
 def address(node: Node) -> IPAddress:
     """One IPv4 or IPv6 address."""
-    try:
-        return parse_address(node.string(), said="")
-    except BadSubnet as error:
-        raise node.error(f"is{error}") from None
+    return _parsed(node, parse_address)
 
 
 def subnet(node: Node) -> IPNetwork:
     """A subnet with its prefix length."""
-    try:
-        return parse_subnet(node.string(), said="")
-    except BadSubnet as error:
-        raise node.error(f"is{error}") from None
+    return _parsed(node, parse_subnet)
 
 
 def ranges(node: Node) -> tuple[IPRange, ...]:
     """One range or a list of them: FROM-TO, a subnet, or one address."""
-    return tuple(_range(item) for item in node.one_or_many())
+    return tuple(_parsed(item, parse_range) for item in node.one_or_many())
 
 
-def _range(node: Node) -> IPRange:
+class _Parser(Protocol[T_co]):
+    """One of the pool's own parsers; `said` is what its errors begin with."""
+
+    def __call__(self, text: str, *, said: str) -> T_co: ...
+
+
+def _parsed(node: Node, parser: _Parser[T_co]) -> T_co:
+    text = node.string()
+    if not text.strip():
+        raise node.error("is empty; write an address here or remove the key")
     try:
-        return parse_range(node.string(), said="")
+        return parser(text, said="")
     except BadSubnet as error:
         raise node.error(f"is{error}") from None
 

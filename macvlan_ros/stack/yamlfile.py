@@ -54,12 +54,13 @@ def is_there(path: Path) -> bool:
         return error.errno != errno.ENAMETOOLONG
 
 
-def read(path: Path) -> Node:
-    """The file's one mapping. Raises StackFileError with file and line."""
-    return parse(read_text(path), str(path))
+def read(path: Path, base: str = "") -> Node:
+    """The file's one mapping, whose relative paths start at `base` ("": the project's folder).
+    Raises StackFileError with file and line."""
+    return parse(read_text(path), str(path), base)
 
 
-def parse(text: str, file: str) -> Node:
+def parse(text: str, file: str, base: str = "") -> Node:
     """The one mapping of a YAML text that came from `file`. Raises StackFileError."""
     # here and not above: whoever only lists reservations need not pay for a YAML parser
     from ruamel.yaml import YAML
@@ -79,7 +80,7 @@ def parse(text: str, file: str) -> Node:
         raise StackFileError(f"{file}:1: is not valid YAML: {problem}") from None
     if top is None:
         raise StackFileError(f"{file}:1: is empty; a stack has at least a 'services' mapping")
-    node = _Converter(file).convert(top, ())
+    node = _Converter(file, base).convert(top, ())
     if not isinstance(node.value, dict):
         raise StackFileError(f"{file}:{node.line}: must be a mapping, is {node.kind}")
     return node
@@ -88,8 +89,9 @@ def parse(text: str, file: str) -> Node:
 class _Converter:
     """Turns one file's YAML nodes into ours."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, base: str) -> None:
         self.file = file
+        self.base = base
         self.count = 0
         self.open: set[int] = set()  # the nodes that we stand in: an alias to one is a circle
 
@@ -116,7 +118,7 @@ class _Converter:
         else:
             value, text = _scalar(source, here), str(source.value)
         self.open.discard(id(source))
-        return Node(value, here.file, here.line, path, text, here.tag)
+        return Node(value, here.file, here.line, path, text, here.tag, self.base)
 
     def _expect_tag(self, source: YamlNode, here: Node, wanted: str) -> None:
         if not here.tag and str(source.tag) not in (_TAG + wanted, "!"):

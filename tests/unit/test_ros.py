@@ -68,6 +68,18 @@ def test_ros_ip_is_the_containers_address_and_nothing_else_is_touched() -> None:
         ({"ROS_MASTER_URI": ""}, {"ROS_MASTER_URI": MASTER}, {}, "ROS_MASTER_URI is empty, so it"),
         ({"ROS_MASTER_URI": ""}, {}, {}, "ROS_MASTER_URI is empty, so it is left as the image"),
         ({}, {"ROS_MASTER_URI": MASTER}, {}, ""),
+        (
+            {"ROS_MASTER_URI": "http://localhost:11311"},
+            {},
+            {"ROS_MASTER_URI": "http://localhost:11311"},
+            "is this very container, not the host; if roscore runs elsewhere",
+        ),
+        (
+            {"ROS_MASTER_URI": "http://127.0.1.1:11311"},
+            {},
+            {"ROS_MASTER_URI": "http://127.0.1.1:11311"},
+            "is this very container",
+        ),
         # ROS 2 images
         ({}, {"ROS_VERSION": "2"}, {}, ""),
     ],

@@ -142,6 +142,17 @@ def test_an_external_network_can_be_given_up_when_the_engine_says_what_it_is(
     assert stacks.replace_network(after, "ros_net", driver="overlay") == after
 
 
+def test_what_a_bridge_cannot_keep_is_noted(tmp_path: Path) -> None:
+    declared = """{net: {labels: {a: b}, enable_ipv6: true,
+        ipam: {config: [{subnet: 172.18.3.0/24, gateway: 172.18.3.1}]}}}"""
+    stack, _ = load(tmp_path, declared, "[net]")
+    assert stack.notes == (
+        "network 'net': its gateway and ip_range are left to Docker, only its subnet is used",
+        "network 'net': its key 'enable_ipv6' is ignored",
+        "network 'net': its key 'labels' is ignored",
+    )
+
+
 @pytest.mark.parametrize(
     ("declared", "use", "said"),
     [

@@ -74,7 +74,9 @@ def test_a_whole_section(tmp_path: Path) -> None:
     assert talker.mac == "02:42:ac:11:00:03"
 
 
-@pytest.mark.parametrize("text", ["", "{}", "{subnet: auto}", "{subnet: $NONE}", "{hosts: }"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "{subnet: auto}", "{subnet: $NONE}", "{hosts: }", "{network: $NONE}"]
+)
 def test_a_section_may_be_empty(tmp_path: Path, text: str) -> None:
     stack = load_text(tmp_path, f"{SERVICES}\nx-macvlan-ros: {text}\n")
     assert (stack.subnet, stack.hosts, stack.network) == (None, {}, "ros_lan")
@@ -206,6 +208,16 @@ def test_one_service_may_name_its_address_twice(tmp_path: Path) -> None:
             x-macvlan-ros: {address: 192.168.50.5}
         """
     assert load_text(tmp_path, text).services["talker"].address == IPAddress("192.168.50.5")
+
+
+def test_a_wish_whose_variable_is_not_set_is_none(tmp_path: Path) -> None:
+    text = """
+        services:
+          talker: {image: ros, x-macvlan-ros: {address: $IP, host: $HOST, mac: $MAC, ros: $ROS}}
+        """
+    talker = load_text(tmp_path, text).services["talker"]
+    assert (talker.address, talker.host, talker.mac, talker.ros) == (None, "", "", "")
+    assert load_text(tmp_path, text, environ={"HOST": "qtpc"}).services["talker"].host == "qtpc"
 
 
 def test_a_misspelt_section_is_noted(tmp_path: Path) -> None:
