@@ -111,6 +111,8 @@ class ContainerCalls(Calls):
         for bridge in service.bridges:
             doing = f"join container {service.container_name!r} to network {bridge.name!r}"
             with self.asking(doing) as client:
+                # for a container that does not run yet, Docker would find out at its start
+                client.inspect_network(bridge.name)
                 client.connect_container_to_network(
                     identity,
                     bridge.name,

@@ -70,41 +70,44 @@ class NetworkCalls(Calls):
         found = self._find_network(wanted.name)
         if found is not None:
             return self._accept(found, wanted), False
-        doing = f"make network {wanted.name!r} over {wanted.parent}"
         payload = network_payload(wanted, placeholder=host_address)
         try:
-            with self.asking(doing) as client:
-                made = client.create_network(**payload)["Id"]
+            stands, made = self._make_network(payload)
         except MacvlanRosError as refused:
-            # another process may have made it in the meantime
-            found = self._find_network(wanted.name)
-            if found is not None:
-                return self._accept(found, wanted), False
             raise self._explain(wanted, refused) from refused
-        return self._settle(made, wanted)
+        return self._accept(stands, wanted), made
 
-    def _settle(self, made: str, wanted: Network) -> tuple[Network, bool]:
-        """Keep one network of a name: Docker lets two callers make one each.
+    def _make_network(self, payload: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """What stands under the payload's name once it was made, and whether by this call.
 
-        All of them see the same oldest one, and all but its maker withdraw their own.
+        Docker lets two callers at once make one network each, of one name. All of them see the
+        same oldest one, and all but its maker withdraw their own.
         """
-        oldest = self._find_network(wanted.name)
+        name = payload["name"]
+        try:
+            with self.asking(f"make network {name!r}") as client:
+                made = client.create_network(**payload)["Id"]
+        except MacvlanRosError:
+            # another process may have made it since we looked
+            found = self._find_network(name)
+            if found is None:
+                raise
+            return found, False
+        oldest = self._find_network(name)
         if oldest is None:
-            raise EngineRefused(f"network {wanted.name!r} was removed as soon as it was made")
+            raise EngineRefused(f"network {name!r} was removed as soon as it was made; try again")
         if oldest["Id"] == made:
-            return self._accept(oldest, wanted), True
-        with self.asking(f"remove the second network {wanted.name!r}") as client:
-            client.remove_network(made)
-        return self._accept(oldest, wanted), False
+            return oldest, True
+        self._delete_network(made, name)
+        return oldest, False
 
     def _find_network(self, name: str) -> dict[str, Any] | None:
-        """The network of exactly that name; of several the oldest one of ours, else the oldest."""
+        """The network of exactly that name; of several the oldest."""
         with self.asking("list its networks", quick=True) as client:
             # docker's filter also finds names that hold this one
             listing = client.networks(names=[f"^{re.escape(name)}$"])
         named = [found for found in listing if found.get("Name") == name]
-        named.sort(key=lambda found: (not is_ours(found.get("Labels")), _age(found)))
-        return named[0] if named else None
+        return min(named, key=_age, default=None)
 
     def _accept(self, found: Mapping[str, Any], wanted: Network) -> Network:
         differences = network_differences(found, wanted)
@@ -158,7 +161,7 @@ class NetworkCalls(Calls):
                 f"Docker network {name!r} was not made by macvlan-ros; "
                 f"if nobody needs it, remove it with: docker network rm {name}"
             )
-        users = self._network_users(found["Id"])
+        users = self._network_users(found["Id"], name)
         if users:
             raise Conflict(
                 f"network {name!r} is in use by {', '.join(users)}; remove them first, with: "
@@ -166,10 +169,11 @@ class NetworkCalls(Calls):
             )
         return self._delete_network(found["Id"], name)
 
-    def _network_users(self, identity: str) -> tuple[str, ...]:
+    def _network_users(self, identity: str, name: str) -> tuple[str, ...]:
         """The names of the containers on a network, stopped ones too."""
         with self.asking("list its containers", quick=True) as client:
-            users = client.containers(all=True, filters={"network": identity})
+            # one that has never run knows its network by name alone
+            users = client.containers(all=True, filters={"network": [identity, name]})
         return tuple(sorted(user["Names"][0].removeprefix("/") for user in users))
 
     def _delete_network(self, identity: str, name: str) -> bool:
@@ -193,21 +197,14 @@ class NetworkCalls(Calls):
                 f"there is no Docker network {bridge.name!r}, which the stack calls external; "
                 f"make it with: docker network create {bridge.name}"
             )
-        try:
-            with self.asking(f"make network {bridge.name!r}") as client:
-                client.create_network(**bridge_payload(bridge, labels))
-        except MacvlanRosError:
-            if self._find_network(bridge.name) is not None:
-                return False
-            raise
-        return True
+        return self._make_network(bridge_payload(bridge, labels))[1]
 
     def remove_bridge(self, name: str) -> bool:
         """Remove an additional network; False when there is none, it is not ours, or in use."""
         found = self._find_network(name)
         if found is None or not is_ours(found.get("Labels")):
             return False
-        if self._network_users(found["Id"]):
+        if self._network_users(found["Id"], name):
             return False
         return self._delete_network(found["Id"], name)
 

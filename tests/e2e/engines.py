@@ -1,0 +1,63 @@
+"""What the tests of the engine share: a network, a service, and a container of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from macvlan_ros.engine import Engine
+from macvlan_ros.models import Attachment, IPAddress, IPNetwork, Network, Service
+from tests.lab import Host
+
+IMAGE = "robot:engine"
+NETWORK = Network(
+    name="ros_lan",
+    parent="eth0",
+    subnet=IPNetwork("192.168.50.0/24"),
+    gateway=IPAddress("192.168.50.1"),
+    ip_range=IPNetwork("192.168.50.192/27"),
+    pool="default",
+)
+TALKER = Service(name="talker", image=IMAGE, container_name="robot_talker")
+ADDRESS = IPAddress("192.168.50.195")
+MAC = "02:42:00:00:00:c3"
+
+
+def create(
+    engine: Engine,
+    service: Service = TALKER,
+    *,
+    address: IPAddress = ADDRESS,
+    mac: str = MAC,
+    environment: Mapping[str, str | None] | None = None,
+    hosts: tuple[tuple[str, str], ...] = (),
+    labels: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> str:
+    """A container of the service, with `changes` to it, on the network; not started."""
+    return engine.create(
+        replace(service, **changes),
+        attachment=Attachment(NETWORK.name, address, mac),
+        environment=environment or {},
+        hosts=hosts,
+        labels=labels or {"macvlan-ros.stack": "robot", "macvlan-ros.address": str(address)},
+    )
+
+
+def inspect(host: Host, name: str = TALKER.container_name) -> dict[str, Any]:
+    """What docker's own command line says of a container."""
+    found: list[dict[str, Any]] = json.loads(host.docker("inspect", name))
+    return found[0]
+
+
+def container_names(host: Host) -> list[str]:
+    return sorted(host.docker("ps", "-a", "--format", "{{.Names}}").split())
+
+
+def network_names(host: Host) -> list[str]:
+    names = host.docker("network", "ls", "--format", "{{.Name}}").split()
+    return (
+        sorted(set(names) - {"bridge", "host", "none"}) if len(names) == len(set(names)) else names
+    )
