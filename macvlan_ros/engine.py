@@ -140,13 +140,20 @@ class Engine(NetworkCalls, ImageCalls, ContainerCalls):
 def _bounded_client(url: str, *, version: str, timeout: int, tls: TLSConfig | bool) -> APIClient:
     """An `APIClient` none of whose requests waits for ever, as the SDK's pull does."""
     from docker import APIClient
+    from docker.errors import APIError, DockerException
 
     class BoundedClient(APIClient):
         def request(self, *args: Any, **options: Any) -> Any:
             options["timeout"] = options.get("timeout") or PULL_SILENCE
             return super().request(*args, **options)
 
-    return BoundedClient(url, version=version, timeout=timeout, tls=tls)
+    try:
+        return BoundedClient(url, version=version, timeout=timeout, tls=tls)
+    except DockerException as error:
+        # what the engine answered when asked for its version stands under the SDK's own words
+        if isinstance(error.__cause__, APIError):
+            raise error.__cause__ from None
+        raise
 
 
 def _tls_config(endpoint: Endpoint) -> TLSConfig | bool:

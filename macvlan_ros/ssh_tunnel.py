@@ -28,7 +28,8 @@ _KNOWN: tuple[tuple[str, type[MacvlanRosError], str], ...] = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         Forbidden,
-        "its host key has changed; if that is right, forget the old one with: ssh-keygen -R {host}",
+        "its host key has changed; if that is right, forget the old one with: "
+        "ssh-keygen -R {known}",
     ),
     (
         r"Host key verification failed",
@@ -152,6 +153,7 @@ class Tunnel:
                 reason = sentence.format(
                     host=self._endpoint.host,
                     target=self._target,
+                    known=self._known_as,
                     socket=self._endpoint.path or _REMOTE_SOCKET,
                 )
                 return kind(f"Docker at {self._endpoint} does not answer: {reason}")
@@ -167,6 +169,12 @@ class Tunnel:
         port = f"-p {self._endpoint.port} " if self._endpoint.port is not None else ""
         user = f"{self._endpoint.user}@" if self._endpoint.user else ""
         return f"{port}{user}{self._endpoint.host}"
+
+    @property
+    def _known_as(self) -> str:
+        """The host as known_hosts has it, quoted for the shell."""
+        port, host = self._endpoint.port, self._endpoint.host
+        return host if port in (None, 22) else f"'[{host}]:{port}'"
 
     def close(self) -> None:
         """End ssh and remove the socket. Closing twice is fine."""

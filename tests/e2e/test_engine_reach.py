@@ -15,6 +15,7 @@ import pytest
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import DockerDown, EngineRefused, Forbidden, ImageNotFound
+from tests.e2e.certificates import make_certificates
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 
@@ -231,3 +232,39 @@ def test_a_context_is_used_as_docker_uses_it(
     with Engine() as engine:
         assert engine.info().name == "qtpc"
         assert str(engine.endpoint) == f"{host.docker_url} (from context 'lab')"
+
+
+ASK_NAME = """
+from macvlan_ros.engine import Engine
+from macvlan_ros.errors import MacvlanRosError
+try:
+    with Engine() as engine:
+        print(engine.info().name, *engine.subnets().values())
+except MacvlanRosError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_an_engine_on_tls_is_reached_from_another_host(lab: Lab, tmp_path: Path) -> None:
+    qtpc, qtrp = lab.hosts["qtpc"], lab.hosts["qtrp"]
+    make_certificates(tmp_path, address=qtpc.address)
+    server = tmp_path / "server"
+    files = [f"--tlscacert={server}/ca.pem", f"--tlscert={server}/cert.pem"]
+    files.append(f"--tlskey={server}/key.pem")
+    listeners = ["-H", "unix:///run/docker.sock", "-H", "tcp://0.0.0.0:2376"]
+    qtpc.restart_engine("--tlsverify", *files, *listeners)
+
+    def ask(**environ: str) -> str:
+        where = {"PYTHONPATH": str(ROOT), "DOCKER_HOST": f"tcp://{qtpc.address}:2376"}
+        return qtrp.run(sys.executable, "-c", ASK_NAME, env={**where, **environ}).stdout
+
+    client = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path / "client")}
+    assert ask(**client).split() == ["qtpc", "bridge"]
+    assert ask(DOCKER_TLS="1", DOCKER_CERT_PATH=client["DOCKER_CERT_PATH"]).split()[0] == "qtpc"
+    assert "DOCKER_TLS_VERIFY=1" in ask()
+    strange = tmp_path / "strange"
+    make_certificates(strange, address=qtpc.address)
+    stranger = ask(DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(strange / "client"))
+    assert stranger.startswith("DockerDown")
+    assert "do not agree on TLS" in stranger
+    qtpc.restart_engine()
