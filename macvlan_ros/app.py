@@ -13,6 +13,7 @@ from macvlan_ros import addresses, networks, procnet
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
+from macvlan_ros.scout import Scout
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 
@@ -63,7 +64,18 @@ class App:
 
     @cached_property
     def ipam(self) -> Ipam:
-        return Ipam(self.store, surroundings=self.surroundings, host=self.settings.host_name)
+        return Ipam(
+            self.store,
+            surroundings=self.surroundings,
+            host=self.settings.host_name,
+            ask=self.scout.ask if self.settings.probe != "none" else None,
+        )
+
+    @cached_property
+    def scout(self) -> Scout:
+        scout = Scout(note=self.note, timing=self.settings.probe)
+        self._open.callback(scout.close)
+        return scout
 
     @cached_property
     def links(self) -> Links:

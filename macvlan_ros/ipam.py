@@ -17,6 +17,13 @@ from macvlan_ros.stores.base import Store
 
 __all__ = ["Allocation", "Ipam", "Surroundings"]
 
+#: Asks the LAN which of some addresses of a pool somebody holds: address -> who, in words.
+Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
+
+# So many more addresses than needed are asked about at first, so that one burst nearly always
+# does; with each burst that finds nothing free they double.
+_SPARES = 8
+
 # Each lost round means that somebody else got an address; from the second one on the choice is
 # spread at random, so 32 in a row do not happen unless something is wrong.
 _ROUNDS = 32
@@ -33,16 +40,23 @@ class Allocation:
 class Ipam:
     """Pools and reservations in a store, with an eye on what is around this host.
 
-    `surroundings` is asked at most once in a call, and only when something new is reserved.
-    `host` is this host's name, for the record.
+    `surroundings` is asked at most once in a call, and only when something new is reserved; so is
+    `ask` (None: the LAN is not asked), for what this host's owners get. `host` is this host's
+    name, for the record.
     """
 
     def __init__(
-        self, store: Store, *, surroundings: Callable[[Pool], Surroundings], host: str
+        self,
+        store: Store,
+        *,
+        surroundings: Callable[[Pool], Surroundings],
+        host: str,
+        ask: Ask | None = None,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._host = host
+        self._ask = ask
 
     def allocate(
         self,
@@ -127,13 +141,17 @@ class Ipam:
         )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
         settled: dict[str, Allocation] = {}
-        for lost in range(_ROUNDS):
+        lost = refused = 0
+        while lost + refused < _ROUNDS:
             missing = [owner for owner in owners if owner not in settled]
             chosen = search.choose(missing, claims, spread=lost)
             if chosen is None:
                 shortage = search.explain_shortage(wanted=len(missing))
                 if shortage:
                     raise shortage
+                continue
+            if self._is_refused(search, pool, chosen, claims, spares=_SPARES << min(refused, 5)):
+                refused += 1
                 continue
             stands = self._store.reserve(chosen)
             pairs = list(zip(chosen, stands, strict=True))
@@ -148,10 +166,34 @@ class Ipam:
                 }
             search.learn(in_the_way, claims)
             search.avoid_held()
+            lost += 1
         raise Conflict(
             f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "
             "a row; try again"
         )
+
+    def _is_refused(
+        self,
+        search: Search,
+        pool: Pool,
+        chosen: Sequence[Reservation],
+        claims: Mapping[str, IPAddress],
+        *,
+        spares: int,
+    ) -> bool:
+        """Whether a stranger on the LAN holds one of `chosen`, so that others must be chosen.
+
+        Owners of other hosts are not asked about: their containers may well answer by now.
+        Raises AddressInUse for a claim.
+        """
+        if self._ask is None:
+            return False
+        here = [want for want in chosen if want.host == self._host]
+        asked = search.to_ask(here, spares=spares)
+        if asked:
+            search.hear(asked, self._ask(pool, asked))
+            search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
+        return any(search.is_held(want.address) for want in here)
 
 
 def _same_owner(one: Reservation, other: Reservation) -> bool:

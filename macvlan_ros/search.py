@@ -53,6 +53,8 @@ class Search:
         self._around = around
         self._reservations = reservations
         self._hosts = hosts
+        self._strangers: dict[IPAddress, str] = {}
+        self._asked: set[IPAddress] = set()
         self._salts: dict[str, int] = {}
         self._avoided: list[Span] = []
         self._created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -113,6 +115,40 @@ class Search:
             )
         return wanted
 
+    def to_ask(self, chosen: Sequence[Reservation], *, spares: int) -> list[IPAddress]:
+        """The addresses of `chosen` that the LAN has not been asked about, and with them so many
+        that would be next for each owner; none when all of `chosen` have been asked about."""
+        unknown = [want.address for want in chosen if want.address not in self._asked]
+        if not unknown:
+            return []
+        known = {want.address for want in chosen} | self._asked
+        for want in chosen:
+            order = candidates(self._pool, want.owner, without=self._without(want.owner))
+            fresh = (address for address in order if address not in known)
+            unknown += islice(fresh, spares)
+            known.update(unknown)
+        return unknown
+
+    def hear(self, asked: Sequence[IPAddress], strangers: Mapping[IPAddress, str]) -> None:
+        """Take in what the LAN said: which of the `asked` addresses strangers hold, with what
+        to call them. A stranger is passed over even with an owner's own MAC: a container that
+        answers runs, and not as the one that is to be."""
+        self._asked.update(asked)
+        self._strangers.update(strangers)
+
+    def is_held(self, address: IPAddress) -> bool:
+        """Whether a stranger answered for the address."""
+        return address in self._strangers
+
+    def refuse_strangers(self, claims: Mapping[str, IPAddress]) -> None:
+        """Raises AddressInUse when a stranger holds a claimed address."""
+        for owner, address in claims.items():
+            if address in self._strangers:
+                raise AddressInUse(
+                    f"address {address} for {owner!r} is in use on the LAN by"
+                    f" {self._strangers[address]}; choose another, or let one be chosen"
+                )
+
     def learn(
         self,
         in_the_way: Sequence[tuple[Reservation, Reservation]],
@@ -169,11 +205,14 @@ class Search:
     def _in_use(self, mac: str) -> list[Span]:
         """What the surroundings forbid an owner with this MAC, who is no obstacle to itself."""
         foreign = (value for value, other in self._neighbours.items() if not mac or other != mac)
-        return merge([*self._networks, *points(foreign)])
+        heard = (int(address) for address in self._strangers)
+        return merge([*self._networks, *points(foreign), *points(heard)])
+
+    def _without(self, owner: str) -> list[Span]:
+        return merge([*self._avoided, *self._in_use(self._mac(owner))])
 
     def _next_free(self, owner: str, taken: set[int], spread: int) -> IPAddress | None:
-        without = merge([*self._avoided, *self._in_use(self._mac(owner))])
-        order = candidates(self._pool, owner, without=without)
+        order = candidates(self._pool, owner, without=self._without(owner))
         free = (address for address in order if int(address) not in taken)
         if spread < 2:
             return next(free, None)
@@ -188,6 +227,7 @@ class Search:
         for address in sorted(self._around.addresses):
             if any(first <= int(address) <= last for first, last in free):
                 shown.append(f"{address} by {self._around.holder(address)}")
+        shown += [f"{address} by {who}" for address, who in sorted(self._strangers.items())]
         shown += [
             f"{subnet} by Docker's network {name!r}"
             for subnet, name in self._around.subnets.items()

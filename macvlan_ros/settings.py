@@ -16,17 +16,22 @@ from pathlib import Path
 from macvlan_ros.errors import Forbidden, InvalidRequest
 
 DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
+PROBES = ("fast", "rfc5227", "none")
 DEFAULT_FILE = Path("/etc/macvlan-ros.conf")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every part is made from. Empty strings mean: find it out."""
+    """What every part is made from. Empty strings mean: find it out.
+
+    `probe` is how the LAN is asked before an address is first used: fast, rfc5227 or none.
+    """
 
     store: str = DEFAULT_STORE
     docker: str = ""
     host: str = ""
     parent: str = ""
+    probe: str = "fast"
 
     @property
     def host_name(self) -> str:
@@ -42,7 +47,13 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         value = environ.get(f"MACVLAN_ROS_{name.upper()}")
         if value:
             found[name] = value
-    return replace(Settings(), **found)
+    settings = replace(Settings(), **found)
+    if settings.probe not in PROBES:
+        raise InvalidRequest(
+            f"the setting probe is '{settings.probe}' (in {path} or MACVLAN_ROS_PROBE); it is one"
+            f" of: {', '.join(PROBES)}"
+        )
+    return settings
 
 
 def _names() -> tuple[str, ...]:

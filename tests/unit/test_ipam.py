@@ -333,3 +333,65 @@ def test_owners_never_share_an_address_and_never_get_a_forbidden_one(
     assert [got[owner] for owner in owners] == [*first, *second]
     assert len(set(got.values())) == len(got)
     assert {IPAddress(address) for address in got.values()} <= set(everything) - used
+
+
+class Lan:
+    """A LAN whose strangers are known, and which counts how often it is asked."""
+
+    def __init__(self, *strangers: str) -> None:
+        self.strangers = {IPAddress(address): "02:00:00:00:00:99" for address in strangers}
+        self.bursts: list[tuple[IPAddress, ...]] = []
+
+    def ask(self, _pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
+        self.bursts.append(tuple(addresses))
+        return {one: self.strangers[one] for one in addresses if one in self.strangers}
+
+
+def asking(lan: Lan, ranges: str) -> Ipam:
+    store = MemoryStore()
+    store.add_pool(parse_pool("lab", subnet="192.168.50.0/24", ranges=[ranges]))
+    return Ipam(store, surroundings=lambda _: Surroundings(), host="qtpc", ask=lan.ask)
+
+
+def test_an_address_that_somebody_on_the_lan_holds_is_passed_over_in_one_burst() -> None:
+    free = str(
+        asking(Lan(), "192.168.50.200/29").allocate("lab", ["talker"])[0].reservation.address
+    )
+    lan = Lan(free)
+    ipam = asking(lan, "192.168.50.200/29")
+    (made,) = ipam.allocate("lab", ["talker"])
+    assert str(made.reservation.address) != free
+    assert len(lan.bursts) == 1
+
+
+def test_a_known_owner_costs_no_question() -> None:
+    lan = Lan()
+    ipam = asking(lan, "192.168.50.200/29")
+    ipam.allocate("lab", ["talker"])
+    ipam.allocate("lab", ["talker"])
+    assert len(lan.bursts) == 1
+
+
+def test_a_claim_of_a_strangers_address_is_refused_with_who_it_is() -> None:
+    ipam = asking(Lan("192.168.50.201"), "192.168.50.200/29")
+    with pytest.raises(AddressInUse, match=r"192\.168\.50\.201 .* 02:00:00:00:00:99"):
+        ipam.allocate("lab", ["talker"], addresses={"talker": IPAddress("192.168.50.201")})
+    assert ipam.reservations() == ()
+
+
+def test_an_owner_of_another_host_is_not_asked_about() -> None:
+    lan = Lan("192.168.50.201")
+    ipam = asking(lan, "192.168.50.200/29")
+    ipam.allocate(
+        *("lab", ["core"]), addresses={"core": IPAddress("192.168.50.201")}, hosts={"core": "qtrp"}
+    )
+    assert lan.bursts == []
+
+
+def test_a_pool_full_of_strangers_ends_soon_and_names_them() -> None:
+    lan = Lan(*(f"192.168.50.{n}" for n in range(128, 256)))
+    ipam = asking(lan, "192.168.50.128/25")
+    with pytest.raises(PoolExhausted, match="02:00:00:00:00:99"):
+        ipam.allocate("lab", ["talker"])
+    assert len(lan.bursts) <= 5
+    assert len({one for burst in lan.bursts for one in burst}) == 127

@@ -1,0 +1,85 @@
+"""Asking the LAN before an address is used: which interface, what the answers mean, who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros import procnet
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.models import Pool
+from macvlan_ros.prober import Prober
+from macvlan_ros.vendors import vendor
+
+
+class Scout:
+    """Asks on the interface that stands on a pool's LAN; each one is opened once.
+
+    `timing` is "fast" or "rfc5227" (see `Prober.probe`). `note` is told when the answers cannot be
+    had or say nothing.
+    """
+
+    def __init__(self, *, note: Callable[[str], None], timing: str = "fast") -> None:
+        self._note = note
+        self._timing = timing
+        self._wires: dict[str, Prober] = {}
+        self._open = ExitStack()
+
+    def ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Which of `addresses` somebody on the LAN holds, with what to call them.
+
+        Raises `KernelRefused`, `ParentNotFound`.
+        """
+        interface = interface_on(pool.subnet)
+        if not interface:
+            self._note(
+                f"no interface of this PC has an address in {pool.subnet}, so nobody was asked"
+                " whether the addresses are free"
+            )
+            return {}
+        try:
+            found = self.wire(interface).probe(addresses, timing=self._timing)
+        except MacvlanRosError as error:
+            error.args = (f"{error} (or do not ask the LAN: --no-probe)",)
+            raise
+        if found.proxy:
+            self._note(
+                f"{who(found.proxy)} answers for every address on {interface}, as a router with"
+                " proxy ARP does; its answers are not counted, so nobody can tell which addresses"
+                " are free"
+            )
+        return {address: who(answer.mac) for address, answer in found.items()}
+
+    def wire(self, interface: str) -> Prober:
+        """The way of asking on that interface; kept open until the scout is closed."""
+        if interface not in self._wires:
+            from macvlan_ros.arp import open_wire
+
+            wire = open_wire(interface)
+            self._open.callback(wire.close)
+            self._wires[interface] = wire
+        return self._wires[interface]
+
+    def close(self) -> None:
+        """Give back what is held open. Closing twice is fine."""
+        self._wires.clear()
+        self._open.close()
+
+
+def interface_on(subnet: IPNetwork) -> str:
+    """The interface that has an address in `subnet`, that of the default route first; or ""."""
+    found = {
+        own.interface: None
+        for own in procnet.host_addresses()
+        if own.address in subnet and own.interface
+    }
+    usual = procnet.default_interface()
+    return usual if usual in found else next(iter(found), "")
+
+
+def who(mac: str) -> str:
+    """A MAC with its maker, as far as that is known."""
+    maker = vendor(mac)
+    return f"{mac} ({maker})" if maker else mac
