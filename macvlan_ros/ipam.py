@@ -17,7 +17,7 @@ from macvlan_ros.stores.base import Store
 
 __all__ = ["Allocation", "Ipam", "Surroundings"]
 
-#: Asks the LAN which of some addresses of a pool somebody holds: address -> who, in words.
+#: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
 Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
 
 # So many more addresses than needed are asked about at first, so that one burst nearly always
@@ -191,9 +191,9 @@ class Ipam:
         here = [want for want in chosen if want.host == self._host]
         asked = search.to_ask(here, spares=spares)
         if asked:
-            search.hear(asked, self._ask(pool, asked))
+            search.hear(asked, self._ask(pool, asked), owners=[want.owner for want in here])
             search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
-        return any(search.is_held(want.address) for want in here)
+        return any(search.is_held(want.address, want.mac) for want in here)
 
 
 def _same_owner(one: Reservation, other: Reservation) -> bool:

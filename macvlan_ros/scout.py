@@ -11,7 +11,7 @@ from macvlan_ros import procnet
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Pool
 from macvlan_ros.prober import Prober
-from macvlan_ros.vendors import vendor
+from macvlan_ros.vendors import who
 
 
 class Scout:
@@ -28,7 +28,7 @@ class Scout:
         self._open = ExitStack()
 
     def ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
-        """Which of `addresses` somebody on the LAN holds, with what to call them.
+        """Which of `addresses` somebody on the LAN holds, with their MACs.
 
         Raises `KernelRefused`, `ParentNotFound`.
         """
@@ -50,7 +50,7 @@ class Scout:
                 " proxy ARP does; its answers are not counted, so nobody can tell which addresses"
                 " are free"
             )
-        return {address: who(answer.mac) for address, answer in found.items()}
+        return {address: answer.mac for address, answer in found.items()}
 
     def wire(self, interface: str) -> Prober:
         """The way of asking on that interface; kept open until the scout is closed."""
@@ -77,9 +77,3 @@ def interface_on(subnet: IPNetwork) -> str:
     }
     usual = procnet.default_interface()
     return usual if usual in found else next(iter(found), "")
-
-
-def who(mac: str) -> str:
-    """A MAC with its maker, as far as that is known."""
-    maker = vendor(mac)
-    return f"{mac} ({maker})" if maker else mac

@@ -11,6 +11,7 @@ from macvlan_ros.addresses import candidates, intervals, mac_of_owner, size, why
 from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, IPNetwork, Pool, Reservation
 from macvlan_ros.spans import Span, count, merge, points, subtract
+from macvlan_ros.vendors import who
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +130,27 @@ class Search:
             known.update(unknown)
         return unknown
 
-    def hear(self, asked: Sequence[IPAddress], strangers: Mapping[IPAddress, str]) -> None:
-        """Take in what the LAN said: which of the `asked` addresses strangers hold, with what
-        to call them. A stranger is passed over even with an owner's own MAC: a container that
-        answers runs, and not as the one that is to be."""
+    def hear(
+        self,
+        asked: Sequence[IPAddress],
+        strangers: Mapping[IPAddress, str],
+        *,
+        owners: Sequence[str],
+    ) -> None:
+        """Take in what the LAN said: the MACs of strangers that hold some of the `asked` addresses.
+
+        A stranger is passed over even with an owner's own MAC: a container that answers runs on
+        another PC, which has a store of its own. The owner then gets another MAC too.
+        """
         self._asked.update(asked)
         self._strangers.update(strangers)
+        for owner in owners:
+            while self._mac(owner) in strangers.values():
+                self._salts[owner] = self._salts.get(owner, 0) + 1
 
-    def is_held(self, address: IPAddress) -> bool:
-        """Whether a stranger answered for the address."""
-        return address in self._strangers
+    def is_held(self, address: IPAddress, mac: str) -> bool:
+        """Whether a stranger answered for the address, or from the MAC."""
+        return address in self._strangers or mac in self._strangers.values()
 
     def refuse_strangers(self, claims: Mapping[str, IPAddress]) -> None:
         """Raises AddressInUse when a stranger holds a claimed address."""
@@ -146,7 +158,7 @@ class Search:
             if address in self._strangers:
                 raise AddressInUse(
                     f"address {address} for {owner!r} is in use on the LAN by"
-                    f" {self._strangers[address]}; choose another, or let one be chosen"
+                    f" {who(self._strangers[address])}; choose another, or let one be chosen"
                 )
 
     def learn(
@@ -227,7 +239,7 @@ class Search:
         for address in sorted(self._around.addresses):
             if any(first <= int(address) <= last for first, last in free):
                 shown.append(f"{address} by {self._around.holder(address)}")
-        shown += [f"{address} by {who}" for address, who in sorted(self._strangers.items())]
+        shown += [f"{address} by {who(mac)}" for address, mac in sorted(self._strangers.items())]
         shown += [
             f"{subnet} by Docker's network {name!r}"
             for subnet, name in self._around.subnets.items()

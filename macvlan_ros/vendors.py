@@ -21,3 +21,9 @@ def vendor(mac: str) -> str:
         return str(eui.oui.registration()["org"])
     except NotRegisteredError:
         return ""
+
+
+def who(mac: str) -> str:
+    """A MAC with its maker, as far as that is known, for people to read."""
+    maker = vendor(mac)
+    return f"{mac} ({maker})" if maker else mac

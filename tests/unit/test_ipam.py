@@ -395,3 +395,12 @@ def test_a_pool_full_of_strangers_ends_soon_and_names_them() -> None:
         ipam.allocate("lab", ["talker"])
     assert len(lan.bursts) <= 5
     assert len({one for burst in lan.bursts for one in burst}) == 127
+
+
+def test_an_owner_that_runs_on_another_pc_gets_another_address_and_mac_here() -> None:
+    (there,) = asking(Lan(), "192.168.50.200/29").allocate("lab", ["talker"])
+    lan = Lan()
+    lan.strangers = {there.reservation.address: there.reservation.mac}
+    (here,) = asking(lan, "192.168.50.200/29").allocate("lab", ["talker"])
+    assert here.reservation.address != there.reservation.address
+    assert here.reservation.mac != there.reservation.mac

@@ -1,0 +1,80 @@
+"""The wire has the last word: what strangers on the LAN hold is not handed out."""
+
+import json
+
+from tests.e2e.conftest import WriteStack
+from tests.e2e.test_launch import launched
+from tests.lab import Host, Lab
+
+POOL = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.200/29")
+
+
+def free_choice(host: Host) -> str:
+    """The address that `talker` gets when nobody else has it."""
+    host.macvlan_ros(*POOL, check=True)
+    got = host.macvlan_ros("allocate", "-q", "talker", "--no-probe", check=True).stdout.strip()
+    host.macvlan_ros("release", "talker", check=True)
+    return got
+
+
+def test_a_strangers_address_is_passed_over(lab: Lab, qtpc: Host) -> None:
+    wanted = free_choice(qtpc)
+    lab.add_stranger(wanted)
+    done = qtpc.macvlan_ros("allocate", "-q", "talker", check=True)
+    assert done.stdout.strip() != wanted
+    assert done.stdout.startswith("192.168.50.20")
+
+
+def test_a_claim_of_a_strangers_address_is_refused_with_its_mac(lab: Lab, qtpc: Host) -> None:
+    qtpc.macvlan_ros(*POOL, check=True)
+    stranger = lab.add_stranger("192.168.50.203")
+    done = qtpc.macvlan_ros("allocate", "--address", "192.168.50.203", "talker")
+    assert done.returncode == 4
+    assert stranger.mac in done.stderr
+    assert qtpc.macvlan_ros("list", "-q").stdout == ""
+    # nobody asked, nobody refused
+    qtpc.macvlan_ros("allocate", "--no-probe", "--address", "192.168.50.203", "talker", check=True)
+
+
+def test_a_plain_user_asks_through_the_kernel(lab: Lab, qtpc: Host) -> None:
+    wanted = free_choice(qtpc)
+    lab.add_stranger(wanted)
+    as_user = ("setpriv", "--bounding-set=-net_raw")
+    done = qtpc.run(*as_user, *qtpc.macvlan_ros_command("allocate", "-q", "talker"))
+    assert done.stdout.strip() not in ("", wanted)
+
+
+def test_two_pcs_with_one_owner_do_not_run_it_twice(
+    qtpc: Host, qtrp: Host, write_stack: WriteStack
+) -> None:
+    """Two PCs that share no store would give one name the same address and MAC."""
+    folder = write_stack(
+        """
+        x-macvlan-ros: {range: 192.168.50.192/27}
+        services: {talker: {image: "ros:lab"}}
+        """
+    )
+    first = launched(qtpc, folder)["talker"]["address"]
+    second = launched(qtrp, folder)["talker"]["address"]
+    assert first != second
+    qtpc.docker("exec", "talker", "ping", "-c", "1", "-W", "2", second)
+
+
+def test_a_services_address_on_another_pc_is_no_strangers(
+    qtpc: Host, qtrp: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(
+        """
+        x-macvlan-ros: {range: 192.168.50.192/27, hosts: {qtpc: {}, qtrp: {}}}
+        services:
+          core: {image: "ros:lab", x-macvlan-ros: {host: qtpc, address: 192.168.50.195}}
+          hardware: {image: "ros:lab", x-macvlan-ros: {host: qtrp, address: 192.168.50.196}}
+        """
+    )
+    launched(qtrp, folder)
+    launched(qtpc, folder)
+    held = json.loads(qtpc.macvlan_ros("list", "--json").stdout)
+    assert {one["owner"]: one["address"] for one in held} == {
+        "core": "192.168.50.195",
+        "hardware": "192.168.50.196",
+    }
