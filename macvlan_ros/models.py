@@ -10,7 +10,10 @@ from netaddr import IPAddress, IPNetwork, IPRange
 
 __all__ = [
     "DEFAULT_POOL",
+    "DYNAMIC",
+    "NETWORK",
     "NETWORK_MODES",
+    "STATIC",
     "ArpSettings",
     "Attachment",
     "BridgeUse",
@@ -28,6 +31,7 @@ __all__ = [
     "Network",
     "NetworkMode",
     "Pool",
+    "Record",
     "Reservation",
     "Route",
     "Service",
@@ -36,6 +40,10 @@ __all__ = [
 ]
 
 DEFAULT_POOL = "default"
+
+# What a reservation is for: an owner, for good; a container that nobody named, while it runs; a
+# Docker network itself (its gateway, an auxiliary address).
+STATIC, DYNAMIC, NETWORK = "static", "dynamic", "network"
 
 #: bridge, private, vepa or passthru (ip-link(8), "MACVLAN and MACVTAP Type Support").
 NetworkMode: TypeAlias = str
@@ -64,7 +72,8 @@ class Reservation:
     """A pool's record that an owner holds an address; it outlives the container.
 
     `mac` is the owner's, lower case with colons. `host` is the name of the host that made it
-    or that its container belongs to. `created` is UTC in ISO 8601, to the second.
+    or that its container belongs to. `created` is UTC in ISO 8601, to the second. `kind` is STATIC,
+    DYNAMIC or NETWORK.
     """
 
     pool: str
@@ -73,6 +82,20 @@ class Reservation:
     mac: str
     host: str = ""
     created: str = ""
+    kind: str = STATIC
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something that must be known again after a restart, as a text.
+
+    There is one at most under each `kind` and `key`. `host` is whose it is.
+    """
+
+    kind: str
+    key: str
+    host: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)

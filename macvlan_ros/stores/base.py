@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import IPAddress, Pool, Record, Reservation
 
 
 class Store(Protocol):
@@ -13,8 +13,9 @@ class Store(Protocol):
 
     Every method may raise `StoreDown` or `Forbidden`, within 5 seconds. Every change is one
     transaction: it is wholly done and on disk when the method returns, or nothing of it is.
-    Safe to be called by several threads and several processes at once. An address, and a MAC,
-    is held at most once in the whole store, and an owner holds at most one address in a pool.
+    Safe to be called by several threads and several processes at once. An address is held at
+    most once in the whole store, a MAC by at most one static reservation, and an owner holds at
+    most one address in a pool.
     """
 
     def add_pool(self, pool: Pool) -> Pool:
@@ -37,11 +38,11 @@ class Store(Protocol):
         """Reserve all of `wanted`, or nothing; return what then stands, in the same order.
 
         For each one that is: the owner's own reservation in that pool, if it has one (whatever
-        its address); else the reservation that stands in the way (same address or same MAC,
-        another owner); else the wanted one itself, the very object, by which a caller tells
-        what it has made from what stood. Nothing is written if any stands in the way. Two of
-        `wanted` that are in each other's way count the same: the first stands. Raises
-        `PoolNotFound`.
+        its address); else the reservation that stands in the way (another owner with the same
+        address, or with the same MAC and both static); else the wanted one itself, the very
+        object, by which a caller tells what it has made from what stood. Nothing is written if
+        any stands in the way. Two of `wanted` that are in each other's way count the same: the
+        first stands. Raises `PoolNotFound`.
         """
 
     def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
@@ -60,6 +61,24 @@ class Store(Protocol):
 
         Raises `PoolNotFound` for a pool that is not there.
         """
+
+    def holder(self, address: IPAddress) -> Reservation | None:
+        """The reservation of an address, in whichever pool."""
+
+    def owner_of_mac(self, pool: str, mac: str) -> Reservation | None:
+        """The static reservation in the pool whose owner has this MAC."""
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        """Write the record, unless one stands under its kind and key; return what then stands.
+
+        When that is the record given, it is the very object. With `replace` it always is.
+        """
+
+    def forget(self, kind: str, key: str) -> bool:
+        """Remove a record; False when there was none."""
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        """The records of a kind by key, or the one under `key`, if there is one."""
 
     def close(self) -> None:
         """Give back what the store holds open. Closing twice is fine."""

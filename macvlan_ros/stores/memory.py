@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
 
@@ -17,6 +17,7 @@ class MemoryStore:
         self._lock = Lock()
         self._pools: dict[str, Pool] = {}
         self._held: dict[tuple[str, str], Reservation] = {}
+        self._records: dict[tuple[str, str], Record] = {}
 
     def add_pool(self, pool: Pool) -> Pool:
         with self._lock:
@@ -46,14 +47,18 @@ class MemoryStore:
                 self._check_pool(pool)
             held = dict(self._held)
             by_address = {stands.address: stands for stands in held.values()}
-            by_mac = {stands.mac: stands for stands in held.values()}
+            by_mac = {stands.mac: stands for stands in held.values() if stands.kind == STATIC}
             result: list[Reservation] = []
             free = True
             for want in wanted:
                 key = (want.pool, want.owner)
-                stands = held.get(key) or by_address.get(want.address) or by_mac.get(want.mac)
+                stands = held.get(key) or by_address.get(want.address)
+                if stands is None and want.kind == STATIC:
+                    stands = by_mac.get(want.mac)
                 if stands is None:
-                    stands = held[key] = by_address[want.address] = by_mac[want.mac] = want
+                    stands = held[key] = by_address[want.address] = want
+                    if want.kind == STATIC:
+                        by_mac[want.mac] = want
                 free = free and (stands.pool, stands.owner) == key
                 result.append(stands)
             if free:
@@ -78,6 +83,35 @@ class MemoryStore:
                 self._check_pool(pool)
             found = [held for held in self._held.values() if pool in (None, held.pool)]
             return tuple(sorted(found, key=lambda held: (held.pool, held.address)))
+
+    def holder(self, address: IPAddress) -> Reservation | None:
+        with self._lock:
+            found = (held for held in self._held.values() if held.address == address)
+            return next(found, None)
+
+    def owner_of_mac(self, pool: str, mac: str) -> Reservation | None:
+        with self._lock:
+            for held in self._held.values():
+                if (held.pool, held.mac, held.kind) == (pool, mac, STATIC):
+                    return held
+            return None
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        with self._lock:
+            key = (record.kind, record.key)
+            if replace:
+                self._records[key] = record
+            return self._records.setdefault(key, record)
+
+    def forget(self, kind: str, key: str) -> bool:
+        with self._lock:
+            return self._records.pop((kind, key), None) is not None
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        with self._lock:
+            found = (each for each in self._records.values() if each.kind == kind)
+            chosen = (each for each in found if key in (None, each.key))
+            return tuple(sorted(chosen, key=lambda each: each.key))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
 
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import decode_address, decode_pool, encode_address, encode_pool
 from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
@@ -35,9 +35,36 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (pool, owner)
         ) WITHOUT ROWID""",
     ),
+    (
+        # A container that Docker starts without a name may have the same MAC on several networks,
+        # so a MAC is unique among the static reservations only. SQLite can take the old rule away
+        # by writing the table anew only (sqlite.org/lang_altertable.html, section 8).
+        """CREATE TABLE reservations_2 (
+            pool TEXT NOT NULL REFERENCES pools (name),
+            owner TEXT NOT NULL,
+            address TEXT NOT NULL UNIQUE,
+            mac TEXT NOT NULL,
+            host TEXT NOT NULL,
+            created TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            PRIMARY KEY (pool, owner)
+        ) WITHOUT ROWID""",
+        "INSERT INTO reservations_2 SELECT pool, owner, address, mac, host, created, 'static' "
+        "FROM reservations",
+        "DROP TABLE reservations",
+        "ALTER TABLE reservations_2 RENAME TO reservations",
+        "CREATE UNIQUE INDEX static_macs ON reservations (mac) WHERE kind = 'static'",
+        """CREATE TABLE records (
+            kind TEXT NOT NULL,
+            key TEXT NOT NULL,
+            host TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (kind, key)
+        ) WITHOUT ROWID""",
+    ),
 )
 
-_COLUMNS = "pool, owner, address, mac, host, created"
+_COLUMNS = "pool, owner, address, mac, host, created, kind"
 _SELECT = f"SELECT {_COLUMNS} FROM reservations"
 
 
@@ -114,6 +141,30 @@ class SqliteStore:
                 rows = db.execute(f"{_SELECT} WHERE pool = ? ORDER BY address", (pool,))
             return tuple(_decode(row) for row in rows)
 
+    def holder(self, address: IPAddress) -> Reservation | None:
+        with self._file.read() as db:
+            return _first(db, "address = ?", (encode_address(address),))
+
+    def owner_of_mac(self, pool: str, mac: str) -> Reservation | None:
+        with self._file.read() as db:
+            return _first(db, "mac = ? AND kind = 'static' AND pool = ?", (mac, pool))
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        how = "REPLACE" if replace else "INSERT OR IGNORE"
+        values = (record.kind, record.key, record.host, record.value)
+        with self._file.write() as db:
+            written = db.execute(f"{how} INTO records VALUES (?, ?, ?, ?)", values).rowcount > 0
+            return record if written else _records(db, record.kind, record.key)[0]
+
+    def forget(self, kind: str, key: str) -> bool:
+        with self._file.write() as db:
+            query = "DELETE FROM records WHERE kind = ? AND key = ?"
+            return db.execute(query, (kind, key)).rowcount > 0
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        with self._file.read() as db:
+            return _records(db, kind, key)
+
     def close(self) -> None:
         self._file.close()
 
@@ -138,23 +189,39 @@ def _held(db: Connection, pool: str, owners: Sequence[str]) -> tuple[Reservation
 def _reserve(db: Connection, want: Reservation) -> Reservation:
     """What stands for one wanted reservation, which is written when nothing does."""
     address = encode_address(want.address)
-    for condition, values in (
+    in_the_way = [
         ("pool = ? AND owner = ?", (want.pool, want.owner)),
         ("address = ?", (address,)),
-        ("mac = ?", (want.mac,)),
-    ):
-        row = db.execute(f"{_SELECT} WHERE {condition}", values).fetchone()
-        if row is not None:
-            return _decode(row)
+    ]
+    if want.kind == STATIC:
+        in_the_way.append(("mac = ? AND kind = 'static'", (want.mac,)))
+    for condition, values in in_the_way:
+        stands = _first(db, condition, values)
+        if stands is not None:
+            return stands
     db.execute(
-        f"INSERT INTO reservations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (want.pool, want.owner, address, want.mac, want.host, want.created),
+        f"INSERT INTO reservations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (want.pool, want.owner, address, want.mac, want.host, want.created, want.kind),
     )
     return want
 
 
-def _decode(row: tuple[str, str, str, str, str, str]) -> Reservation:
-    pool, owner, address, mac, host, created = row
+def _first(db: Connection, condition: str, values: tuple[str, ...]) -> Reservation | None:
+    row = db.execute(f"{_SELECT} WHERE {condition}", values).fetchone()
+    return None if row is None else _decode(row)
+
+
+def _records(db: Connection, kind: str, key: str | None) -> tuple[Record, ...]:
+    query = "SELECT kind, key, host, value FROM records WHERE kind = ?"
+    if key is None:
+        rows = db.execute(f"{query} ORDER BY key", (kind,))
+    else:
+        rows = db.execute(f"{query} AND key = ?", (kind, key))
+    return tuple(Record(*row) for row in rows)
+
+
+def _decode(row: tuple[str, str, str, str, str, str, str]) -> Reservation:
+    pool, owner, address, mac, host, created, kind = row
     return Reservation(
         pool=pool,
         address=decode_address(address),
@@ -162,6 +229,7 @@ def _decode(row: tuple[str, str, str, str, str, str]) -> Reservation:
         mac=mac,
         host=host,
         created=created,
+        kind=kind,
     )
 
 

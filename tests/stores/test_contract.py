@@ -10,7 +10,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import DYNAMIC, NETWORK, Pool, Record, Reservation
 from macvlan_ros.stores import Store
 from tests.stores.conftest import Opener
 
@@ -259,3 +259,96 @@ def test_threads_that_want_one_address_agree_on_who_has_it(lab: Store) -> None:
     assert len(results) == 8
     assert set(results) == set(lab.reservations())
     assert len(lab.reservations()) == 1
+
+
+def passing(owner: str, last: int, mac: str) -> Reservation:
+    return replace(want(owner, last, mac=mac), kind=DYNAMIC)
+
+
+def test_what_a_reservation_is_for_comes_back(lab: Store) -> None:
+    container = passing("dynamic:02:00:00:00:00:99", 192, "02:00:00:00:00:99")
+    router = replace(want("gateway:192.168.50.2", 2, mac="02:00:00:00:00:02"), kind=NETWORK)
+    lab.reserve([container, router])
+    assert lab.reservations("lab") == (router, container)
+
+
+def test_dynamic_reservations_may_share_a_mac_with_others(lab: Store) -> None:
+    mac = "02:00:00:00:00:99"
+    wanted = [passing("a", 192, mac), passing("b", 193, mac), want("c", 194, mac=mac)]
+    assert lab.reserve(wanted) == tuple(wanted)
+    assert lab.reservations("lab") == tuple(wanted)
+
+
+def test_a_dynamic_reservation_does_not_take_an_address_that_is_held(lab: Store) -> None:
+    (talker,) = lab.reserve([want("talker", 192)])
+    assert lab.reserve([passing("a", 192, "02:00:00:00:00:99")]) == (talker,)
+    assert lab.reservations("lab") == (talker,)
+
+
+def test_an_address_is_looked_up_in_all_pools(lab: Store) -> None:
+    lab.add_pool(SIX)
+    six = Reservation("six", IPAddress("fd00:50::7"), "talker", "02:00:00:00:00:07")
+    lab.reserve([want("talker", 192), six])
+    assert lab.holder(IPAddress("192.168.50.192")) == want("talker", 192)
+    assert lab.holder(IPAddress("fd00:50::7")) == six
+    assert lab.holder(IPAddress("192.168.50.193")) is None
+
+
+def test_a_mac_tells_its_owner_but_not_a_passing_container(lab: Store) -> None:
+    talker = want("talker", 192)
+    lab.reserve([talker, passing("a", 193, "02:00:00:00:00:99")])
+    assert lab.owner_of_mac("lab", talker.mac) == talker
+    assert lab.owner_of_mac("six", talker.mac) is None
+    assert lab.owner_of_mac("lab", "02:00:00:00:00:99") is None
+
+
+def test_a_record_is_written_once_unless_it_is_replaced(opener: Opener) -> None:
+    first = Record("use", "lab/192.168.50.192", "qtpc", "1 02:00:00:00:00:01")
+    second = replace(first, host="qtrp")
+    assert opener().remember(first) is first
+    stands = opener().remember(second)
+    assert stands == first
+    assert stands is not second
+    assert opener().remember(second, replace=True) is second
+    assert opener().recall("use") == (second,)
+
+
+def test_records_are_found_by_kind_and_key(opener: Opener) -> None:
+    one, two, other = (
+        Record("use", "lab/2", "qtpc", "x"),
+        Record("use", "lab/1", "qtpc", ""),
+        Record("network", "lab/1", "qtpc", "{}"),
+    )
+    for record in (one, two, other):
+        opener().remember(record)
+    store = opener()
+    assert store.recall("use") == (two, one)
+    assert store.recall("use", "lab/2") == (one,)
+    assert store.recall("use", "lab/3") == ()
+    assert store.recall("nothing") == ()
+
+
+def test_a_record_can_be_forgotten_once(opener: Opener) -> None:
+    opener().remember(Record("use", "lab/2", "qtpc", "x"))
+    assert opener().forget("network", "lab/2") is False
+    assert opener().forget("use", "lab/2") is True
+    assert opener().forget("use", "lab/2") is False
+    assert opener().recall("use") == ()
+
+
+def test_only_one_of_many_writes_a_record(opener: Opener) -> None:
+    opener().recall("use")
+    stores = [opener() for _ in range(6)]
+    stands: list[Record] = []
+
+    def write(number: int) -> None:
+        record = Record("use", "lab/1", f"host{number}", "")
+        stands.append(stores[number].remember(record))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({record.host for record in stands}) == 1
+    assert len(stands) == 6
