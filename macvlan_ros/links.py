@@ -114,6 +114,14 @@ class Links:
         found = (macvlan_of(one, names.get(lower_of(one), "")) for one in messages)
         return tuple(sorted((one for one in found if one), key=lambda one: one.index))
 
+    def running_macs(self) -> frozenset[str]:
+        """The MACs that this namespace's interfaces take frames for.
+
+        That is their own, and those of the macvlan links over them that are up, in whichever
+        namespace these are: the kernel keeps them in the lower interface's filter.
+        """
+        return self._do("list the MACs of containers", netlink.filtered_macs)
+
     def addresses(self, name: str) -> tuple[IPNetwork, ...]:
         """The interface's addresses with their prefix lengths, in the kernel's order."""
 

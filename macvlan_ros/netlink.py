@@ -21,6 +21,8 @@ _SCOPE_LINK = 253
 _PROTO_STATIC = 4
 _NLM_F_DUMP_INTR = 0x10
 _DUMP_TRIES = 20
+_NTF_SELF = 0x02
+_NUD_PERMANENT = 0x80
 
 
 def read_tables(kernel: Any) -> Tables:
@@ -47,6 +49,25 @@ def dump(read: Callable[[], Iterable[Any]]) -> tuple[Any, ...]:
 def routes(kernel: Any, family: int, **only: int) -> tuple[Any, ...]:
     """The main table's routes of one family; `only` narrows it by attribute (oif=INDEX)."""
     return dump(lambda: kernel.get_routes(family=family, table=_MAIN_TABLE, **only))
+
+
+def filtered_macs(kernel: Any) -> frozenset[str]:
+    """The unicast MACs that interfaces other than macvlan links let in, lower case."""
+    links = dump(kernel.get_links)
+    own = {str(link.get_attr("IFLA_ADDRESS") or "") for link in links if not _is_macvlan(link)}
+    # what a bridge has learnt of others is neither permanent nor the interface's own
+    filters = dump(lambda: kernel.fdb("dump"))
+    kept = {
+        str(entry.get_attr("NDA_LLADDR") or "")
+        for entry in filters
+        if entry["flags"] & _NTF_SELF and entry["state"] & _NUD_PERMANENT
+    }
+    return frozenset(mac.lower() for mac in own | kept if mac and not int(mac[:2], 16) & 1)
+
+
+def _is_macvlan(link: Any) -> bool:
+    info = link.get_attr("IFLA_LINKINFO")
+    return bool(info) and info.get_attr("IFLA_INFO_KIND") in ("macvlan", "macvtap")
 
 
 def get(kernel: Any, name: str) -> Any:
