@@ -1,0 +1,131 @@
+"""Choosing: which free address an anonymous container gets.
+
+The one that its MAC had last, else one that nobody had lately, else the one that has been free for
+longest: a just-released address is still in the neighbours' memory under another MAC, and may be
+wanted back by whoever had it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from itertools import islice
+
+from netaddr import IPAddress, IPRange
+
+from macvlan_ros.addresses import candidates, contains, size
+from macvlan_ros.errors import PoolExhausted
+from macvlan_ros.ipam import Surroundings
+from macvlan_ros.models import Pool
+from macvlan_ros.scout import Scout
+from macvlan_ros.spans import Span, merge, points
+from macvlan_ros.state import Former, State
+from macvlan_ros.stores.base import Store
+
+__all__ = ["Choosing"]
+
+_ROUNDS = 32
+
+# Addresses that are asked for on the LAN at once when the scout has none.
+_BATCH = 16
+
+
+class Choosing:
+    """Chooses, and reserves nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        host: str,
+        surroundings: Callable[[Pool], Surroundings],
+        scout: Scout,
+    ) -> None:
+        self._store = store
+        self._state = State(store, host=host)
+        self._surroundings = surroundings
+        self._scout = scout
+
+    def choose(
+        self, pool: Pool, owner: str, *, mac: str = "", within: IPRange | None = None
+    ) -> IPAddress:
+        """The address that this MAC had last, else one that nobody had lately, else the one that
+        has been free for longest. Raises PoolExhausted."""
+        former = self._state.former(pool.name)
+        taken = merge([*self._taken(pool, mac), *_outside(pool, within)])
+        for each in former.values():
+            if mac and each.mac == mac and _is_free(pool, each.address, taken):
+                return each.address
+        lately = merge([*taken, *points(map(int, former))])
+        for address in self._scout.proven(pool, lambda count: self._fresh(pool, count)):
+            if _is_free(pool, address, lately):
+                return address
+        return self._sifted(pool, owner, lately) or self._longest_free(pool, former, taken, within)
+
+    def _sifted(self, pool: Pool, owner: str, without: list[Span]) -> IPAddress | None:
+        """A candidate that nobody on the LAN answers for; None when the pool has none left."""
+        for _ in range(_ROUNDS):
+            batch = list(islice(candidates(pool, owner, without=without), _BATCH))
+            silent = self._scout.sift(pool, batch)
+            if silent or not batch:
+                return silent[0] if silent else None
+            without = merge([*without, *points(map(int, batch))])
+        return None
+
+    def _longest_free(
+        self,
+        pool: Pool,
+        former: Mapping[IPAddress, Former],
+        taken: list[Span],
+        within: IPRange | None,
+    ) -> IPAddress:
+        for each in sorted(former.values(), key=lambda each: each.until):
+            if _is_free(pool, each.address, taken):
+                return each.address
+        held = len(self._store.reservations(pool.name))
+        where = f" within {within}" if within else ""
+        raise PoolExhausted(
+            f"pool {pool.name!r} has no free address left{where} ({held} of {size(pool)} held); "
+            f"stop a container, or free one with: macvlan-ros release --pool {pool.name} NAME, or "
+            "look for leaks with: macvlan-ros gc"
+        )
+
+    def _fresh(self, pool: Pool, count: int) -> list[IPAddress]:
+        """Addresses for the scout to ask for: free, and in nobody's memory."""
+        lately = points(map(int, self._state.former(pool.name)))
+        without = merge([*self._taken(pool, ""), *lately])
+        return list(islice(candidates(pool, secrets.token_hex(8), without=without), count))
+
+    def _taken(self, pool: Pool, mac: str) -> list[Span]:
+        """What is held in the pool, and what is in use around this host."""
+        held = self._store.reservations(pool.name)
+        around = _around(pool, self._surroundings(pool), mac)
+        return merge([*points(int(each.address) for each in held), *around])
+
+
+def _outside(pool: Pool, within: IPRange | None) -> list[Span]:
+    if within is None:
+        return []
+    return [
+        (first, last)
+        for first, last in (
+            (pool.subnet.first, within.first - 1),
+            (within.last + 1, pool.subnet.last),
+        )
+        if first <= last
+    ]
+
+
+def _around(pool: Pool, around: Surroundings, mac: str) -> list[Span]:
+    version = pool.subnet.version
+    spans = [(net.first, net.last) for net in around.subnets if net.version == version]
+    return spans + [
+        (int(address), int(address))
+        for address, holder in around.addresses.items()
+        if address.version == version and (not mac or holder != mac)
+    ]
+
+
+def _is_free(pool: Pool, address: IPAddress, taken: list[Span]) -> bool:
+    value = int(address)
+    return contains(pool, address) and not any(first <= value <= last for first, last in taken)

@@ -1,0 +1,85 @@
+"""The LAN as the plugin asks it: who answers for an address, on the interface that leads there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros import procnet
+from macvlan_ros.arp import Wire
+from macvlan_ros.errors import AddressInUse, MacvlanRosError
+from macvlan_ros.models import Pool
+from macvlan_ros.prober import own_subnets
+
+__all__ = ["Lan"]
+
+
+class Lan:
+    """Probes on the interfaces of this host; any number of threads may share it.
+
+    `told` hears of each probe whether somebody answered. Frames from a parent do not reach the
+    containers over that very parent: those are known from elsewhere.
+    """
+
+    def __init__(self, told: Callable[[bool], None] = lambda _: None) -> None:
+        self._told = told
+        self._lock = threading.Lock()
+        self._wires: dict[str, Wire] = {}
+
+    def close(self) -> None:
+        """Give the sockets back. Closing twice is fine."""
+        with self._lock:
+            wires, self._wires = list(self._wires.values()), {}
+        for wire in wires:
+            wire.close()
+
+    def check(self, pool: Pool, address: IPAddress) -> None:
+        """Raises AddressInUse when a stranger holds the address.
+
+        A LAN that cannot be asked (no carrier, say) is no reason to refuse: the store decides.
+        """
+        try:
+            holder = self.answering(pool, (address,)).get(address)
+        except MacvlanRosError:
+            return
+        if holder:
+            raise AddressInUse(
+                f"address {address} is in use on the LAN by {holder}, which macvlan-ros knows "
+                "nothing of; choose another, or find that device and move it"
+            )
+
+    def silent(self, pool: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
+        """Those of `addresses` that nobody answers for; all, when the LAN cannot be asked."""
+        try:
+            answers = self.answering(pool, addresses)
+        except MacvlanRosError:
+            return tuple(addresses)
+        return tuple(each for each in addresses if each not in answers)
+
+    def answering(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
+        """The MACs of those who answer for some of the addresses, within 0.6 s for all of them;
+        nobody does when no interface of this host stands on the pool's subnet.
+
+        Raises what `Prober.probe` raises.
+        """
+        interface = _interface_on(pool.subnet)
+        if not interface or not addresses:
+            return {}
+        with self._lock:
+            wire = self._wires.setdefault(interface, Wire(interface))
+        found = {address: answer.mac for address, answer in wire.probe(addresses).items()}
+        for address in addresses:
+            self._told(address in found)
+        return found
+
+
+def _interface_on(subnet: IPNetwork) -> str:
+    """The interface with an address in the subnet, "" when there is none."""
+    if subnet.version == 4:
+        inside = (each for each in procnet.connected_subnets() if subnet in each.subnet)
+        return next((each.interface for each in inside), "")
+    names = {own.interface for own in procnet.host_addresses() if own.address in subnet}
+    names.discard("lo")
+    return next((name for name in sorted(names) if subnet in own_subnets(name)), "")

@@ -1,0 +1,139 @@
+"""LAN networks: Docker's networks over parents, as our network driver makes them.
+
+A parent may go by another name after a reboot, and a VLAN sub-interface is gone then: it is looked
+for, and made, whenever it is needed.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+
+from macvlan_ros.errors import Conflict, InvalidRequest, NetworkNotFound, ParentNotFound
+from macvlan_ros.links import Links
+from macvlan_ros.state import DockerNetwork, State
+
+__all__ = ["LanNetworks", "link_exists"]
+
+_VLAN = re.compile(r"(?P<base>.{1,10})\.(?P<id>[0-9]{1,4})\Z")
+
+
+class LanNetworks:
+    """This host's Docker networks over parents. Any number of threads may share it."""
+
+    def __init__(self, state: State, links: Links) -> None:
+        self._state = state
+        self._links = links
+
+    def create(self, wanted: DockerNetwork) -> DockerNetwork:
+        """Note a network, its parent found or made. The same one twice is fine.
+
+        Raises ParentNotFound, BadParent, Conflict, InvalidRequest, KernelRefused.
+        """
+        with ExitStack() as undo:
+            parent, made = self._find_or_make_parent(wanted)
+            if made:
+                undo.callback(self._links.delete_link, parent)
+            network = replace(wanted, parent=parent, made_parent=made)
+            self._check_mtu(network)
+            self._check_beside_others(network)
+            standing = self._state.network(network.id)
+            if standing is not None and replace(standing, made_parent=made) != network:
+                raise Conflict(
+                    f"network {network.id[:12]} exists with other options; remove it first with: "
+                    f"docker network rm {network.id[:12]}"
+                )
+            if standing is None:
+                self._state.keep_network(network)
+            undo.pop_all()
+        return standing or network
+
+    def delete(self, network_id: str) -> bool:
+        """Forget a network, and remove a parent that was made for it; False when there was none."""
+        network = self._state.network(network_id)
+        if network is None:
+            return False
+        self._state.drop_network(network_id)
+        shared = any(each.parent == network.parent for each in self._state.networks())
+        if network.made_parent and not shared:
+            self._links.delete_link(network.parent)
+        elif network.made_parent:
+            self._pass_on(network)
+        return True
+
+    def _pass_on(self, network: DockerNetwork) -> None:
+        """Another network stands on the parent that was made for this one: it removes it."""
+        heir = next(each for each in self._state.networks() if each.parent == network.parent)
+        self._state.keep_network(replace(heir, made_parent=True))
+
+    def _find_or_make_parent(self, network: DockerNetwork) -> tuple[str, bool]:
+        """The parent's name, and whether it was made now or for another network of ours."""
+        try:
+            return self._links.parent(network.wanted).name, self._made_by_us(network.wanted)
+        except ParentNotFound:
+            vlan = _VLAN.match(network.wanted)
+            if vlan is None or not 1 <= int(vlan["id"]) <= 4094:
+                raise
+        base = self._links.parent(vlan["base"]).name
+        self._links.add_vlan(base, network.wanted, vlan=int(vlan["id"]))
+        with ExitStack() as undo:
+            undo.callback(self._links.delete_link, network.wanted)
+            self._links.set_up(network.wanted)
+            undo.pop_all()
+        return network.wanted, True
+
+    def _made_by_us(self, parent: str) -> bool:
+        return any(each.made_parent and each.parent == parent for each in self._state.networks())
+
+    def _check_mtu(self, network: DockerNetwork) -> None:
+        most = self._links.parent(network.parent).mtu
+        if network.mtu > most:
+            raise InvalidRequest(
+                f"mtu {network.mtu} is more than the {most} of the parent {network.parent}; "
+                "choose a smaller one, or leave it out to take the parent's"
+            )
+
+    def _check_beside_others(self, network: DockerNetwork) -> None:
+        """passthru takes the parent for itself (ip-link(8))."""
+        for other in self._state.networks():
+            if other.id == network.id or other.parent != network.parent:
+                continue
+            if "passthru" in (other.mode, network.mode):
+                raise Conflict(
+                    f"the parent {network.parent} serves network {other.id[:12]} (mode "
+                    f"{other.mode}) already, and mode passthru does not share; use mode bridge, "
+                    "or another parent"
+                )
+
+    def present_parent(self, network: DockerNetwork) -> str:
+        """The parent's name now: it may have another one since the network was made, and after a
+        reboot a VLAN sub-interface is not there any more."""
+        if network.wanted == network.parent and link_exists(network.parent):
+            return network.parent
+        parent, made = self._find_or_make_parent(network)
+        if (parent, made) != (network.parent, network.made_parent):
+            self._state.keep_network(
+                replace(network, parent=parent, made_parent=made or network.made_parent)
+            )
+        return parent
+
+    def get(self, network_id: str) -> DockerNetwork:
+        """Raises NetworkNotFound."""
+        network = self._state.network(network_id)
+        if network is None:
+            raise NetworkNotFound(
+                f"macvlan-ros knows no network {network_id[:12]} (was its store replaced?); make "
+                "it again with: docker network rm, docker network create"
+            )
+        return network
+
+
+def link_exists(name: str) -> bool:
+    """Whether the interface is in this namespace, without asking netlink."""
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
