@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from macvlan_ros import __version__, report
-from macvlan_ros.cli import hosts, networks, pools, stacks
+from macvlan_ros.cli import hosts, networks, plugin, pools, stacks
 from macvlan_ros.cli.common import shared_options
 from macvlan_ros.errors import MacvlanRosError
 
@@ -30,8 +30,9 @@ def cli() -> None:
     """
 
 
-for _command in (*hosts.COMMANDS, *pools.COMMANDS, *networks.COMMANDS, *stacks.COMMANDS):
-    cli.add_command(_command)
+for _module in (hosts, pools, networks, stacks, plugin):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -97,6 +97,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._places = threading.BoundedSemaphore(self.limits.connections)
         self._idle = threading.Condition()
         self._running = 0
+        self._waiting = False
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
@@ -126,6 +127,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         except OSError:
             log.debug("the connection that was turned away is gone already")
         self.shutdown_request(request)
+
+    def serve_waiting(self) -> bool:
+        """Serve one connection that waits already; False when there is none."""
+        self._waiting = True
+        self.timeout = 0
+        self.handle_request()
+        return self._waiting
+
+    def handle_timeout(self) -> None:
+        self._waiting = False
 
     def drain(self, seconds: float) -> bool:
         """Wait until no request is running; False when that took too long."""

@@ -1,0 +1,266 @@
+"""The IPAM driver: Docker's requests for pools and addresses, answered from the reservations."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Mapping
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros.addresses import candidates, check_name, intervals, parse_subnet
+from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolExhausted, PoolNotFound
+from macvlan_ros.grants import Grants, Wanted
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.models import NETWORK, Pool
+from macvlan_ros.plugin import answers, wire
+from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
+from macvlan_ros.spans import points, subtract
+from macvlan_ros.state import State
+from macvlan_ros.stores.base import Store
+
+__all__ = ["IpamDriver"]
+
+_OPTIONS = ("owner", "pool", "pool6")
+_GATEWAY = "com.docker.network.gateway"
+
+
+class IpamDriver:
+    """One method for each call; any number of threads may be in it.
+
+    `router` tells the LAN's own router in a subnet, if this host knows one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        ipam: Ipam,
+        grants: Grants,
+        host: str,
+        router: Callable[[IPNetwork], IPAddress | None],
+    ) -> None:
+        self._store = store
+        self._ipam = ipam
+        self._grants = grants
+        self._state = State(store, host=host)
+        self._host = host
+        self._router = router
+        # Docker asks for pools side by side, and a count is read, changed and written.
+        self._counting = threading.Lock()
+
+    def get_capabilities(self, _: wire.Nothing) -> answers.IpamCapabilities:
+        return answers.IpamCapabilities()
+
+    def get_default_address_spaces(self, _: wire.Nothing) -> answers.AddressSpaces:
+        return answers.AddressSpaces("macvlan-ros-local", "macvlan-ros-global")
+
+    def activated(self) -> None:
+        """A dockerd has started; it will ask again for every pool that it has."""
+        with self._counting:
+            self._state.reset_pool_uses()
+
+    # -- pools ------------------------------------------------------------------------------------
+
+    def request_pool(self, request: wire.RequestPool) -> answers.PoolGiven:
+        _check_options(request.options)
+        owner = request.options.get("owner", "")
+        if owner:
+            check_name(owner, kind="owner")
+        with self._counting:
+            pool, made_for = self._find_pool(request)
+            _check_part(pool, request.sub_pool)
+            pool_id = PoolId(pool.name, made_for, request.sub_pool, owner)
+            self._state.set_pool_uses(str(pool_id), self._state.pool_uses(str(pool_id)) + 1)
+        # With the gateway said here, Docker does not ask for one unless its user named another.
+        gateway = pool.gateway
+        data = {_GATEWAY: f"{gateway}/{pool.subnet.prefixlen}"} if gateway else {}
+        return answers.PoolGiven(str(pool_id), pool.subnet, data)
+
+    def release_pool(self, request: wire.ReleasePool) -> answers.Done:
+        pool_id = PoolId.parse(request.pool_id)
+        with self._counting:
+            left = self._state.pool_uses(str(pool_id)) - 1
+            self._state.set_pool_uses(str(pool_id), left)
+            if not self._state.networks_on(pool_id.pool):
+                self._clear(pool_id.pool)
+        return answers.Done()
+
+    def undo_request_pool(self, _: wire.RequestPool, answer: answers.PoolGiven) -> None:
+        """Docker was told that it failed, so it will not release the pool."""
+        self.release_pool(wire.ReleasePool(answer.pool_id))
+
+    def _clear(self, name: str) -> None:
+        """No Docker network holds the pool any more: free what was kept for them."""
+        try:
+            held = self._store.reservations(name)
+        except PoolNotFound:
+            return
+        kept = [each.owner for each in held if each.kind == NETWORK and each.host == self._host]
+        self._store.release(name, kept)
+        if is_automatic(self._store.pool(name)) and len(kept) == len(held):
+            try:
+                self._store.remove_pool(name)
+                self._state.drop_formers(name)
+            except Conflict:
+                # Somebody reserved in it just now, so it stays.
+                return
+
+    def _find_pool(self, request: wire.RequestPool) -> tuple[Pool, IPNetwork | None]:
+        """The pool that is meant, and its subnet if it was made for Docker's networks."""
+        subnet = None if request.pool is None else parse_subnet(request.pool.cidr)
+        name = request.options.get("pool6" if request.v6 else "pool")
+        if name is None and subnet is not None:
+            pool = self._pool_on(subnet, request.sub_pool)
+        else:
+            pool = self._named_pool(name, request)
+        if subnet is not None and pool.subnet != subnet:
+            raise InvalidRequest(
+                f"pool {pool.name!r} has the subnet {pool.subnet}, not {subnet}; leave --subnet "
+                "out, or name another pool"
+            )
+        return pool, pool.subnet if is_automatic(pool) else None
+
+    def _named_pool(self, name: str | None, request: wire.RequestPool) -> Pool:
+        option = "pool6" if request.v6 else "pool"
+        remedy = f"give --subnet, or name one with --ipam-opt {option}=NAME"
+        pool = None if request.v6 and name is None else self._ipam.choose_pool(name)
+        if pool is None:
+            raise InvalidRequest(f"no pool to take IPv{6 if request.v6 else 4} from; {remedy}")
+        if (pool.subnet.version == 6) != request.v6:
+            raise InvalidRequest(
+                f"pool {pool.name!r} is IPv{pool.subnet.version}, and Docker asks for "
+                f"IPv{6 if request.v6 else 4}; {remedy}"
+            )
+        return pool
+
+    def _pool_on(self, subnet: IPNetwork, part: IPNetwork | None) -> Pool:
+        """The pool that stands on this subnet, or one that is made now for the whole of it."""
+        there = [pool for pool in self._ipam.pools() if pool.subnet == subnet]
+        if len(there) > 1 and part is not None:
+            there = [pool for pool in there if _shares(pool, part)]
+        if len(there) > 1:
+            names = ", ".join(pool.name for pool in there)
+            raise InvalidRequest(
+                f"several pools stand on {subnet}; say which with --ipam-opt pool=NAME, one of: "
+                f"{names}"
+            )
+        if there:
+            return there[0]
+        return self._ipam.add_pool(self._automatic(subnet))
+
+    def _automatic(self, subnet: IPNetwork) -> Pool:
+        return Pool(name_for(subnet), subnet, gateway=self._router(subnet))
+
+    # -- addresses --------------------------------------------------------------------------------
+
+    def request_address(self, request: wire.RequestAddress) -> answers.AddressGiven:
+        pool_id = PoolId.parse(request.pool_id)
+        pool = self._pool_of(pool_id)
+        if request.address is not None and request.address not in pool.subnet:
+            raise BadSubnet(
+                f"address {request.address} lies outside the subnet {pool.subnet} of pool "
+                f"{pool.name!r}; choose one inside"
+            )
+        address = self._address(pool, pool_id, request)
+        return answers.AddressGiven(IPNetwork(f"{address}/{pool.subnet.prefixlen}"))
+
+    def _address(self, pool: Pool, pool_id: PoolId, request: wire.RequestAddress) -> IPAddress:
+        if request.gateway:
+            return self._gateway(pool, request.address)
+        if request.address is not None and not request.mac:
+            # An auxiliary address, or one that Docker holds and replays: neither has a container.
+            if request.address == pool.gateway:
+                return request.address
+            return self._grants.keep(pool, request.address, "auxiliary").address
+        wanted = Wanted(
+            address=request.address,
+            mac=request.mac,
+            name=request.endpoint_name,
+            owner=pool_id.owner,
+            within=pool_id.within,
+        )
+        return self._grants.grant(pool, wanted).address
+
+    def _gateway(self, pool: Pool, address: IPAddress | None) -> IPAddress:
+        address = address or pool.gateway or self._router(pool.subnet)
+        if address == pool.gateway and address is not None:
+            return address  # a pool never hands its gateway out, so nothing needs to be kept
+        if address is None:
+            # Docker 27 and earlier burn an address when the network has no gateway.
+            taken = points(int(each.address) for each in self._store.reservations(pool.name))
+            address = next(candidates(_in_order(pool), "gateway", without=taken), None)
+        if address is None:
+            raise PoolExhausted(
+                f"pool {pool.name!r} has no address left for a gateway; name the LAN's router "
+                "with --gateway"
+            )
+        held = self._grants.keep(pool, address, "gateway")
+        if held.kind != NETWORK:
+            raise Conflict(
+                f"{address} is held by {held.owner!r} in pool {pool.name!r}, so it cannot be the "
+                "gateway; name the LAN's router with --gateway"
+            )
+        return held.address
+
+    def release_address(self, request: wire.ReleaseAddress) -> answers.Done:
+        pool_id = PoolId.parse(request.pool_id)
+        try:
+            pool = self._store.pool(pool_id.pool)
+        except PoolNotFound:
+            return answers.Done()
+        held = self._store.holder(request.address)
+        # Networks on one pool share its gateway: it stays as long as any of them.
+        kept = held is not None and held.kind == NETWORK
+        shared = kept and self._state.networks_on(pool.name) > 1
+        if not shared:
+            self._grants.give_back(pool, request.address)
+        return answers.Done()
+
+    def undo_request_address(
+        self, request: wire.RequestAddress, answer: answers.AddressGiven
+    ) -> None:
+        """Docker was told that it failed, so it will not release the address."""
+        if request.mac:
+            self.release_address(wire.ReleaseAddress(request.pool_id, answer.address.ip))
+
+    def _pool_of(self, pool_id: PoolId) -> Pool:
+        try:
+            return self._store.pool(pool_id.pool)
+        except PoolNotFound:
+            if pool_id.subnet is None:
+                raise
+            return self._ipam.add_pool(self._automatic(pool_id.subnet))
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            close = difflib.get_close_matches(name, _OPTIONS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(_OPTIONS)}"
+            raise InvalidRequest(f"unknown --ipam-opt {name!r}; {hint}")
+
+
+def _check_part(pool: Pool, part: IPNetwork | None) -> None:
+    if part is None:
+        return
+    if part.version != pool.subnet.version or part not in pool.subnet:
+        raise BadSubnet(
+            f"--ip-range {part} lies outside the subnet {pool.subnet} of pool {pool.name!r}; "
+            "choose one inside"
+        )
+    if not _shares(pool, part):
+        raise BadSubnet(
+            f"--ip-range {part} has no address that pool {pool.name!r} hands out; see what it "
+            f"does with: macvlan-ros pool show {pool.name}"
+        )
+
+
+def _shares(pool: Pool, part: IPNetwork) -> bool:
+    mine = intervals(pool)
+    return subtract(mine, [(part.first, part.last)]) != mine
+
+
+def _in_order(pool: Pool) -> Pool:
+    """The same pool, but searched from its lowest address up, where routers mostly are."""
+    return Pool(pool.name, pool.subnet, pool.ranges, pool.exclude, pool.gateway, "sequential")

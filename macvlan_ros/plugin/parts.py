@@ -1,0 +1,90 @@
+"""The plugin's parts, put together. None of them ever calls Docker.
+
+dockerd waits for the plugin, at its own start too: a plugin that waited for dockerd would be a
+deadlock. So this is not the command line's composition root, which has an engine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros import procnet
+from macvlan_ros.collect import Collector
+from macvlan_ros.endpoints import Endpoints
+from macvlan_ros.grants import Grants
+from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.lan import Lan
+from macvlan_ros.links import Links
+from macvlan_ros.models import Pool
+from macvlan_ros.plugin.ipam_driver import IpamDriver
+from macvlan_ros.plugin.network_driver import NetworkDriver
+from macvlan_ros.presence import Presence
+from macvlan_ros.scout import Scout
+from macvlan_ros.stores.base import Store
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """What serves Docker, over one store and one host's links. Nothing is opened or read before
+    the first call; `close` gives back what was."""
+
+    def __init__(
+        self, store: Store, links: Links, *, host: str, sandboxes: Path | None = None
+    ) -> None:
+        self._lan = Lan()
+        self._scout = Scout(self._lan.silent)
+        ipam = Ipam(store, surroundings=surroundings, host=host)
+        endpoints = Endpoints(store, links=links, host=host, sandboxes=sandboxes)
+        presence = Presence(
+            store,
+            endpoints,
+            host=host,
+            running=links.running_macs,
+            answering=self._lan.answering,
+        )
+        self.collector = Collector(store, endpoints, presence, host=host)
+        grants = Grants(
+            store,
+            ipam=ipam,
+            host=host,
+            surroundings=surroundings,
+            gone=presence.gone,
+            runs_here=presence.runs_here,
+            checked=self._lan.check,
+            scout=self._scout,
+            reclaim=self.collector.reclaim,
+        )
+        self.ipam = IpamDriver(store, ipam=ipam, grants=grants, host=host, router=router)
+        self.network = NetworkDriver(endpoints)
+
+    def start(self) -> None:
+        """Look ahead for free addresses from now on."""
+        self._scout.start()
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._scout.stop()
+        self._lan.close()
+
+
+def surroundings(_: Pool) -> Surroundings:
+    """This host's addresses, and those of the neighbours that it has met."""
+    taken: dict[IPAddress, str] = {}
+    labels: dict[IPAddress, str] = {}
+    for neighbour in procnet.neighbours():
+        taken[neighbour.address] = neighbour.mac
+        labels[neighbour.address] = f"a neighbour on {neighbour.interface}"
+    for own in procnet.host_addresses():
+        taken[own.address] = ""
+        labels[own.address] = f"{own.interface} of this host"
+    return Surroundings(taken, labels)
+
+
+def router(subnet: IPNetwork) -> IPAddress | None:
+    """The next hop of this host's default route, if it lies in the subnet."""
+    route = procnet.default_route()
+    inside = route is not None and route.gateway is not None and route.gateway in subnet
+    return route.gateway if route is not None and inside else None

@@ -1,0 +1,125 @@
+"""The service: from the first socket to the last request, with systemd told of both."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import MutableMapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from macvlan_ros.collect import Collector
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.plugin import sockets, systemd
+from macvlan_ros.plugin.metrics import Metrics
+from macvlan_ros.plugin.parts import Parts
+from macvlan_ros.plugin.routes import routes
+from macvlan_ros.plugin.server import Limits, Server
+
+__all__ = ["DEFAULT_SOCKET", "log_to_stderr", "serve"]
+
+DEFAULT_SOCKET = Path("/run/docker/plugins/macvlan-ros.sock")
+
+log = logging.getLogger("macvlan_ros.plugin")
+
+# Seconds after the start, and then between, at which what was left over is looked for. The first
+# is for what happened while the service was down.
+_FIRST_ROUND = 1.0
+_ROUNDS = 60.0
+
+
+def serve(
+    parts: Parts,
+    *,
+    path: Path,
+    metrics: Metrics | None = None,
+    environ: MutableMapping[str, str] = os.environ,
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests that run then are finished.
+
+    The socket is the one that systemd hands over, else one made at `path`, which is removed at the
+    end. Raises what `sockets` raises.
+    """
+    limits = Limits()
+    stop = threading.Event()
+    handed = sockets.inherited(environ)
+    listener = handed or sockets.bind(path)
+    with ExitStack() as undo:
+        undo.callback(listener.close)
+        if handed is None:
+            undo.callback(_remove, path, listener)
+        server = Server(listener, routes(parts.network, parts.ipam), limits=limits, metrics=metrics)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        serving = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
+        serving.start()
+        threading.Thread(target=_keep_house, args=(parts.collector, stop), daemon=True).start()
+        parts.start()
+        systemd.notify("READY=1", environ)
+        log.info("call=- outcome=Serving socket=%s", listener.getsockname())
+        stop.wait()
+        systemd.notify("STOPPING=1", environ)
+        server.shutdown()
+        _finish(server, limits)
+
+
+def _finish(server: Server, limits: Limits) -> None:
+    """Serve who has connected already, and wait for those that are being served."""
+    while server.serve_waiting():
+        pass
+    if not server.drain(limits.read_seconds + limits.work_seconds + limits.write_seconds):
+        log.warning("call=- outcome=Stopped detail=%s", '"some requests were still running"')
+
+
+def _remove(path: Path, listener: socket.socket) -> None:
+    """Remove our socket, unless another service has put its own there meanwhile."""
+    try:
+        ours = os.fstat(listener.fileno()).st_ino and listener.getsockname() == str(path)
+        if ours and path.is_socket():
+            path.unlink()
+    except OSError as error:
+        log.warning("call=- outcome=SocketLeft detail=%s", error)
+
+
+def _keep_house(collector: Collector, stop: threading.Event) -> None:
+    """Collect what was left over, now and then."""
+    wait = _FIRST_ROUND
+    while not stop.wait(wait):
+        wait = _ROUNDS
+        try:
+            found = collector.collect()
+        except MacvlanRosError as error:
+            log.warning(
+                "call=gc outcome=%s detail=%s", type(error).__name__, json.dumps(str(error))
+            )
+            continue
+        for leak in found:
+            log.info("call=gc outcome=Collected kind=%s name=%s", leak.kind, leak.name)
+
+
+def log_to_stderr() -> None:
+    """One line for each event, with its time in UTC, on standard error."""
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger("macvlan_ros")
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+    root.propagate = False
+    threading.excepthook = _report
+
+
+def _report(args: threading.ExceptHookArgs) -> None:
+    """An error of the program's own ended a thread: the log has it, and the service goes on."""
+    if args.exc_value is not None:
+        trace = (args.exc_type, args.exc_value, args.exc_traceback)
+        log.critical("call=- outcome=Broken", exc_info=trace)
