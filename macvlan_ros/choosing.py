@@ -16,8 +16,8 @@ from netaddr import IPAddress, IPRange
 from macvlan_ros.addresses import candidates, contains, size
 from macvlan_ros.errors import PoolExhausted
 from macvlan_ros.ipam import Surroundings
+from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
-from macvlan_ros.scout import Scout
 from macvlan_ros.spans import Span, merge, points
 from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store
@@ -26,7 +26,7 @@ __all__ = ["Choosing"]
 
 _ROUNDS = 32
 
-# Addresses that are asked for on the LAN at once when the scout has none.
+# Addresses that are asked for on the LAN at once when the lookahead has none.
 _BATCH = 16
 
 
@@ -39,12 +39,12 @@ class Choosing:
         *,
         host: str,
         surroundings: Callable[[Pool], Surroundings],
-        scout: Scout,
+        lookahead: Lookahead,
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
         self._surroundings = surroundings
-        self._scout = scout
+        self._lookahead = lookahead
 
     def choose(
         self, pool: Pool, owner: str, *, mac: str = "", within: IPRange | None = None
@@ -57,7 +57,7 @@ class Choosing:
             if mac and each.mac == mac and _is_free(pool, each.address, taken):
                 return each.address
         lately = merge([*taken, *points(map(int, former))])
-        for address in self._scout.proven(pool, lambda count: self._fresh(pool, count)):
+        for address in self._lookahead.proven(pool, lambda count: self._fresh(pool, count)):
             if _is_free(pool, address, lately):
                 return address
         return self._sifted(pool, owner, lately) or self._longest_free(pool, former, taken, within)
@@ -66,7 +66,7 @@ class Choosing:
         """A candidate that nobody on the LAN answers for; None when the pool has none left."""
         for _ in range(_ROUNDS):
             batch = list(islice(candidates(pool, owner, without=without), _BATCH))
-            silent = self._scout.sift(pool, batch)
+            silent = self._lookahead.sift(pool, batch)
             if silent or not batch:
                 return silent[0] if silent else None
             without = merge([*without, *points(map(int, batch))])
@@ -91,7 +91,7 @@ class Choosing:
         )
 
     def _fresh(self, pool: Pool, count: int) -> list[IPAddress]:
-        """Addresses for the scout to ask for: free, and in nobody's memory."""
+        """Addresses for the lookahead to ask for: free, and in nobody's memory."""
         lately = points(map(int, self._state.former(pool.name)))
         without = merge([*self._taken(pool, ""), *lately])
         return list(islice(candidates(pool, secrets.token_hex(8), without=without), count))

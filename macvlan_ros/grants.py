@@ -18,8 +18,8 @@ from macvlan_ros.addresses import why_not
 from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import AddressInUse, BadSubnet, Conflict, InvalidRequest, PoolExhausted
 from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import DYNAMIC, NETWORK, STATIC, Pool, Reservation
-from macvlan_ros.scout import Scout
 from macvlan_ros.state import Former, State, Use
 from macvlan_ros.stores.base import Store
 
@@ -66,7 +66,7 @@ class Grants:
         gone: Callable[[Pool, IPAddress], bool],
         runs_here: Callable[[str], bool],
         checked: Callable[[Pool, IPAddress], None],
-        scout: Scout,
+        lookahead: Lookahead,
         reclaim: Callable[[Pool], Sequence[object]],
     ) -> None:
         self._store = store
@@ -77,9 +77,9 @@ class Grants:
         self._gone = gone
         self._runs_here = runs_here
         self._checked = checked
-        self._scout = scout
+        self._lookahead = lookahead
         self._reclaim = reclaim
-        self._choosing = Choosing(store, host=host, surroundings=surroundings, scout=scout)
+        self._choosing = Choosing(store, host=host, surroundings=surroundings, lookahead=lookahead)
 
     def grant(self, pool: Pool, wanted: Wanted) -> Reservation:
         """The reservation whose address the container gets.
@@ -225,7 +225,7 @@ class Grants:
             address = self._choose_or_reclaim(pool, owner, wanted)
             row = self._row(pool, address, owner, wanted.mac, DYNAMIC)
             stands = self._store.reserve((row,))[0]
-            self._scout.take(pool, address)
+            self._lookahead.take(pool, address)
             if stands is row:
                 return row
             if stands.owner == owner:

@@ -1,110 +1,79 @@
-"""The scout: looks ahead for addresses that nobody on the LAN has, so that nobody waits for it.
-
-To ask the LAN for an address takes 0.6 s, however many are asked for at once, and starting a
-container takes half of that. So a few free addresses of each pool in use have been asked for
-before anybody wants them.
-"""
+"""Asking the LAN before an address is used: which interface, what the answers mean, who it is."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros import procnet
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Pool
-
-__all__ = ["Scout"]
-
-#: Chooses that many addresses of the pool that are free as far as the store knows.
-Supply = Callable[[int], Sequence[IPAddress]]
-#: Those of the addresses that nobody answers for.
-Sift = Callable[[Pool, Sequence[IPAddress]], tuple[IPAddress, ...]]
-
-_STOCK = 32
-_LOW = 16
-# Seconds for which silence counts, and after which it is asked anew.
-_GOOD = 300.0
-_RENEW = 120.0
-# Pools whose networks are gone drop out when nobody has asked for so long.
-_FORGET = 86400.0
-
-
-class _Stock:
-    """What is known of one pool; guarded by the scout's lock."""
-
-    def __init__(self) -> None:
-        self.silent: dict[IPAddress, float] = {}
-        self.asked = time.monotonic()
-        self.supply: Supply = lambda _: ()
+from macvlan_ros.prober import Prober
+from macvlan_ros.vendors import who
 
 
 class Scout:
-    """Any number of threads may share it. `start` gives it a thread of its own; without one it asks
-    when it is asked."""
+    """Asks on the interface that stands on a pool's LAN; each one is opened once.
 
-    def __init__(self, sift: Sift) -> None:
-        self._sift = sift
-        self._lock = threading.Lock()
-        self._stocks: dict[Pool, _Stock] = {}
-        self._low = threading.Event()
-        self._stop = False
+    `timing` is "fast" or "rfc5227" (see `Prober.probe`). `note` is told when the answers cannot be
+    had or say nothing.
+    """
 
-    def start(self) -> None:
-        """Look ahead from now on."""
-        threading.Thread(target=self._run, name="macvlan-ros scout", daemon=True).start()
+    def __init__(self, *, note: Callable[[str], None], timing: str = "fast") -> None:
+        self._note = note
+        self._timing = timing
+        self._wires: dict[str, Prober] = {}
+        self._open = ExitStack()
 
-    def stop(self) -> None:
-        """Look no more; what is being asked is not waited for."""
-        self._stop = True
-        self._low.set()
+    def ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Which of `addresses` somebody on the LAN holds, with their MACs.
 
-    def proven(self, pool: Pool, supply: Supply) -> tuple[IPAddress, ...]:
-        """Addresses that nobody answered for lately, maybe none. `supply` is for later."""
-        now = time.monotonic()
-        with self._lock:
-            stock = self._stocks.setdefault(pool, _Stock())
-            stock.asked, stock.supply = now, supply
-            good = tuple(each for each, at in stock.silent.items() if now - at < _GOOD)
-        if len(good) < _LOW:
-            self._low.set()
-        return good
-
-    def sift(self, pool: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
-        """Those of the addresses that nobody answers for; takes 0.6 s."""
-        return self._sift(pool, addresses)
-
-    def take(self, pool: Pool, address: IPAddress) -> None:
-        """The address is somebody's now."""
-        with self._lock:
-            stock = self._stocks.get(pool)
-            if stock is not None:
-                stock.silent.pop(address, None)
-
-    def _run(self) -> None:
-        while not self._stop:
-            self._low.wait(_RENEW / 2)
-            self._low.clear()
-            with self._lock:
-                pools = list(self._stocks.items())
-            for pool, stock in pools:
-                self._renew(pool, stock)
-
-    def _renew(self, pool: Pool, stock: _Stock) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if now - stock.asked > _FORGET:
-                self._stocks.pop(pool, None)
-                return
-            young = sum(now - at < _RENEW for at in stock.silent.values())
-        if young >= _LOW or self._stop:
-            return
+        Raises `KernelRefused`, `ParentNotFound`.
+        """
+        interface = interface_on(pool.subnet)
+        if not interface:
+            self._note(
+                f"no interface of this PC has an address in {pool.subnet}, so nobody was asked"
+                " whether the addresses are free"
+            )
+            return {}
         try:
-            silent = self._sift(pool, list(stock.supply(_STOCK)))
-        except MacvlanRosError:
-            # The store or the LAN is away: whoever asks for an address will hear of it.
-            return
-        with self._lock:
-            stock.silent = dict.fromkeys(silent, time.monotonic())
+            found = self.wire(interface).probe(addresses, timing=self._timing)
+        except MacvlanRosError as error:
+            error.args = (f"{error} (or do not ask the LAN: --no-probe)",)
+            raise
+        if found.proxy:
+            self._note(
+                f"{who(found.proxy)} answers for every address on {interface}, as a router with"
+                " proxy ARP does; its answers are not counted, so nobody can tell which addresses"
+                " are free"
+            )
+        return {address: answer.mac for address, answer in found.items()}
+
+    def wire(self, interface: str) -> Prober:
+        """The way of asking on that interface; kept open until the scout is closed."""
+        if interface not in self._wires:
+            from macvlan_ros.arp import open_wire
+
+            wire = open_wire(interface)
+            self._open.callback(wire.close)
+            self._wires[interface] = wire
+        return self._wires[interface]
+
+    def close(self) -> None:
+        """Give back what is held open. Closing twice is fine."""
+        self._wires.clear()
+        self._open.close()
+
+
+def interface_on(subnet: IPNetwork) -> str:
+    """The interface that has an address in `subnet`, that of the default route first; or ""."""
+    found = {
+        own.interface: None
+        for own in procnet.host_addresses()
+        if own.address in subnet and own.interface
+    }
+    usual = procnet.default_interface()
+    return usual if usual in found else next(iter(found), "")

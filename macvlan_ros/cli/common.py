@@ -22,6 +22,8 @@ class Choices:
     store: str = ""
     docker: str = ""
     host: str = ""
+    no_probe: bool = False
+    rfc5227: bool = False
     as_json: bool = False
     quiet: bool = False
 
@@ -41,6 +43,7 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         store=chosen.store or found.store,
         docker=chosen.docker or found.docker,
         host=chosen.host or found.host,
+        probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
     )
     app = App(found, note=report.note, progress=report.progress, meter=report.meter)
     return context.with_resource(app), report
@@ -76,3 +79,20 @@ def quiet_option(help_text: str) -> Callable[[F], F]:
 
 
 host_option = _shared("--host", metavar="NAME", help="Which host of the stack this PC is.")
+
+
+def probe_options(command: F) -> F:
+    """How the LAN is asked before an address is first used."""
+    for option in (
+        _shared(
+            "--no-probe", "no_probe", is_flag=True, help="Do not ask the LAN who has an address."
+        ),
+        _shared(
+            "--rfc5227",
+            "rfc5227",
+            is_flag=True,
+            help="Ask with the full timing of RFC 5227: 4 to 7 s instead of 0.6.",
+        ),
+    ):
+        command = option(command)
+    return command

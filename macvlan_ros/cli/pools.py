@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from macvlan_ros import addresses, views
-from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.cli.common import open_app, probe_options, quiet_option, shared_options
 from macvlan_ros.errors import InvalidRequest
 
 pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")
@@ -15,6 +15,7 @@ pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @pool_option
 @click.option("--address", metavar="ADDRESS", help="This very address (with one NAME only).")
+@probe_options
 @quiet_option("Print the address alone.")
 @shared_options
 @click.pass_context

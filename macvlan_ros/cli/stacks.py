@@ -14,6 +14,7 @@ from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     host_option,
     open_app,
+    probe_options,
     quiet_option,
     shared_options,
 )
@@ -67,6 +68,7 @@ def open_stack(
     show_default=True,
     help="Seconds to wait until a dependency is healthy or completed.",
 )
+@probe_options
 @quiet_option("Say nothing but errors.")
 @shared_options
 @click.pass_context

@@ -17,11 +17,11 @@ from macvlan_ros.grants import Grants
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lan import Lan
 from macvlan_ros.links import Links
+from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.presence import Presence
-from macvlan_ros.scout import Scout
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Parts"]
@@ -35,7 +35,7 @@ class Parts:
         self, store: Store, links: Links, *, host: str, sandboxes: Path | None = None
     ) -> None:
         self._lan = Lan()
-        self._scout = Scout(self._lan.silent)
+        self._lookahead = Lookahead(self._lan.silent)
         ipam = Ipam(store, surroundings=surroundings, host=host)
         endpoints = Endpoints(store, links=links, host=host, sandboxes=sandboxes)
         presence = Presence(
@@ -54,7 +54,7 @@ class Parts:
             gone=presence.gone,
             runs_here=presence.runs_here,
             checked=self._lan.check,
-            scout=self._scout,
+            lookahead=self._lookahead,
             reclaim=self.collector.reclaim,
         )
         self.ipam = IpamDriver(store, ipam=ipam, grants=grants, host=host, router=router)
@@ -62,11 +62,11 @@ class Parts:
 
     def start(self) -> None:
         """Look ahead for free addresses from now on."""
-        self._scout.start()
+        self._lookahead.start()
 
     def close(self) -> None:
         """Closing twice is fine."""
-        self._scout.stop()
+        self._lookahead.stop()
         self._lan.close()
 
 

@@ -20,6 +20,8 @@ def test_a_macvlan_link_in_another_namespace_is_seen_while_it_is_up(mode: str) -
             pc.ip(f"link add m0 link eth0 address {MAC} type macvlan mode {mode}")
             pc.ip(f"link set m0 netns {container.name}")
             before = links.running_macs()
+            # as Docker does, for passthru gave it the parent's MAC in place of its own
+            container.ip(f"link set m0 address {MAC}")
             container.ip("link set m0 up")
             during = links.running_macs()
             container.ip("link delete m0")

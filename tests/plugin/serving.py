@@ -16,13 +16,13 @@ from macvlan_ros.errors import AddressInUse
 from macvlan_ros.grants import Grants
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.links import Links
+from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.routes import routes
 from macvlan_ros.plugin.server import Limits, Server
 from macvlan_ros.plugin.sockets import bind
-from macvlan_ros.scout import Scout
 from macvlan_ros.stores import Store, open_store
 from tests.plugin.client import Client, Reply
 
@@ -112,7 +112,7 @@ def serving(folder: Path, store_url: str = "memory:") -> Iterator[Docker]:
         gone=around.is_gone,
         runs_here=lambda mac: mac in around.running,
         checked=around.check,
-        scout=Scout(around.silent),
+        lookahead=Lookahead(around.silent),
         reclaim=lambda _: (),
     )
     driver = IpamDriver(store, ipam=ipam, grants=grants, host="qtpc", router=around.router_in)
