@@ -14,7 +14,6 @@ _NOTHING = "remove it"
 
 #: Keys of the stack that are refused, with what to do instead.
 REFUSED_TOP = {
-    "include": "name the files with -f, one after the other",
     "configs": _FILE,
     "secrets": _FILE,
     "models": _NOTHING,
@@ -24,7 +23,6 @@ REFUSED_TOP = {
 REFUSED = {
     "configs": _FILE,
     "secrets": _FILE,
-    "extends": "write the keys out, or use a YAML anchor",
     "volumes_from": "name the volumes under 'volumes' in both services",
     "external_links": "name the other container's address under 'extra_hosts'",
     "label_file": "write the labels under 'labels'",

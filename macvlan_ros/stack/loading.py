@@ -20,6 +20,7 @@ from macvlan_ros.stack.networks import DeclaredNetwork, declared
 from macvlan_ros.stack.nodes import Node, did_you_mean
 from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
+from macvlan_ros.stack.sources import Source, complete
 from macvlan_ros.stack.yamlfile import read
 
 _TOP_KEYS = ("version", "name", "services", "networks", "volumes", own.SECTION)
@@ -57,8 +58,9 @@ def load(
         context, project=project, variables={**variables, "COMPOSE_PROJECT_NAME": project}
     )
     tree = trees[0]
-    for index, raw in enumerate(trees):
-        done = _interpolated(raw, context)
+    for index, (raw, path) in enumerate(zip(trees, paths, strict=True)):
+        source = Source(context, context.variables, (Path(path).absolute(),))
+        done = complete(raw, source)
         tree = merge(tree, done) if index else done
     tree = strip(tree)
     entries = _top_level(tree, context)
@@ -85,21 +87,6 @@ def _project(
             unset=lambda name, at: context.unset(name, f"{at.file}:{at.line}"),
         )
     return name_project(wanted, variables, node, context.folder)
-
-
-def _interpolated(tree: Node, context: Context) -> Node:
-    def is_extension(node: Node) -> bool:
-        place = node.path[-1] if node.path else ""
-        depth = len(node.path)
-        top = depth == 1 or (depth == 3 and node.path[0] == "services")
-        return top and place.startswith("x-") and place != own.SECTION
-
-    return interpolate(
-        tree,
-        context.variables.get,
-        unset=lambda name, node: context.unset(name, f"{node.file}:{node.line}"),
-        skip=is_extension,
-    )
 
 
 def _top_level(tree: Node, context: Context) -> dict[str, Node]:

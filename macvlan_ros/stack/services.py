@@ -119,7 +119,7 @@ _FIELDS: dict[str, tuple[str, Reader]] = {
 
 #: Keys that are read with others, below or in deploy.py.
 _TOGETHER = (
-    "container_name build environment env_file volumes networks network_mode mac_address "
+    "container_name build extends environment env_file volumes networks network_mode mac_address "
     "depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
 ).split()
 

@@ -49,7 +49,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
     max_leaves=6,
 )
-service_keys = st.sampled_from(sorted({*SERVICE_KEYS, *REFUSED, "imgae"}))
+service_keys = st.sampled_from(sorted({*SERVICE_KEYS, *REFUSED, "imgae", "extends"}))
 services = st.dictionaries(
     st.sampled_from(("core", "talker", "a")),
     st.dictionaries(service_keys, values, max_size=4).map(
@@ -59,7 +59,9 @@ services = st.dictionaries(
     min_size=1,
     max_size=2,
 )
-tops = st.sampled_from(("networks", "volumes", "name", "x-macvlan-ros", "x-a", *REFUSED_TOP))
+tops = st.sampled_from(
+    ("networks", "volumes", "name", "x-macvlan-ros", "x-a", "include", *REFUSED_TOP)
+)
 files = st.builds(
     lambda top, inner: top | {"services": inner},
     st.dictionaries(tops, values, max_size=2),
