@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from macvlan_ros.errors import StackFileError
 from macvlan_ros.models import Device, DeviceRequest, Mount
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
@@ -21,34 +22,36 @@ _KINDS = ("bind", "volume", "tmpfs")
 
 @dataclass(frozen=True, slots=True)
 class NamedVolume:
-    """A volume of the stack: Docker's name for it, and whether it must exist already."""
+    """A volume of the stack: Docker's name for it, and whether it must exist already. `problem`
+    is why it cannot be made; it matters once a service mounts it."""
 
     name: str
     external: bool = False
+    problem: StackFileError | None = None
 
 
 def named_volumes(node: Node | None, context: Context) -> dict[str, NamedVolume]:
-    """The top-level `volumes`, by key. Raises StackFileError for what cannot be made."""
+    """The top-level `volumes`, by key. Raises StackFileError."""
     found: dict[str, NamedVolume] = {}
     for key, volume in (node.mapping() if node else {}).items():
         keys = ("name", "external", "driver", "driver_opts", "labels")
         entries = volume.known(keys, " of a volume")
         external, old_name = external_name(entries.get("external"))
-        if "driver" in entries and entries["driver"].string() not in ("local", "default"):
-            raise entries["driver"].error(
-                "must be 'local'; make the volume with docker volume create and declare it external"
-            )
-        if "driver_opts" in entries and entries["driver_opts"].mapping():
-            raise entries["driver_opts"].error(
-                "is not supported; make the volume with docker volume create --opt … and declare "
-                "it external"
-            )
         if "labels" in entries:
             context.note(f"the labels of volume {key!r} are ignored")
         default = key if external else f"{context.project}_{key}"
         name = take(entries, "name", Node.string, old_name or default)
-        found[key] = NamedVolume(name, external)
+        found[key] = NamedVolume(name, external, None if external else _cannot_make(entries))
     return found
+
+
+def _cannot_make(entries: Mapping[str, Node]) -> StackFileError | None:
+    remedy = "make the volume with docker volume create and declare it external"
+    if take(entries, "driver", Node.string, "local") not in ("local", "default"):
+        return entries["driver"].error(f"must be 'local'; {remedy}")
+    if take(entries, "driver_opts", Node.mapping, {}):
+        return entries["driver_opts"].error(f"is not supported; {remedy}")
+    return None
 
 
 def external_name(node: Node | None) -> tuple[bool, str]:
@@ -117,7 +120,10 @@ def _volume(node: Node, key: str, volumes: Mapping[str, NamedVolume]) -> str:
             f"names the volume {key!r}, which the top-level 'volumes' does not declare"
             f"{did_you_mean(key, volumes)}; declare it there, or write ./{key} for a folder"
         )
-    return volumes[key].name
+    volume = volumes[key]
+    if volume.problem is not None:
+        raise volume.problem
+    return volume.name
 
 
 def _long_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> Mount:

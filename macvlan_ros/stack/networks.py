@@ -14,7 +14,8 @@ from macvlan_ros.stack.nodes import Node, did_you_mean, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet, text_pairs
 
 #: Drivers whose network the macvlan one takes the place of.
-_REPLACED = ("overlay", "macvlan", "ipvlan", "macvlan-ros", "host")
+_LAN_DRIVERS = ("macvlan", "ipvlan", "macvlan-ros")
+_REPLACED = ("overlay", "host", *_LAN_DRIVERS)
 
 _UNUSED = ("attachable", "enable_ipv4", "enable_ipv6", "labels")
 _KEYS = ("name", "driver", "driver_opts", "external", "internal", "ipam", *_UNUSED)
@@ -50,7 +51,7 @@ class DeclaredNetwork:
     @property
     def describes_lan(self) -> bool:
         """True when the file says itself how a macvlan network is to be made."""
-        return self.driver in ("macvlan", "ipvlan", "macvlan-ros") and not self.external
+        return self.driver in _LAN_DRIVERS and not self.external
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,17 @@ def _declared(key: str, node: Node, context: Context) -> DeclaredNetwork:
         raise node.error("is the network of no connection, and ROS needs one; remove it")
     if external and name == "host":
         driver = "host"
-    subnets, gateway, parts = take(entries, "ipam", _ipam, ((), None, ()))
+    replaced = key == "default" or driver in _REPLACED or context.network in (key, name)
+    # of an overlay nothing is left, so nothing in it can be wrong
+    looked_at = not replaced or (driver in _LAN_DRIVERS and not external)
+    subnets, gateway, parts = take(entries if looked_at else {}, "ipam", _ipam, ((), None, ()))
     network = DeclaredNetwork(
         key=key,
         name=name,
         driver="" if driver in ("default", "bridge") else driver,
         external=external,
         internal="internal" in entries and entries["internal"].boolean(),
-        replaced=key == "default" or driver in _REPLACED or context.network in (key, name),
+        replaced=replaced,
         driver_options=take(entries, "driver_opts", text_pairs, {}),
         subnets=subnets,
         gateway=gateway,
@@ -153,6 +157,8 @@ def attached(
                 f"is not declared in the top-level 'networks'{did_you_mean(key, networks)}"
             )
         use = _use(use_node)
+        if {"ipv4_address", "ipv6_address"} <= use_node.mapping().keys():
+            context.note(f"service {service!r}: network {key!r}: ipv6_address is not used")
         if network is None or network.replaced:
             on_lan.append(use)
             _note_replaced(key, network, context)

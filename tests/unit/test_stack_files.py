@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -257,3 +259,12 @@ def test_relative_file_names_are_seen_from_here(
     loaded = stack.load(stack.find_files(Path(), {}), environ={})
     assert loaded.files == ("compose.yaml",)
     assert loaded.services["core"].mounts[0].source == os.path.join(os.getcwd(), "a")  # noqa: PTH109, PTH118
+
+
+def test_the_yaml_parser_loads_with_the_first_file_and_not_before() -> None:
+    code = (
+        "import sys; from macvlan_ros import ros, stack; "
+        "print([m for m in ('ruamel.yaml', 'docker', 'pyroute2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

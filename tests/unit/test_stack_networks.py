@@ -121,6 +121,19 @@ def test_the_macvlan_network_of_the_file_describes_the_lan(tmp_path: Path) -> No
     assert (stack.subnet, stack.gateway, stack.ranges) == (IPNetwork("192.168.60.0/24"), None, ())
 
 
+def test_what_an_overlay_says_of_addresses_is_no_matter(tmp_path: Path) -> None:
+    declared = """{net: {driver: overlay, driver_opts: {encrypted: ''}, labels: {a: b},
+        ipam: {driver: overlay, config: [{subnet: x, aux_addresses: {a: 172.18.3.9}}]}}}"""
+    use = "{net: {ipv4_address: 172.18.3.4, ipv6_address: 'fd00::4'}}"
+    stack, talker = load(tmp_path, declared, use)
+    assert talker.former_address == IPAddress("172.18.3.4")
+    assert stack.subnet is None
+    assert stack.notes == (
+        "service 'talker': network 'net': ipv6_address is not used",
+        "network 'net' (overlay) is replaced by the macvlan network 'ros_lan'",
+    )
+
+
 def test_a_host_network_by_its_swarm_name_is_replaced(tmp_path: Path) -> None:
     stack, talker = load(tmp_path, "{hostnet: {external: true, name: host}}", "[hostnet]")
     assert talker.bridges == ()

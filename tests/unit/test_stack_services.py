@@ -265,6 +265,17 @@ def test_only_the_volumes_that_are_used_are_listed(tmp_path: Path) -> None:
     assert stack.volumes == {"p_a": False, "sea": True}
 
 
+@pytest.mark.parametrize("options", ["{driver: nfs}", "{driver_opts: {type: nfs}}"])
+def test_a_volume_that_cannot_be_made_matters_once_it_is_mounted(
+    tmp_path: Path, options: str
+) -> None:
+    declared = f"volumes: {{logs: {options}}}\n"
+    assert load_service(tmp_path, "volumes: [/a]", more=declared).mounts
+    said = error_of(lambda: load_service(tmp_path, "volumes: ['logs:/b']", more=declared))
+    assert "key 'volumes.logs.driver" in said
+    assert "make the volume with docker volume create and declare it external" in said
+
+
 def test_dependencies_are_read_in_both_forms(tmp_path: Path) -> None:
     stack = load_text(
         tmp_path,
@@ -557,8 +568,6 @@ def test_the_line_is_the_keys_own(tmp_path: Path) -> None:
         ("version: '3'", "has no services"),
         ("{services: {ab: {image: x}}, volume: {}}", "key 'volume' is not a key of a stack; did"),
         ("{services: {ab: {image: x}}, secrets: {a: {file: b}}}", "key 'secrets' is not supported"),
-        ("{services: {ab: {image: x}}, volumes: {a: {driver: nfs}}}", "declare it external"),
-        ("{services: {ab: {image: x}}, volumes: {a: {driver_opts: {type: nfs}}}}", "external"),
     ],
 )
 def test_a_stack_that_makes_no_sense_is_refused(tmp_path: Path, text: str, said: str) -> None:
