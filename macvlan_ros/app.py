@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import addresses, networks, procnet
+from macvlan_ros import addresses, census, networks, procnet
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
@@ -18,6 +18,7 @@ from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 
 if TYPE_CHECKING:
+    from macvlan_ros.census import Sighting
     from macvlan_ros.engine import Engine
     from macvlan_ros.launch import Launcher
     from macvlan_ros.links import Links
@@ -153,6 +154,29 @@ class App:
         if not created:
             self.note(f"the network '{name}' was there already")
         return made
+
+    def scan(
+        self,
+        pool_name: str | None,
+        *,
+        subnet: str | None = None,
+        rate: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Sighting, ...]:
+        """Everybody on the LAN of a pool (without one: of the parent), and whose they are."""
+        pool = self.ipam.choose_pool(pool_name)
+        parent = self.parent(str(pool.subnet) if pool else "")
+        whole = pool.subnet if pool else next(a.cidr for a in parent.addresses if a.version == 4)
+        asked = addresses.parse_subnet(subnet) if subnet else whole
+        seen = self.scout.wire(parent.name).scan(asked, rate=rate, progress=progress)
+        held = self.store.reservations()
+        return census.classify(
+            seen,
+            pools=self.store.pools(),
+            reservations=[one for one in held if one.address in asked],
+            running=self.links.running_macs(),
+            own={own.ip: parent.mac for own in parent.addresses if own.ip in asked},
+        )
 
     def surroundings(self, pool: Pool) -> Surroundings:
         """What on this host and around it is in use already, as far as can be known at once."""

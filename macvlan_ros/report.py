@@ -63,6 +63,11 @@ class Report:
         for heading, text in pairs:
             self.line(f"{heading:<{width}}  {text}".rstrip())
 
+    def clear(self) -> None:
+        """Begin again at the top of the screen, terminals only."""
+        if sys.stdout.isatty():
+            sys.stdout.write("\x1b[H\x1b[2J")
+
     def json(self, value: object) -> None:
         """A result that has no table, as JSON."""
         _write_json(value)

@@ -11,6 +11,7 @@ from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Column, View
 
 if TYPE_CHECKING:
+    from macvlan_ros.census import Sighting
     from macvlan_ros.launch import Launched
     from macvlan_ros.running import ServiceStatus
 
@@ -103,6 +104,21 @@ STATUSES: View[ServiceStatus] = View(
     ),
     empty="the stack has no services",
     style=lambda one: "dim" if one.state in ("absent", "elsewhere") else "",
+)
+
+SIGHTINGS: View[Sighting] = View(
+    columns=(
+        Column("ADDRESS", "address", lambda one: one.address),
+        Column("MAC", "mac", lambda one: one.mac),
+        Column("VENDOR", "vendor", lambda one: one.vendor),
+        Column("MS", "latency_ms", lambda one: one.latency_ms),
+        Column("WHOSE", "whose", lambda one: one.whose),
+        Column("OWNER", "owner", lambda one: one.owner),
+        Column("HOST", "host", lambda one: one.host),
+        Column("TROUBLE", "trouble", lambda one: one.trouble),
+    ),
+    empty="nobody answered",
+    style=lambda one: "bold red" if one.trouble else "green" if one.whose == "ours" else "",
 )
 
 

@@ -78,3 +78,24 @@ def test_a_services_address_on_another_pc_is_no_strangers(
         "core": "192.168.50.195",
         "hardware": "192.168.50.196",
     }
+
+
+def test_a_scan_says_whose_each_address_is(
+    lab: Lab, qtpc: Host, qtrp: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(
+        """
+        x-macvlan-ros: {range: 192.168.50.192/27}
+        services: {talker: {image: "ros:lab"}}
+        """
+    )
+    address = launched(qtpc, folder)["talker"]["address"]
+    inside = "192.168.50.222" if address != "192.168.50.222" else "192.168.50.221"
+    stranger = lab.add_stranger(inside)
+    found = {one["address"]: one for one in json.loads(qtpc.macvlan_ros("scan", "--json").stdout)}
+    assert found[inside]["mac"] == stranger.mac
+    assert (found[inside]["whose"], bool(found[inside]["trouble"])) == ("stranger", True)
+    assert (found[address]["whose"], found[address]["owner"]) == ("ours", "talker")
+    assert found["192.168.50.1"]["whose"] == "gateway"
+    assert found["192.168.50.11"]["whose"] == "here"
+    assert (found[qtrp.address]["whose"], found[qtrp.address]["mac"]) == ("elsewhere", qtrp.mac)

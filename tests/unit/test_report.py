@@ -7,6 +7,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros import views
+from macvlan_ros.census import Sighting
 from macvlan_ros.launch import Launched
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Report, View, range_text
@@ -41,6 +42,7 @@ NETWORK = Network(
 )
 LAUNCHED = Launched("talker", "talker", TALKER.address, TALKER.mac, "created", "qtpc")
 STATUS = ServiceStatus("talker", "talker", "qtpc", "192.168.50.193", "", "running", "", "ros")
+SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc", "")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ STATUS = ServiceStatus("talker", "talker", "qtpc", "192.168.50.193", "", "runnin
         (views.POOLS, LAB, "name subnet ranges exclude gateway order size"),
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
+        (views.SIGHTINGS, SIGHTING, "address mac vendor latency_ms whose owner host trouble"),
         (views.STATUSES, STATUS, "service container host address mac state health image"),
     ],
 )

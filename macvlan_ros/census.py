@@ -1,0 +1,108 @@
+"""The census: who is on the LAN, and whose each address is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from netaddr import IPAddress
+
+from macvlan_ros import addresses
+from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.prober import Seen
+from macvlan_ros.vendors import vendor
+
+OURS, HERE, GATEWAY, STRANGER, ELSEWHERE = "ours", "here", "gateway", "stranger", "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Somebody who answered for an address, or a container of this host, which cannot answer it.
+
+    `whose` is ours (an owner's container), here (this PC itself), gateway, stranger (inside a pool,
+    or on an owner's address, and unknown to us), or elsewhere (outside of what we hand out).
+    `latency_ms` is None for what was not asked. `trouble` says what is wrong, "" when nothing is.
+    """
+
+    address: IPAddress
+    mac: str
+    vendor: str
+    latency_ms: float | None
+    whose: str
+    owner: str
+    host: str
+    trouble: str
+
+
+def classify(
+    seen: Sequence[Seen],
+    *,
+    pools: Sequence[Pool],
+    reservations: Sequence[Reservation],
+    running: Collection[str],
+    own: Mapping[IPAddress, str],
+) -> tuple[Sighting, ...]:
+    """Say of everybody seen whose they are, and add this PC and its running containers.
+
+    `running` are the MACs of this PC's macvlan links, `own` this PC's addresses on the LAN with
+    their MACs. A machine that answers for every address is left out.
+    """
+    held = {reservation.address: reservation for reservation in reservations}
+    answers = [one for one in seen if not one.proxy]
+    times = Counter(one.address for one in answers)
+    found = [
+        _sighting(one, pools=pools, held=held.get(one.address), twice=times[one.address] > 1)
+        for one in answers
+    ]
+    found += [
+        Sighting(address, mac, vendor(mac), None, HERE, "", "", _trouble_here(address, times))
+        for address, mac in own.items()
+    ]
+    found += [
+        Sighting(
+            one.address,
+            one.mac,
+            vendor(one.mac),
+            None,
+            OURS,
+            one.owner,
+            one.host,
+            _trouble_here(one.address, times),
+        )
+        for one in reservations
+        if one.mac in running and one.address not in own
+    ]
+    return tuple(sorted(found, key=lambda one: (one.address, one.latency_ms or 0.0)))
+
+
+def _sighting(
+    seen: Seen, *, pools: Sequence[Pool], held: Reservation | None, twice: bool
+) -> Sighting:
+    whose, owner, host, trouble = ELSEWHERE, "", "", ""
+    if held is not None:
+        owner, host = held.owner, held.host
+        whose = OURS if held.mac == seen.mac else STRANGER
+        if whose == STRANGER:
+            trouble = f"holds the address of '{owner}', whose MAC is {held.mac}"
+    elif any(pool.gateway == seen.address for pool in pools):
+        whose = GATEWAY
+    elif any(addresses.contains(pool, seen.address) for pool in pools):
+        whose = STRANGER
+        trouble = "holds an address of the pool without a reservation"
+    if twice:
+        trouble = "two machines answer for this address"
+    return Sighting(
+        seen.address,
+        seen.mac,
+        vendor(seen.mac),
+        round(seen.latency_s * 1000, 2),
+        whose,
+        owner,
+        host,
+        trouble,
+    )
+
+
+def _trouble_here(address: IPAddress, times: Counter[IPAddress]) -> str:
+    return "another machine answers for this address too" if times[address] else ""

@@ -1,0 +1,59 @@
+"""Commands about the wire: scan."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from macvlan_ros import views
+from macvlan_ros.app import App
+from macvlan_ros.census import Sighting
+from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.report import Report
+
+
+@click.command()
+@click.argument("pool", required=False)
+@click.option("--subnet", metavar="CIDR", help="Only this part of the LAN.")
+@click.option("--rate", type=click.FloatRange(1), metavar="N", help="So many questions a second.")
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@quiet_option("Print the table alone.")
+@shared_options
+@click.pass_context
+def scan(
+    context: click.Context,
+    *,
+    pool: str | None,
+    subnet: str | None,
+    rate: float | None,
+    watch: bool,
+) -> None:
+    """Show who is on the LAN, and whose each address is.
+
+    The LAN is that of POOL, else of the only pool, else of the parent. Up to 256 addresses are
+    asked for at once and take 0.6 s; of a larger LAN 1000 a second, each twice, unless --rate says
+    otherwise.
+    """
+    app, report = open_app(context)
+    while True:
+        found = _look(app, report, pool=pool, subnet=subnet, rate=rate)
+        if watch and not report.as_json:
+            report.clear()
+        report.table(views.SIGHTINGS, found)
+        if not watch:
+            break
+        time.sleep(1)
+
+
+def _look(
+    app: App, report: Report, *, pool: str | None, subnet: str | None, rate: float | None
+) -> tuple[Sighting, ...]:
+    def progress(done: int, total: int) -> None:
+        if total > 1024:
+            report.meter(f"scanning: {done * 100 // total} %, {done} of {total} questions asked")
+
+    return app.scan(pool, subnet=subnet, rate=rate, progress=progress)
+
+
+COMMANDS = (scan,)
