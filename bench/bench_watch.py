@@ -5,6 +5,7 @@ Run as root: `python -m bench.bench_watch`. Uses network namespaces only.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -45,6 +46,7 @@ def traffic(lan: Lan, first: int) -> AbstractContextManager[None]:
 
 def main() -> None:
     """Print the figures."""
+    logging.disable(logging.WARNING)  # which conflicts there are is not the question here
     with make_lan() as lan:
         host = lan.add("192.168.50.11/24")
         cases: dict[str, AbstractContextManager[None]] = {

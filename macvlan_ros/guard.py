@@ -181,7 +181,7 @@ class Guard:
             return
         self._told[key] = self._told_of[conflict.address] = now
         _log.warning(
-            "%s is used by %s, which is not ours; it belongs to %s (heard %d times)",
+            "%s is used by %s, which is not ours; it belongs to %s (frames heard: %d)",
             *(conflict.address, conflict.mac, conflict.ours, conflict.count),
         )
         if self._on_conflict is not None:

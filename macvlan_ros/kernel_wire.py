@@ -8,13 +8,15 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TypeAlias
 
 from netaddr import IPAddress
 
 from macvlan_ros import interfaces, procnet
 from macvlan_ros.errors import Forbidden
+from macvlan_ros.links import Links
 from macvlan_ros.namespaces import inside
 from macvlan_ros.prober import Prober
 from macvlan_ros.probing import Exchange, Pace, Tally, Timing
@@ -23,11 +25,14 @@ from macvlan_ros.probing import Exchange, Pace, Tally, Timing
 # retrans_time_ms), whatever the caller wants. It hears nobody else's probes.
 _WINDOWS = Timing(wait=(0, 0), gaps=((0.8, 0.8),) * 2, settle=0.8, rivals=False)
 _DISCARD_PORT = 9
-_LOOK_EVERY = 0.01
+_LOOK_EVERY = 0.02
 # The kernel keeps 1024 neighbours, and refuses more unanswered questions than that.
 _AT_ONCE = 256
 # Errors that tell of an earlier question: nobody is there, or wants no datagrams.
 _ABOUT_OTHERS = (errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EAGAIN, errno.ENOBUFS)
+
+#: Who is in the neighbour table now: address to MAC.
+Look: TypeAlias = Callable[[], Mapping[IPAddress, str]]
 
 
 class KernelWire(Prober):
@@ -54,33 +59,35 @@ class KernelWire(Prober):
     @contextmanager
     def _asking(self, version: int, *, rivals: Collection[IPAddress] = ()) -> Iterator[Exchange]:
         del rivals
-        if version == 6:
-            raise Forbidden(
-                f"may not ask for IPv6 addresses on {self.interface}; that takes CAP_NET_RAW: "
-                "run as root, or leave the probe out with --no-probe"
-            )
-        with inside(
-            self.namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        ) as sock:
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        with ExitStack() as stack:
+            sock = inside(self.namespace, lambda: socket.socket(family, socket.SOCK_DGRAM))
+            stack.enter_context(sock)
             interfaces.index(sock, self.interface)
             interfaces.require_carrier(sock, self.interface)
             sock.setblocking(False)
             with suppress(PermissionError):  # older kernels let root only; routes must do, then
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
-            yield _Asker(self, sock)
+            look = self._look_ipv4 if version == 4 else self._look_ipv6(stack)
+            yield _Asker(self.interface, sock, look)
 
-    def neighbours(self) -> dict[IPAddress, str]:
-        """Address to MAC, as the kernel knows them on this interface."""
+    def _look_ipv4(self) -> Mapping[IPAddress, str]:
         table = inside(self.namespace, procnet.neighbours)
         return {one.address: one.mac for one in table if one.interface == self.interface}
+
+    def _look_ipv6(self, stack: ExitStack) -> Look:
+        """/proc has no table of IPv6 neighbours, so netlink is asked."""
+        links = stack.enter_context(Links(namespace=self.namespace))
+        return lambda: links.neighbours(self.interface)
 
 
 class _Asker:
     """Asks through the kernel; an `Exchange`."""
 
-    def __init__(self, wire: KernelWire, sock: socket.socket) -> None:
-        self._wire = wire
+    def __init__(self, interface: str, sock: socket.socket, look: Look) -> None:
+        self._interface = interface
         self._socket = sock
+        self._neighbours = look
 
     def __call__(
         self,
@@ -110,7 +117,7 @@ class _Asker:
         except OSError as error:
             if error.errno in _ABOUT_OTHERS:
                 return
-            raise interfaces.refusal("send on", self._wire.interface, error) from error
+            raise interfaces.refusal("send on", self._interface, error) from error
 
     def _look(
         self, addresses: Sequence[IPAddress], start: float, seconds: float, tally: Tally
@@ -118,7 +125,7 @@ class _Asker:
         wanted = set(addresses)
         while wanted and not tally.finished:
             now = time.monotonic()
-            for address, mac in self._wire.neighbours().items():
+            for address, mac in self._neighbours().items():
                 if address in wanted:
                     wanted.discard(address)
                     tally.hear(address, mac, now - start)
@@ -126,4 +133,4 @@ class _Asker:
             if left <= 0:
                 break
             time.sleep(min(_LOOK_EVERY, left))
-        interfaces.require_carrier(self._socket, self._wire.interface)
+        interfaces.require_carrier(self._socket, self._interface)

@@ -22,6 +22,8 @@ _IFF_LOOPBACK = 0x8
 _IFF_POINTOPOINT = 0x10
 _ARPHRD_ETHER = 1
 _UNICAST = 1
+# reachable, stale, delay, probe, permanent (linux/neighbour.h): there is a MAC
+_NUD_VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,14 @@ def address_of(message: Any) -> IPNetwork:
     # on a point-to-point link IFA_ADDRESS is the other end's, IFA_LOCAL this one's
     own = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     return IPNetwork(f"{own}/{message['prefixlen']}")
+
+
+def neighbour_of(message: Any) -> tuple[IPAddress, str] | None:
+    """The address and MAC of a neighbour that has answered; None for one that has not."""
+    address, mac = message.get_attr("NDA_DST"), message.get_attr("NDA_LLADDR")
+    if not message["state"] & _NUD_VALID or address is None or mac is None:
+        return None
+    return IPAddress(address), str(mac).lower()
 
 
 def _defaults(messages: tuple[Any, ...]) -> dict[int, tuple[int, IPAddress | None]]:

@@ -25,6 +25,7 @@ from macvlan_ros.linkfacts import (
     assemble,
     lower_of,
     macvlan_of,
+    neighbour_of,
     route_of,
 )
 from macvlan_ros.models import ArpSettings, Link, MacvlanLink, NetworkMode, Route
@@ -148,6 +149,16 @@ class Links:
             for one in messages
             if one["type"] == _UNICAST and one["proto"] != _PROTO_KERNEL
         )
+
+    def neighbours(self, name: str) -> dict[IPAddress, str]:
+        """Whom the kernel has met on the interface, IPv4 and IPv6: address to MAC."""
+
+        def read(kernel: Any) -> tuple[Any, ...]:
+            index = netlink.index(kernel, name)
+            return netlink.dump(lambda: kernel.get_neighbours(ifindex=index))
+
+        found = map(neighbour_of, self._do(f"list the neighbours of {name}", read))
+        return dict(one for one in found if one is not None)
 
     def arp_settings(self, name: str) -> ArpSettings:
         """How the interface deals with ARP: its own settings, not those of "all"."""

@@ -78,6 +78,15 @@ def test_a_stranger_is_found_with_its_mac_and_free_addresses_are_free(
     assert found.proxy == ""
 
 
+def test_an_ipv6_stranger_is_found_beside_an_ipv4_one(lan: Lan, prober: Prober) -> None:
+    other = lan.add("192.168.50.20/24", "fd00:50::20/64")
+    found = prober.probe([at(20), at(21), at(20, 6), at(21, 6)])
+    assert {address: answer.mac for address, answer in found.items()} == {
+        at(20): other.mac,
+        at(20, 6): other.mac,
+    }
+
+
 def test_our_own_macs_are_no_strangers(lan: Lan, prober: Prober) -> None:
     ours, other = lan.add("192.168.50.20/24"), lan.add("192.168.50.21/24")
     found = prober.probe([at(20), at(21)], mine={ours.mac})
@@ -232,15 +241,6 @@ def test_an_ipv6_question_on_the_wire_is_that_of_duplicate_address_detection(
     expected = (pc.mac, "33:33:ff:00:00:77", "::", "ff02::1:ff00:77", "255", str(at(77, 6)))
     assert [row[:6] for row in shown] == [expected] * 3
     assert {row[6:] for row in shown} == {("1", "")}
-
-
-def test_an_ipv6_stranger_is_found_beside_an_ipv4_one(lan: Lan, wire: Wire) -> None:
-    other = lan.add("192.168.50.20/24", "fd00:50::20/64")
-    found = wire.probe([at(20), at(21), at(20, 6), at(21, 6)])
-    assert {address: answer.mac for address, answer in found.items()} == {
-        at(20): other.mac,
-        at(20, 6): other.mac,
-    }
 
 
 def test_254_addresses_at_once_take_less_than_a_second_and_all_live_ones_are_found(

@@ -50,6 +50,11 @@ def test_a_dear_library_is_imported_in_one_module_alone(library: str, module: st
     assert importers_of(library) == {module}
 
 
+def test_packet_sockets_are_opened_in_one_module_alone() -> None:
+    using = {name for name, path in modules().items() if "AF_PACKET" in path.read_text("utf-8")}
+    assert using == {"macvlan_ros.arp"}
+
+
 def test_nothing_but_the_command_line_imports_cli() -> None:
     for name, path in modules().items():
         if not name.startswith(("macvlan_ros.cli", "macvlan_ros.__main__")):
