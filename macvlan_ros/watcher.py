@@ -81,6 +81,7 @@ class Watcher:
         self._trouble = ""
         self._stopping, self._tried = threading.Event(), threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake_lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -95,10 +96,11 @@ class Watcher:
 
     def stop(self) -> None:
         """End, and wait for the thread, at most 5 s. Stopping twice is fine."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self.refresh()
+        with self._wake_lock:
+            if self._stopping.is_set():
+                return
+            self._stopping.set()
+            os.eventfd_write(self._wake, 1)
         if self._thread is not None:
             self._thread.join(_PATIENCE)
         if self._thread is None or not self._thread.is_alive():
@@ -106,7 +108,9 @@ class Watcher:
 
     def refresh(self) -> None:
         """Read the addresses now: a container has come up or gone."""
-        os.eventfd_write(self._wake, 1)
+        with self._wake_lock:
+            if not self._stopping.is_set():
+                os.eventfd_write(self._wake, 1)
 
     def conflicts(self) -> tuple[Conflict, ...]:
         """Every stranger that was met, the latest last; at most 1024 are kept."""

@@ -442,7 +442,7 @@ def test_without_cap_net_raw_it_asks_the_kernel(lan: Lan, pc: Machine) -> None:
         "found = wire.probe([IPAddress('192.168.50.20'), IPAddress('192.168.50.21')])\n"
         "print(json.dumps([type(wire).__name__, {str(a): f.mac for a, f in found.items()}]))"
     )
-    out = as_nobody(pc, script)
+    out = without_capabilities(pc, script)
     assert json.loads(out) == ["KernelWire", {"192.168.50.20": other.mac}]
 
 
@@ -453,7 +453,7 @@ def test_without_cap_net_raw_an_announcement_is_refused_with_a_sentence(pc: Mach
         "try: open_wire('eth0').announce(IPAddress('192.168.50.20'), '02:00:00:00:09:09')\n"
         "except Forbidden as error: print(error)"
     )
-    assert "takes CAP_NET_RAW: run as root" in as_nobody(pc, script)
+    assert "takes CAP_NET_RAW: run as root" in without_capabilities(pc, script)
 
 
 def test_with_cap_net_raw_it_sends_frames_of_its_own(pc: Machine) -> None:
@@ -461,9 +461,10 @@ def test_with_cap_net_raw_it_sends_frames_of_its_own(pc: Machine) -> None:
         assert isinstance(wire, Wire)
 
 
-def as_nobody(machine: Machine, script: str) -> str:
-    """What a script prints that runs on the machine as a user without any capability."""
-    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
+def without_capabilities(machine: Machine, script: str) -> str:
+    """What a script prints that runs on the machine without any capability."""
+    script = f"assert 'CapEff:\\t{0:016x}' in open('/proc/self/status').read()\n{script}"
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     command = ["nsenter", f"--net={machine.path}", *drop, sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

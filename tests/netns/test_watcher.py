@@ -204,6 +204,7 @@ def test_it_stops_within_a_second_and_leaves_nothing_open(service: Service) -> N
     start = time.monotonic()
     watcher.stop()
     watcher.stop()
+    watcher.refresh()
     assert time.monotonic() - start < 1
     assert set(Path("/proc/self/fd").iterdir()) == before
 
