@@ -36,9 +36,10 @@ def explain_system(error: OSError, path: Path, *, writing: bool) -> Unavailable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return full(path)
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        blocking = next((each for each in path.parents if each.is_file()), path.parent)
         return StoreDown(
-            f"store {path}: {error.filename or path.parent} is not a folder; name another path "
-            "with --store or MACVLAN_ROS_STORE"
+            f"store {path}: {blocking} is not a folder; name another path with --store or "
+            "MACVLAN_ROS_STORE"
         )
     return StoreDown(f"store {path}: {error.strerror}; name another path with --store")
 

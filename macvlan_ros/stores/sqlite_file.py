@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from urllib.parse import quote
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.stores import sqlite_errors as errors
 from macvlan_ros.stores.codec import Undecodable
+from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
 
 Migration: TypeAlias = Sequence[str]
 
@@ -32,6 +34,17 @@ class _Connection(sqlite3.Connection):
 
     identity: tuple[int, int] | None = None
     ready = False
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What tells whether a file has been written. At rest: it has a log (SQLite's file format,
+    section 1.3.3), and that one is empty; one without a log may have a journal to undo."""
+
+    at_rest: bool
+    inode: int
+    size: int
+    changed: int
 
 
 # What a fork carried into a child. SQLite forbids to use it there, or even to close it.
@@ -59,9 +72,9 @@ class SqliteFile:
         """
         deadline = time.monotonic() + self._patience
         with self._explained(writing=True):
-            _make_folder(self._path.parent)
+            make_folder(self._path.parent)
             # SQLite's own lock makes its waiters sleep for long; this one is only a faster queue.
-            with self._locked(fcntl.LOCK_EX, deadline), self._lent("rwc") as db:
+            with self._locked(fcntl.LOCK_EX, deadline), self._lent("rwc", deadline) as db:
                 self._begin(db, deadline)
                 yield db
                 if db.in_transaction:
@@ -75,21 +88,18 @@ class SqliteFile:
         """
         deadline = time.monotonic() + self._patience
         with self._explained(writing=False):
-            if not self._exists():
-                with closing(self._empty()) as db:
+            if not self._exists() or not self._is_ours_to_write():
+                with self._in_memory(deadline) as db:
                     yield db
-            elif os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK):
-                with self._lent("rw") as db:
-                    _wait_until(db, deadline)
-                    db.execute("BEGIN")
-                    if self._version(db) < len(self._migrations):
-                        db.execute("ROLLBACK")
-                        self._begin(db, deadline)
-                    yield db
-                    db.execute("COMMIT")
-            else:
-                with closing(self._copy(deadline)) as db:
-                    yield db
+                return
+            with self._lent("rw", deadline) as db:
+                _wait_until(db, deadline)
+                db.execute("BEGIN")
+                if self._version(db) < len(self._migrations):
+                    db.execute("ROLLBACK")
+                    self._begin(db, deadline)
+                yield db
+                db.execute("COMMIT")
 
     def close(self) -> None:
         """Close what is open; the last process to do so folds the log into the file."""
@@ -121,32 +131,17 @@ class SqliteFile:
 
     @contextmanager
     def _locked(self, how: int, deadline: float) -> Iterator[None]:
-        """Hold the lock file, if there can be one. Raises StoreDown at the deadline."""
-        create = os.O_CREAT if how == fcntl.LOCK_EX else 0
         try:
-            lock = os.open(self._lock_path, os.O_RDONLY | os.O_CLOEXEC | create, 0o644)
-        except OSError:
-            # Whoever may not make it may not write either, which SQLite will find.
-            yield
-            return
-        try:
-            pause = 0.0002
-            while not _try_lock(lock, how):
-                if time.monotonic() > deadline:
-                    raise errors.locked(self._path)
-                time.sleep(pause)
-                pause = min(pause * 2, 0.005)
-            yield
-        finally:
-            # Unlocked by name: a child forked meanwhile has this descriptor too.
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            os.close(lock)
+            with hold_lock(self._lock_path, how, deadline=deadline):
+                yield
+        except LockTimeout:
+            raise errors.locked(self._path) from None
 
     @contextmanager
-    def _lent(self, mode: str) -> Iterator[_Connection]:
+    def _lent(self, mode: str, deadline: float) -> Iterator[_Connection]:
         """A connection for this thread alone; thrown away if SQLite or the system fails in it."""
         self._forget_forked()
-        db = self._take_idle() or self._connect(mode)
+        db = self._take_idle() or self._connect(mode, deadline)
         try:
             yield db
         except (sqlite3.Error, OSError):
@@ -178,24 +173,28 @@ class SqliteFile:
         else:
             self._idle.append(db)
 
-    def _connect(self, mode: str) -> _Connection:
+    def _connect(self, mode: str, deadline: float) -> _Connection:
         db = sqlite3.connect(
             f"file:{quote(str(self._path))}?mode={mode}",
             uri=True,
             isolation_level=None,
-            timeout=self._patience,
+            timeout=max(0.0, deadline - time.monotonic()),
             check_same_thread=False,
             factory=_Connection,
         )
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.identity = self._identity()
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            db.identity = self._identity()
+        except (sqlite3.Error, OSError):
+            db.close()
+            raise
         return db
 
     def _begin(self, db: _Connection, deadline: float) -> None:
         """Begin a writing transaction on a file of the newest version."""
-        _wait_until(db, deadline)
         if not db.ready:
+            _wait_until(db, deadline)
             self._version(db)  # before anything is changed in a file that may be another's
             _persist(db, "PRAGMA journal_mode = WAL", deadline)
             db.ready = True
@@ -234,50 +233,59 @@ class SqliteFile:
             return None
         return (found.st_dev, found.st_ino)
 
-    def _empty(self) -> sqlite3.Connection:
-        db = sqlite3.connect(":memory:", isolation_level=None)
-        for version, migration in enumerate(self._migrations, 1):
-            _migrate(db, migration, version)
-        return db
+    def _is_ours_to_write(self) -> bool:
+        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
 
-    def _copy(self, deadline: float) -> sqlite3.Connection:
-        """What the file holds, in memory, for those who may only read.
+    @contextmanager
+    def _in_memory(self, deadline: float) -> Iterator[sqlite3.Connection]:
+        """What the file holds, or would hold, for those who may not write or do not need to."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            while self._exists() and not self._copy_to(copy, deadline):
+                if time.monotonic() > deadline:
+                    raise errors.locked(self._path)
+            version, known = self._version(copy), len(self._migrations)
+            if 0 < version < known:
+                raise errors.older(self._path, found=version, known=known)
+            for step in range(version, known):
+                _migrate(copy, self._migrations[step], step + 1)
+            yield copy
 
-        SQLite needs to write beside a file with a log, even for reading. With an empty log the
-        file itself is whole, and stays so while the lock keeps our writers out; that nobody else
-        wrote is checked afterwards. With a log in use, a plain read-only connection will do.
+    def _copy_to(self, copy: sqlite3.Connection, deadline: float) -> bool:
+        """Copy the file's content, without a right to write; False if it changed meanwhile.
+
+        SQLite has to write beside a file that has a log, even for reading. While the log is
+        empty the file alone is whole, and stays so for as long as the lock keeps our writers
+        out; that nobody else wrote meanwhile is checked afterwards. While the log is in use,
+        its index is there too, and an ordinary read-only connection will do.
         """
 
         def give_up(*_: int) -> None:
-            # Python would go on for ever while somebody else has the file locked.
+            # Python itself would try for ever while somebody has the file locked.
             if time.monotonic() > deadline:
                 raise errors.locked(self._path)
 
-        while True:
-            with self._locked(fcntl.LOCK_SH, deadline):
-                before = self._state()
-                at_rest = before[1] == 0
-                mode = "ro&immutable=1" if at_rest else "ro"
-                with closing(self._connect(mode)) as source:
-                    copy = sqlite3.connect(":memory:", isolation_level=None)
-                    _wait_until(source, deadline)
-                    source.backup(copy, progress=give_up)
-                if not at_rest or self._state() == before:
-                    break
-            copy.close()
-            if time.monotonic() > deadline:
-                raise errors.locked(self._path)
-        version = self._version(copy)
-        if 0 < version < len(self._migrations):
-            raise errors.older(self._path, found=version, known=len(self._migrations))
-        return copy if version else self._empty()
+        with self._locked(fcntl.LOCK_SH, deadline):
+            before = self._state()
+            mode = "ro&immutable=1" if before.at_rest else "ro"
+            with closing(self._connect(mode, deadline)) as source:
+                source.backup(copy, progress=give_up)
+            return not before.at_rest or self._state() == before
 
-    def _state(self) -> tuple[tuple[int, int, int], int]:
-        """The file's identity, size and time, and the size of its log."""
+    def _state(self) -> _State:
+        """Raises OSError."""
         found = self._path.stat()
+        log = 0
         with suppress(FileNotFoundError):
-            return (found.st_ino, found.st_size, found.st_mtime_ns), self._wal_path.stat().st_size
-        return (found.st_ino, found.st_size, found.st_mtime_ns), 0
+            log = self._wal_path.stat().st_size
+        with self._path.open("rb") as file:
+            file.seek(18)
+            with_log = file.read(2) == b"\2\2"
+        return _State(
+            at_rest=with_log and log == 0,
+            inode=found.st_ino,
+            size=found.st_size,
+            changed=found.st_mtime_ns,
+        )
 
     def _forget_forked(self) -> None:
         if self._pid != os.getpid():
@@ -301,6 +309,7 @@ def _wait_until(db: sqlite3.Connection, deadline: float) -> None:
 def _persist(db: sqlite3.Connection, statement: str, deadline: float) -> None:
     """Execute, again and again where SQLite itself would not wait for a lock."""
     while True:
+        _wait_until(db, deadline)
         try:
             db.execute(statement)
             return
@@ -308,25 +317,3 @@ def _persist(db: sqlite3.Connection, statement: str, deadline: float) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
-
-
-def _try_lock(lock: int, how: int) -> bool:
-    try:
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder and those above it, durably, if they are missing."""
-    if folder.is_dir():
-        return
-    missing = [folder, *(above for above in folder.parents if not above.exists())]
-    for each in reversed(missing):
-        each.mkdir(mode=0o755, exist_ok=True)
-        above = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(above)
-        finally:
-            os.close(above)
