@@ -100,11 +100,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each run")
     parser.add_argument("--folder", help="where the files are made (default: the temporary one)")
     options = parser.parse_args()
-    print("processes  reservations  per second  median ms  p99 ms  worst ms  duplicates  lost")  # noqa: T201
+    print("processes  reservations  per second  median ms  p99 ms  worst ms  duplicates  lost")
     for processes in (1, 8):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             found = measure(Path(folder) / "state.db", processes=processes, seconds=options.seconds)
-        print(  # noqa: T201
+        print(
             f"{found.processes:9}  {found.reservations:12}  {found.per_second:10.0f}"
             f"  {found.median:9.2f}  {found.p99:6.1f}  {found.worst:8.1f}"
             f"  {found.duplicates:10}  {found.lost:4}"

@@ -136,7 +136,7 @@ class Ipam:
         search = Search(
             pool,
             self._surroundings(pool),
-            reservations=lambda: self._store.reservations(pool.name),
+            store=self._store,
             hosts={owner: hosts.get(owner) or self._host for owner in owners},
         )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
@@ -149,6 +149,7 @@ class Ipam:
                 shortage = search.explain_shortage(wanted=len(missing))
                 if shortage:
                     raise shortage
+                lost += 1
                 continue
             if self._is_refused(search, pool, chosen, claims, spares=_SPARES << min(refused, 5)):
                 refused += 1

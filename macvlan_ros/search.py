@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
-from macvlan_ros.addresses import candidates, intervals, mac_of_owner, size, why_not
+from macvlan_ros.addresses import candidates_among, intervals, mac_of_owner, size, why_not
 from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, IPNetwork, Pool, Reservation
 from macvlan_ros.spans import Span, count, merge, points, subtract
+from macvlan_ros.stores.base import Store
 from macvlan_ros.vendors import who
 
 
@@ -47,12 +48,12 @@ class Search:
         pool: Pool,
         around: Surroundings,
         *,
-        reservations: Callable[[], Sequence[Reservation]],
+        store: Store,
         hosts: Mapping[str, str],
     ) -> None:
         self._pool = pool
         self._around = around
-        self._reservations = reservations
+        self._store = store
         self._hosts = hosts
         self._strangers: dict[IPAddress, str] = {}
         self._asked: set[IPAddress] = set()
@@ -68,6 +69,8 @@ class Search:
             for address, mac in around.addresses.items()
             if address.version == version
         }
+        self._macs = set(self._neighbours.values()) - {""}
+        self._free = self._free_for("")
 
     def check_claims(self, claims: Mapping[str, IPAddress]) -> None:
         """Raises BadSubnet or AddressInUse for a claim that the pool or the LAN forbids."""
@@ -92,15 +95,16 @@ class Search:
     ) -> list[Reservation] | None:
         """An address for each owner, claims as they are; None when there are too few.
 
-        With `spread` above 1, addresses are drawn from the first 2**spread candidates, so that
-        processes that search side by side stop choosing the same ones.
+        With `spread` above 1 the search begins at random among the first 2**spread candidates,
+        so that processes that search side by side stop choosing the same ones.
         """
+        orders: dict[str, Iterator[IPAddress]] = {}
         taken = {int(claims[owner]) for owner in owners if owner in claims}
         wanted = []
         for owner in owners:
             address = claims.get(owner)
             if address is None:
-                address = self._next_free(owner, taken, spread)
+                address = self._next_free(owner, taken, orders, spread)
             if address is None:
                 return None
             taken.add(int(address))
@@ -124,7 +128,7 @@ class Search:
             return []
         known = {want.address for want in chosen} | self._asked
         for want in chosen:
-            order = candidates(self._pool, want.owner, without=self._without(want.owner))
+            order = self._order(want.owner, 0)
             fresh = (address for address in order if address not in known)
             unknown += islice(fresh, spares)
             known.update(unknown)
@@ -144,6 +148,7 @@ class Search:
         """
         self._asked.update(asked)
         self._strangers.update(strangers)
+        self._free = self._free_for("")
         for owner in owners:
             while self._mac(owner) in strangers.values():
                 self._salts[owner] = self._salts.get(owner, 0) + 1
@@ -175,15 +180,15 @@ class Search:
 
     def avoid_held(self) -> None:
         """Pass over everything that is held by now."""
-        self._avoided = self._held_points()
+        self._avoided = points(self._store.taken(self._pool.name))
+        self._free = self._free_for("")
 
     def explain_shortage(self, *, wanted: int) -> PoolExhausted | None:
         """Why `choose` found too few: reservations, or the LAN? None if there are enough now."""
         self.avoid_held()
         name, total = self._pool.name, size(self._pool)
-        parts = subtract(intervals(self._pool), self._avoided)
-        free = count(parts)
-        usable = count(subtract(parts, self._in_use("")))
+        unheld = subtract(intervals(self._pool), self._avoided)
+        free, usable = count(unheld), count(self._free)
         held, remedy = total - free, f"free one with: {release_command(name)} NAME"
         if usable >= wanted:
             return None
@@ -194,7 +199,7 @@ class Search:
         if not usable:
             return PoolExhausted(
                 f"pool {name!r} has no address left: {held} of {total} are held, and the other "
-                f"{free} are in use ({self._examples(parts)}); {remedy}, or add a pool where the "
+                f"{free} are in use ({self._examples(unheld)}); {remedy}, or add a pool where the "
                 "LAN is free"
             )
         return PoolExhausted(
@@ -202,11 +207,8 @@ class Search:
             f"{remedy}, or ask for fewer"
         )
 
-    def _held_points(self) -> list[Span]:
-        return points(int(held.address) for held in self._reservations())
-
     def _refuse_held(self, owner: str, address: IPAddress) -> None:
-        for held in self._reservations():
+        for held in self._store.reservations(self._pool.name):
             if held.address == address and held.owner != owner:
                 raise _held_by_another(held)
 
@@ -214,25 +216,38 @@ class Search:
         salt = self._salts.get(owner, 0)
         return mac_of_owner(self._pool.name, owner, salt=salt)
 
-    def _in_use(self, mac: str) -> list[Span]:
-        """What the surroundings forbid an owner with this MAC, who is no obstacle to itself."""
+    def _free_for(self, mac: str) -> list[Span]:
+        """What is left for an owner with this MAC, whose own traces are no obstacle to it."""
         foreign = (value for value, other in self._neighbours.items() if not mac or other != mac)
         heard = (int(address) for address in self._strangers)
-        return merge([*self._networks, *points(foreign), *points(heard)])
+        taken = [*self._avoided, *self._networks, *points(foreign), *points(heard)]
+        return subtract(intervals(self._pool), merge(taken))
 
-    def _without(self, owner: str) -> list[Span]:
-        return merge([*self._avoided, *self._in_use(self._mac(owner))])
+    def _next_free(
+        self,
+        owner: str,
+        taken: Container[int],
+        orders: dict[str, Iterator[IPAddress]],
+        spread: int,
+    ) -> IPAddress | None:
+        # Only a hash, or traces of its own, make an owner's order differ from another's.
+        own_order = self._pool.order == "hashed" or self._mac(owner) in self._macs
+        key = owner if own_order else ""
+        if key not in orders:
+            orders[key] = self._order(owner, spread)
+        return next((address for address in orders[key] if int(address) not in taken), None)
 
-    def _next_free(self, owner: str, taken: set[int], spread: int) -> IPAddress | None:
-        order = candidates(self._pool, owner, without=self._without(owner))
-        free = (address for address in order if int(address) not in taken)
+    def _order(self, owner: str, spread: int) -> Iterator[IPAddress]:
+        mac = self._mac(owner)
+        free = self._free_for(mac) if mac in self._macs else self._free
+        order = candidates_among(self._pool, owner, free)
         if spread < 2:
-            return next(free, None)
+            return order
         # Imported here, for it is needed only when processes collide.
-        from random import choice
+        from random import randrange
 
-        among = list(islice(free, 2 ** min(spread, 10)))
-        return choice(among) if among else None
+        later = list(islice(order, randrange(2 ** min(spread, 10))))
+        return chain(order, later)
 
     def _examples(self, free: Sequence[Span]) -> str:
         shown = []

@@ -62,6 +62,12 @@ class Store(Protocol):
         Raises `PoolNotFound` for a pool that is not there.
         """
 
+    def taken(self, pool: str) -> tuple[int, ...]:
+        """The addresses that are held in the pool, as integers in order: what `reservations`
+        says, for those who only have to avoid them, and many times cheaper. Raises
+        `PoolNotFound`.
+        """
+
     def holder(self, address: IPAddress) -> Reservation | None:
         """The reservation of an address, in whichever pool."""
 

@@ -23,11 +23,15 @@ def encode_address(address: IPAddress) -> str:
 
 def decode_address(text: str) -> IPAddress:
     """The inverse of `encode_address`. Raises Undecodable."""
+    return IPAddress(decode_value(text), 4 if text[0] == "4" else 6)
+
+
+def decode_value(text: str) -> int:
+    """The address's integer alone. Raises Undecodable."""
     try:
-        version, value = int(text[:1]), int(text[1:], 16)
         if len(text) - 1 == _DIGITS[text[0]]:
-            return IPAddress(value, 4 if version == 4 else 6)
-    except (ValueError, KeyError, IndexError, AddrFormatError):
+            return int(text[1:], 16)
+    except (ValueError, KeyError, IndexError, TypeError):
         pass
     raise Undecodable(f"{text!r} is not an address")
 

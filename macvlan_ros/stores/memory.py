@@ -84,6 +84,9 @@ class MemoryStore:
             found = [held for held in self._held.values() if pool in (None, held.pool)]
             return tuple(sorted(found, key=lambda held: (held.pool, held.address)))
 
+    def taken(self, pool: str) -> tuple[int, ...]:
+        return tuple(int(held.address) for held in self.reservations(pool))
+
     def holder(self, address: IPAddress) -> Reservation | None:
         with self._lock:
             found = (held for held in self._held.values() if held.address == address)

@@ -14,7 +14,13 @@ from sqlite3 import Connection
 
 from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
-from macvlan_ros.stores.codec import decode_address, decode_pool, encode_address, encode_pool
+from macvlan_ros.stores.codec import (
+    decode_address,
+    decode_pool,
+    decode_value,
+    encode_address,
+    encode_pool,
+)
 from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
 from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
 
@@ -140,6 +146,12 @@ class SqliteStore:
                 _pool(db, pool)
                 rows = db.execute(f"{_SELECT} WHERE pool = ? ORDER BY address", (pool,))
             return tuple(_decode(row) for row in rows)
+
+    def taken(self, pool: str) -> tuple[int, ...]:
+        query = "SELECT address FROM reservations WHERE pool = ? ORDER BY address"
+        with self._file.read() as db:
+            _pool(db, pool)
+            return tuple(decode_value(text) for (text,) in db.execute(query, (pool,)))
 
     def holder(self, address: IPAddress) -> Reservation | None:
         with self._file.read() as db:

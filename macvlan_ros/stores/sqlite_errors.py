@@ -21,7 +21,7 @@ def explain_sqlite(error: sqlite3.Error, path: Path, *, writing: bool) -> Unavai
     if "disk is full" in text:
         return full(path)
     if "readonly" in text:
-        return forbidden(path, writing=True)
+        return forbidden(path, writing=writing)
     if "unable to open" in text:
         return _explain_unopened(path, text, writing=writing)
     if isinstance(error, sqlite3.OperationalError) and "I/O" in text:

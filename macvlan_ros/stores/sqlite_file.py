@@ -28,6 +28,10 @@ Migration: TypeAlias = Sequence[str]
 # 'mvlr' in the file's header tells our files from other programs' databases.
 _APPLICATION_ID = 0x6D766C72
 
+# For how long, in seconds, a refusal to read may come from a log that is just being made or
+# folded in by a program that does not know our lock.
+_SETTLE = 0.2
+
 
 class _Connection(sqlite3.Connection):
     """A connection that knows which file it has open, and whether it is ready for writing."""
@@ -240,9 +244,11 @@ class SqliteFile:
     def _in_memory(self, deadline: float) -> Iterator[sqlite3.Connection]:
         """What the file holds, or would hold, for those who may not write or do not need to."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-            while self._exists() and not self._copy_to(copy, deadline):
+            settled = time.monotonic() + _SETTLE
+            while self._exists() and not self._copy_to(copy, settled, deadline):
                 if time.monotonic() > deadline:
                     raise errors.locked(self._path)
+                time.sleep(0.005)
             version, known = self._version(copy), len(self._migrations)
             if 0 < version < known:
                 raise errors.older(self._path, found=version, known=known)
@@ -250,13 +256,14 @@ class SqliteFile:
                 _migrate(copy, self._migrations[step], step + 1)
             yield copy
 
-    def _copy_to(self, copy: sqlite3.Connection, deadline: float) -> bool:
-        """Copy the file's content, without a right to write; False if it changed meanwhile.
+    def _copy_to(self, copy: sqlite3.Connection, settled: float, deadline: float) -> bool:
+        """Copy the file's content without a right to write; False if that has to be tried again.
 
         SQLite has to write beside a file that has a log, even for reading. While the log is
         empty the file alone is whole, and stays so for as long as the lock keeps our writers
         out; that nobody else wrote meanwhile is checked afterwards. While the log is in use,
-        its index is there too, and an ordinary read-only connection will do.
+        its index is there too, and an ordinary read-only connection will do; refusals are
+        believed only after `settled`, for logs come and go with other programs.
         """
 
         def give_up(*_: int) -> None:
@@ -267,8 +274,13 @@ class SqliteFile:
         with self._locked(fcntl.LOCK_SH, deadline):
             before = self._state()
             mode = "ro&immutable=1" if before.at_rest else "ro"
-            with closing(self._connect(mode, deadline)) as source:
-                source.backup(copy, progress=give_up)
+            try:
+                with closing(self._connect(mode, deadline)) as source:
+                    source.backup(copy, progress=give_up)
+            except sqlite3.OperationalError:
+                if time.monotonic() > settled:
+                    raise
+                return False
             return not before.at_rest or self._state() == before
 
     def _state(self) -> _State:

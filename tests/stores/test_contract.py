@@ -96,6 +96,7 @@ def test_an_unknown_pool_is_named_with_those_that_exist(lab: Store) -> None:
     for call in (
         lambda: lab.pool("lap"),
         lambda: lab.reservations("lap"),
+        lambda: lab.taken("lap"),
         lambda: lab.held("lap", ["talker"]),
         lambda: lab.release("lap", ["talker"]),
         lambda: lab.reserve([want("talker", 192, pool="lap")]),
@@ -228,6 +229,15 @@ def test_reservations_come_by_pool_and_address(lab: Store) -> None:
     lab.reserve([*six, *four])
     assert [held.owner for held in lab.reservations()] == ["b", "c", "a", "six2", "six16", "six155"]
     assert [held.owner for held in lab.reservations("lab")] == ["b", "c", "a"]
+
+
+def test_taken_is_what_the_reservations_say(lab: Store) -> None:
+    lab.add_pool(SIX)
+    assert lab.taken("lab") == ()
+    six = replace(want("talker", 193), pool="six", address=IPAddress("fd00:50::1"))
+    lab.reserve([want("a", 200), want("b", 20), six])
+    assert lab.taken("lab") == (int(IPAddress("192.168.50.20")), int(IPAddress("192.168.50.200")))
+    assert lab.taken("six") == (int(six.address),)
 
 
 def test_another_handle_sees_what_was_done(opener: Opener) -> None:

@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from netaddr import IPAddress
@@ -20,7 +22,8 @@ from netaddr import IPAddress
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound, StoreDown
 from macvlan_ros.models import Reservation
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.stores import Store, open_store, sqlite_file
+from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import MIGRATIONS, SqliteStore
 from tests.stores.processes import as_nobody, fork
 
@@ -30,6 +33,9 @@ LAB = parse_pool("lab", subnet="192.168.50.0/24")
 def want(owner: str, last: int) -> Reservation:
     return Reservation("lab", IPAddress(f"192.168.50.{last}"), owner, f"02:00:00:00:00:{last:02x}")
 
+
+#: The schema's version as this code writes it.
+NOW = len(MIGRATIONS)
 
 TALKER = want("talker", 193)
 
@@ -217,6 +223,52 @@ def test_reading_without_rights_while_others_write_sees_whole_states(shared: Pat
     assert set(counts) <= {1, 100}
 
 
+def test_reading_without_rights_notices_writers_that_know_nothing_of_the_lock(
+    shared: Path,
+) -> None:
+    path = filled(shared / "state.db")
+
+    def write(reporting: int) -> None:
+        os.write(reporting, b"x")
+        while True:
+            with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("BEGIN IMMEDIATE")
+                for number in range(300):
+                    values = ("lab", f"n{number}", f"4{number:08x}", f"{number}", "x" * 100)
+                    db.execute(
+                        "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, '', 'static')", values
+                    )
+                db.execute("COMMIT")
+            with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("DELETE FROM reservations WHERE owner != 'talker'")
+
+    with fork(write) as child:
+        assert child.read_some() == b"x"
+        with closing(SqliteStore(path)):
+            counts = as_nobody(lambda: [len(list_all(path)()) for _ in range(150)])
+    assert set(counts) <= {1, 301}
+
+
+def test_a_file_that_changes_while_it_is_copied_is_copied_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(path)
+    copies = []
+    connect = sqlite_file.SqliteFile._connect
+
+    def change_and_connect(self: sqlite_file.SqliteFile, *how: Any) -> Any:
+        copies.append(how)
+        if len(copies) == 1:
+            with closing(sqlite3.connect(path)) as db, db:
+                db.execute("DELETE FROM reservations")
+        return connect(self, *how)
+
+    monkeypatch.setattr(sqlite_file.SqliteFile, "_connect", change_and_connect)
+    monkeypatch.setattr(sqlite_file.SqliteFile, "_is_ours_to_write", lambda _: False)
+    assert list_all(path)() == ()
+    assert len(copies) == 2
+
+
 def test_a_user_without_rights_may_not_write_and_leaves_no_trace(shared: Path) -> None:
     path = filled(shared / "state.db")
     before = contents(shared)
@@ -272,7 +324,7 @@ def test_an_old_file_tells_a_user_without_rights_who_can_bring_it_up_to_date(sha
     path = filled(shared / "state.db")
     newer = (*MIGRATIONS, ["CREATE TABLE more (x)"])
     call = lambda: as_nobody(lambda: SqliteStore(path, migrations=newer).pools())  # noqa: E731
-    refused(StoreDown, call, "has schema version 1", "sudo macvlan-ros list")
+    refused(StoreDown, call, f"has schema version {NOW}", "sudo macvlan-ros list")
 
 
 def test_a_file_without_a_schema_is_empty_for_a_user_without_rights(shared: Path) -> None:
@@ -292,6 +344,7 @@ import pathlib, sys
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore
 
 folder = pathlib.Path(sys.argv[1])
@@ -318,6 +371,7 @@ ON_A_READ_ONLY_DISK = """
 import pathlib, subprocess, sys
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden
+from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore
 
 folder = pathlib.Path(sys.argv[1])
@@ -530,7 +584,7 @@ def test_a_newer_version_is_told_and_left_as_it_is(path: Path) -> None:
             refused(
                 StoreDown,
                 call,
-                f"store {path}: has schema version 2, and this macvlan-ros knows up to 1",
+                f"store {path}: has schema version {NOW + 1}, and this macvlan-ros knows up to",
                 "pip install --upgrade",
             )
     assert path.read_bytes() == before
@@ -545,7 +599,7 @@ def test_a_process_that_was_running_before_an_upgrade_stops_writing(path: Path) 
         assert old.reservations() == (TALKER,)
         assert new.reservations() == (TALKER,)
         for call in both(old):
-            refused(StoreDown, call, "has schema version 2")
+            refused(StoreDown, call, f"has schema version {NOW + 1}")
         assert new.reservations() == (TALKER,)
         new.close()
 
@@ -557,12 +611,28 @@ def test_an_older_file_is_migrated_step_by_step_and_keeps_its_reservations(path:
         ["UPDATE reservations SET lease = lease || ' two'"],
     )
     filled(path)
-    for known in (2, 3, 3):
+    for known in (NOW + 1, NOW + 2, NOW + 2):
         with closing(SqliteStore(path, migrations=steps[:known])) as store:
             assert store.reservations() == (TALKER,)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT lease FROM reservations").fetchall() == [("one two",)]
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (NOW + 2,)
+
+
+def test_a_file_of_the_first_version_keeps_its_reservations(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute("PRAGMA application_id = 0x6D766C72")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO pools VALUES ('lab', ?)", (encode_pool(LAB),))
+        values = ("lab", "talker", "4c0a832c1", TALKER.mac, "", "")
+        db.execute("INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?)", values)
+    with closing(SqliteStore(path)) as store:
+        assert store.pools() == (LAB,)
+        assert store.reservations() == (TALKER,)
+        other = replace(want("listener", 194), mac=TALKER.mac)
+        assert store.reserve([other]) == (TALKER,)
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:

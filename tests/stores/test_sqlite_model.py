@@ -13,7 +13,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import DYNAMIC, STATIC, Pool, Reservation
 from macvlan_ros.stores.sqlite import SqliteStore
 
 POOLS = [
@@ -31,6 +31,7 @@ wishes = st.builds(
     address=st.integers(1, 12).map(lambda last: IPAddress(f"10.0.0.{last}")),
     owner=OWNERS,
     mac=st.integers(1, 9).map(lambda last: f"02:00:00:00:00:0{last}"),
+    kind=st.sampled_from([STATIC, STATIC, DYNAMIC]),
     created=st.sampled_from(["2026-11-02T10:00:00Z", "2026-11-02T10:00:01Z"]),
 )
 
@@ -86,7 +87,11 @@ class SqliteBesideAModel(RuleBasedStateMachine):
             stands = (
                 [each for each in held if (each.pool, each.owner) == (want.pool, want.owner)]
                 or [each for each in held if each.address == want.address]
-                or [each for each in held if each.mac == want.mac]
+                or [
+                    each
+                    for each in held
+                    if each.mac == want.mac and STATIC == want.kind == each.kind
+                ]
             )
             if not stands:
                 held.append(want)
@@ -125,7 +130,8 @@ class SqliteBesideAModel(RuleBasedStateMachine):
         order = sorted(self.held, key=lambda held: (held.pool, held.address))
         assert self.store.reservations() == tuple(order)
         assert len({held.address for held in order}) == len(order)
-        assert len({held.mac for held in order}) == len(order)
+        macs = [held.mac for held in order if held.kind == STATIC]
+        assert len(set(macs)) == len(macs)
 
 
 TestSqliteBesideAModel = SqliteBesideAModel.TestCase

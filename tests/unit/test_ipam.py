@@ -175,6 +175,13 @@ def test_a_claim_for_what_is_around_says_who_has_it() -> None:
         refuse(world, AddressInUse, f"address {ip(last)} for 'x' {who}", "new", "x", x=ip(last))
 
 
+def test_a_claim_for_where_the_owners_own_container_still_answers_is_granted() -> None:
+    own = mac_of_owner("lab", "talker")
+    world = World(LAB, around=Surroundings(addresses={ip(200): own}))
+    refuse(world, AddressInUse, f"in use by somebody on the LAN ({own})", "x", x=ip(200))
+    assert world.get("talker", claims={"talker": ip(200)}) == ["192.168.50.200"]
+
+
 def test_two_names_cannot_claim_one_address(world: World) -> None:
     message = "address 192.168.50.200 is claimed for both 'a' and 'b'"
     refuse(world, InvalidRequest, message, "a", "b", a=ip(200), b=ip(200))
@@ -252,33 +259,44 @@ def test_a_mac_that_is_taken_is_replaced_by_the_next(world: World) -> None:
 
 
 class Rival(MemoryStore):
-    """A store in which somebody else is quicker, the first few times."""
+    """A store in which somebody else is quicker, the first `times`.
 
-    def __init__(self, *, times: int, owner: str = "") -> None:
+    The rival takes what is about to be reserved here, or the pool's lowest free address; it is
+    called `owner`, or by a new name each time.
+    """
+
+    def __init__(self, *, times: int, owner: str = "", lowest: bool = False) -> None:
         super().__init__()
         self.times = times
         self.owner = owner
+        self.lowest = lowest
 
     def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
         if self.times:
             self.times -= 1
             owner = self.owner or f"rival{self.times}"
-            mac = mac_of_owner(wanted[0].pool, owner)
-            rival = Reservation(
-                pool=wanted[0].pool, address=wanted[0].address, owner=owner, mac=mac
-            )
-            super().reserve([rival])
+            pool, address = wanted[0].pool, wanted[0].address
+            if self.lowest:
+                taken = self.taken(pool)
+                order = candidates(self.pool(pool), owner)
+                address = next(each for each in order if int(each) not in taken)
+            mac = mac_of_owner(pool, owner)
+            super().reserve([Reservation(pool=pool, address=address, owner=owner, mac=mac)])
         return super().reserve(wanted)
 
 
-def rivalry(times: int, owner: str = "") -> Ipam:
-    ipam = Ipam(Rival(times=times, owner=owner), surroundings=lambda _: Surroundings(), host="")
-    ipam.add_pool(LAB)
+def rivalry(pool: Pool = LAB, *, times: int, owner: str = "", lowest: bool = False) -> Ipam:
+    store = Rival(times=times, owner=owner, lowest=lowest)
+    ipam = Ipam(store, surroundings=lambda _: Surroundings(), host="")
+    ipam.add_pool(pool)
     return ipam
 
 
+WIDE = parse_pool("wide", subnet="10.0.0.0/16", order="sequential")
+
+
 def test_losing_a_few_rounds_still_ends_with_an_address_of_ones_own() -> None:
-    ipam = rivalry(5)
+    ipam = rivalry(times=5)
     (made,) = ipam.allocate("lab", ["talker"])
     assert made.new
     assert made.reservation in ipam.reservations()
@@ -287,11 +305,25 @@ def test_losing_a_few_rounds_still_ends_with_an_address_of_ones_own() -> None:
 
 def test_losing_every_round_ends_when_the_pool_does() -> None:
     with pytest.raises(PoolExhausted, match="is full"):
-        rivalry(100).allocate("lab", ["talker"])
+        rivalry(times=100).allocate("lab", ["talker"])
+
+
+def test_losing_every_round_in_a_wide_pool_ends_too() -> None:
+    ipam = rivalry(WIDE, times=100)
+    with pytest.raises(Conflict, match=r"others took every address that was chosen.*try again"):
+        ipam.allocate("wide", ["talker"])
+    assert not any(held.owner == "talker" for held in ipam.reservations())
+
+
+def test_rivals_that_always_want_the_lowest_address_are_evaded() -> None:
+    ipam = rivalry(WIDE, times=1000, lowest=True)
+    made = ipam.allocate("wide", [f"n{number}" for number in range(5)])
+    assert all(each.new for each in made)
+    assert len(ipam.reservations()) < 5 + 32
 
 
 def test_what_another_process_reserved_for_the_same_owner_is_kept_and_not_new() -> None:
-    ipam = rivalry(1, owner="talker")
+    ipam = rivalry(times=1, owner="talker")
     made = ipam.allocate("lab", ["talker", "listener"])
     assert [each.new for each in made] == [False, True]
     assert tuple(each.reservation for each in made) == ipam.reservations("lab")
@@ -301,6 +333,16 @@ def test_release_gives_back_and_passes_over_strangers(world: World) -> None:
     (made,) = world.ipam.allocate("lab", ["talker"])
     assert world.ipam.release("lab", ["stranger", "talker"]) == (made.reservation,)
     assert world.ipam.reservations() == ()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("order", ["hashed", "sequential"])
+def test_very_many_names_are_given_addresses_at_once_in_little_time(order: str) -> None:
+    world = World(parse_pool("lab", subnet="10.0.0.0/18", order=order))
+    world.get(*(f"a{number}" for number in range(8000)))
+    world.get("one", "after", "the", "other")
+    got = world.get(*(f"b{number}" for number in range(8000)))
+    assert len(set(got)) == 8000  # within the time limit: no search is quadratic
 
 
 def test_the_pool_that_is_meant() -> None:
