@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,8 +103,9 @@ class NetworkCalls(Calls):
     def _find_network(self, name: str) -> dict[str, Any] | None:
         """The network of exactly that name; of several the oldest."""
         with self.asking("list its networks", quick=True) as client:
-            # docker's filter also finds names that hold this one
-            listing = client.networks(names=[f"^{re.escape(name)}$"])
+            # docker's filter also finds names that hold this one; an expression that does not
+            # would miss the swarm's networks, for which it counts as a plain text
+            listing = client.networks(names=[name])
         named = [found for found in listing if found.get("Name") == name]
         return min(named, key=_age, default=None)
 
@@ -198,6 +198,11 @@ class NetworkCalls(Calls):
                 f"make it with: docker network create {bridge.name}"
             )
         return self._make_network(bridge_payload(bridge, labels))[1]
+
+    def driver_of(self, name: str) -> str:
+        """The driver of a network that somebody made ("overlay", …); "" when there is none."""
+        found = self._find_network(name)
+        return str(found.get("Driver") or "") if found else ""
 
     def remove_bridge(self, name: str) -> bool:
         """Remove an additional network; False when there is none, it is not ours, or in use."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from macvlan_ros import addresses, interrupts, labels, networks, placement, plan
+from macvlan_ros import stack as stacks
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound, PoolOverlap
@@ -19,6 +20,9 @@ from macvlan_ros.models import Network, Pool, Reservation, Service, Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo, all_or_nothing
+
+#: Networks whose part the macvlan one takes.
+_REPLACED_DRIVERS = ("overlay", "macvlan", "ipvlan", "host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Launcher:
         Ctrl-C, what this launch made is undone, and what ran before runs again.
         """
         host = self._settings.host_name
+        stack = self._on_macvlan(stack)
         here = placement.select(stack, names, host=host)
         for note in stack.notes:
             self._note(note)
@@ -102,6 +107,18 @@ class Launcher:
             )
             for one in planned
         )
+
+    def _on_macvlan(self, stack: Stack) -> Stack:
+        """The stack without external networks that the macvlan one replaces: what driver they
+        have, only the engine knows."""
+        external = {
+            use.name for one in stack.services.values() for use in one.bridges if use.external
+        }
+        for name in sorted(external):
+            driver = self._engine.driver_of(name)
+            if driver in _REPLACED_DRIVERS:
+                stack = stacks.replace_network(stack, name, driver=driver)
+        return stack
 
     def _site(self, stack: Stack, host: str) -> plan.Site:
         entry = stack.hosts.get(host)

@@ -207,6 +207,28 @@ def test_a_stack_for_a_swarm_overlay_launches_as_it_stands(
     assert environment(qtpc, "core")["ROS_MASTER_URI"] == f"http://{master}:11311"
 
 
+def test_an_external_overlay_network_is_replaced_too(qtpc: Host, write_stack: WriteStack) -> None:
+    qtpc.docker("swarm", "init", "--advertise-addr", qtpc.address)
+    try:
+        qtpc.docker(
+            *("network", "create", "--driver=overlay", "--attachable"),
+            *("--subnet", "172.18.3.0/24", "ros_net"),
+        )
+        folder = write_stack(
+            """
+            services:
+              core: {image: "ros:lab", networks: {ros_net: {ipv4_address: 172.18.3.5}}}
+            networks: {ros_net: {external: true}}
+            """
+        )
+        done = qtpc.macvlan_ros("launch", check=True, cwd=folder)
+        assert "overlay" in done.stderr
+        networks = qtpc.docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", "core")
+        assert list(json.loads(networks)) == ["ros_lan"]
+    finally:
+        qtpc.docker("swarm", "leave", "--force")
+
+
 def test_an_additional_bridge_stays(qtpc: Host, write_stack: WriteStack) -> None:
     folder = write_stack(
         """
