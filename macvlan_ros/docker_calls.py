@@ -15,6 +15,9 @@ SLOW = 60
 class Calls(ABC):
     """Base of the groups of calls; `Engine` is all of them together."""
 
+    #: The names of containers by their id, for messages: nobody knows a container by its id.
+    names: dict[str, str]
+
     @abstractmethod
     def asking(self, doing: str, *, quick: bool = False) -> AbstractContextManager[Any]:
         """Lend the Docker SDK's `APIClient`, and turn all that Docker may raise into our errors.

@@ -56,10 +56,14 @@ class ContainerCalls(Calls):
             except NotFound:
                 continue  # removed since it was listed
             found.append(read_container(details, status=entry.get("Status") or ""))
+            self.names[found[-1].id] = found[-1].name
         return tuple(sorted(found, key=lambda container: container.name))
 
+    def _name(self, identity: str) -> str:
+        return self.names.get(identity, identity)
+
     def _inspect(self, identity: str) -> Container:
-        with self.asking(f"look at container {identity!r}", quick=True) as client:
+        with self.asking(f"look at container {self._name(identity)!r}", quick=True) as client:
             return read_container(client.inspect_container(identity))
 
     def create(
@@ -100,6 +104,7 @@ class ContainerCalls(Calls):
             self._withdraw(name, payload["Labels"])
             raise
         identity = str(made["Id"])
+        self.names[identity] = name
         try:
             self._join_bridges(identity, service)
         except BaseException:
@@ -138,7 +143,7 @@ class ContainerCalls(Calls):
         Raises `DeviceNotFound`, `AddressInUse`, `ParentNotFound`, `InvalidRequest`,
         `EngineRefused`, each with the remedy.
         """
-        with self.asking(f"start container {identity!r}") as client:
+        with self.asking(f"start container {self._name(identity)!r}") as client:
             client.start(identity)
 
     def stop(self, identity: str, timeout: float | None = None) -> bool:
@@ -147,7 +152,7 @@ class ContainerCalls(Calls):
         None is the container's own stop_grace_period. False when there is no such container.
         """
         try:
-            with self.asking(f"stop container {identity!r}") as client:
+            with self.asking(f"stop container {self._name(identity)!r}") as client:
                 if timeout is None:
                     config = client.inspect_container(identity)["Config"]
                     # the SDK would wait for 10 s whatever the container says
@@ -160,7 +165,7 @@ class ContainerCalls(Calls):
     def kill(self, identity: str, signal: str | None = None) -> bool:
         """Send a signal, SIGKILL if not said; False when no such container runs."""
         try:
-            with self.asking(f"kill container {identity!r}") as client:
+            with self.asking(f"kill container {self._name(identity)!r}") as client:
                 client.kill(identity, signal)
         except (NotFound, Conflict):
             return False
@@ -173,7 +178,7 @@ class ContainerCalls(Calls):
         Raises `Conflict` for a running one without `force`.
         """
         try:
-            with self.asking(f"remove container {identity!r}") as client:
+            with self.asking(f"remove container {self._name(identity)!r}") as client:
                 client.remove_container(identity, force=force, v=volumes)
         except NotFound:
             return False
@@ -186,12 +191,15 @@ class ContainerCalls(Calls):
     def _wait_gone(self, identity: str) -> None:
         with suppress(NotFound):
             self._wait_until(identity, SLOW, lambda _one: False)
-            raise DockerDown(f"container {identity!r} is still being removed after {SLOW:g} s")
+            raise DockerDown(
+                f"container {self._name(identity)!r} is still being removed after {SLOW:g} s"
+            )
 
     def rename(self, identity: str, name: str) -> None:
         """Give a container another name. Raises `ContainerConflict` when it is taken."""
-        with self.asking(f"rename container {identity!r} to {name!r}") as client:
+        with self.asking(f"rename container {self._name(identity)!r} to {name!r}") as client:
             client.rename(identity, name)
+        self.names[identity] = name
 
     def wait_healthy(self, identity: str, *, timeout: float) -> Container:
         """The container once its health check says healthy, within `timeout` seconds.
@@ -202,7 +210,9 @@ class ContainerCalls(Calls):
             identity, timeout, lambda one: one.health != "starting" or not one.running
         )
         if seen is None or seen.health == "starting":
-            raise EngineRefused(f"container {identity!r} is not healthy after {timeout:g} s")
+            raise EngineRefused(
+                f"container {self._name(identity)!r} is not healthy after {timeout:g} s"
+            )
         if not seen.running:
             raise EngineRefused(
                 f"container {seen.name!r} ended with {seen.exit_code} before it was healthy; "
@@ -227,7 +237,9 @@ class ContainerCalls(Calls):
         """
         seen = self._wait_until(identity, timeout, lambda one: one.state in ("exited", "dead"))
         if seen is None:
-            raise EngineRefused(f"container {identity!r} still runs after {timeout:g} s")
+            raise EngineRefused(
+                f"container {self._name(identity)!r} still runs after {timeout:g} s"
+            )
         return seen.exit_code
 
     def _wait_until(
@@ -246,6 +258,6 @@ class ContainerCalls(Calls):
 
     def logs(self, identity: str, *, tail: int = 50) -> str:
         """The last `tail` lines that the container wrote, both streams."""
-        with self.asking(f"read the log of container {identity!r}") as client:
+        with self.asking(f"read the log of container {self._name(identity)!r}") as client:
             text: Any = client.logs(identity, tail=tail)
         return bytes(text).decode(errors="replace")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from macvlan_ros.docker_context import Endpoint
 from macvlan_ros.errors import (
     AddressInUse,
+    BadSubnet,
     Conflict,
     ContainerConflict,
     DeviceNotFound,
@@ -39,6 +40,12 @@ _KNOWN: tuple[tuple[str, type[MacvlanRosError], str], ...] = (
         AddressInUse,
         "another container of this engine, or Docker's own gateway, has its address; "
         "find it with: docker network inspect",
+    ),
+    (
+        r"(?:Invalid address|contain the IP address) (?P<address>[0-9a-f.:]*[0-9a-f])",
+        BadSubnet,
+        "address {address} is not in its network's subnet; name another address, or make the "
+        "network anew over the right one",
     ),
     (
         r'gathering device information while adding custom device "(?P<path>[^"]+)": '
@@ -117,7 +124,8 @@ _BY_STATUS: dict[int, type[MacvlanRosError]] = {404: NotFound, 409: Conflict}
 #: What the layers below Docker put around the reason.
 _WRAPPING = re.compile(
     r"(?:failed to create (?:shim )?task|OCI runtime create failed|runc create failed"
-    r"|unable to start container process|failed to create task for container): |: unknown$"
+    r"|unable to start container process|failed to set up container networking"
+    r"|failed to create task for container): |: unknown$"
 )
 
 

@@ -17,6 +17,7 @@ from macvlan_ros.docker_values import (
 from macvlan_ros.errors import (
     Conflict,
     EngineRefused,
+    InvalidRequest,
     MacvlanRosError,
     NetworkDiffers,
     NetworkNotFound,
@@ -64,11 +65,17 @@ class NetworkCalls(Calls):
         Where the network has no gateway, Docker takes an address for one all the same:
         `host_address` names it, and must be one that is never handed out. One of that name that
         somebody else made serves if it is the same in substance. Raises `NetworkDiffers` with
-        each difference, `Conflict` when another network has the parent or the subnet.
+        each difference, `Conflict` when another network has the parent or the subnet,
+        `InvalidRequest` without both gateway and `host_address`.
         """
         found = self._find_network(wanted.name)
         if found is not None:
             return self._accept(found, wanted), False
+        if wanted.gateway is None and host_address is None:
+            raise InvalidRequest(
+                f"network {wanted.name!r} has no gateway, and {wanted.parent} no address that "
+                "Docker may take for one; give the interface an address, or the pool a gateway"
+            )
         payload = network_payload(wanted, placeholder=host_address)
         try:
             stands, made = self._make_network(payload)
@@ -125,27 +132,15 @@ class NetworkCalls(Calls):
     def _explain(self, wanted: Network, refused: MacvlanRosError) -> MacvlanRosError:
         """The network that stands in the way of a new one, if that is what Docker says."""
         said = str(refused)
-        if not any(word in said for word in ("already using parent", "overlap", "already in use")):
-            return refused
         with self.asking("list its networks", quick=True) as client:
             listing = client.networks()
-        for other in listing:
-            if (other.get("Options") or {}).get("parent") == wanted.parent:
-                name = other.get("Name")
-                return Conflict(
-                    f"this engine serves one macvlan network for each parent, and network {name!r} "
-                    f"has {wanted.parent}; use that one, or remove it with: "
-                    f"docker network rm {name}"
-                )
-        for other in listing:
-            for subnet in subnets_of(other):
-                if subnet in wanted.subnet or wanted.subnet in subnet:
-                    name = other.get("Name")
-                    return Conflict(
-                        f"subnet {wanted.subnet} overlaps {subnet} of Docker network {name!r}; "
-                        f"remove that one with: docker network rm {name}"
-                    )
-        return refused
+        if "already using parent" in said:
+            reason = _parent_taken(listing, wanted)
+        elif "overlap" in said or "already in use" in said:
+            reason = _subnet_taken(listing, wanted)
+        else:
+            reason = ""
+        return Conflict(reason) if reason else refused
 
     def remove_network(self, name: str) -> bool:
         """Remove a network that we made; False when there is none of that name.
@@ -250,3 +245,27 @@ class NetworkCalls(Calls):
 def _age(found: Mapping[str, Any]) -> tuple[str, str]:
     """Sorts the oldest first, the same for everybody who looks."""
     return found.get("Created") or "", found.get("Id") or ""
+
+
+def _parent_taken(listing: list[dict[str, Any]], wanted: Network) -> str:
+    for found in listing:
+        if (found.get("Options") or {}).get("parent") == wanted.parent:
+            name = found.get("Name")
+            return (
+                f"Docker network {name!r} has {wanted.parent} already, and this engine cannot make "
+                f"{wanted.name!r} over it too; use {name!r}, or remove it with: "
+                f"docker network rm {name}"
+            )
+    return ""
+
+
+def _subnet_taken(listing: list[dict[str, Any]], wanted: Network) -> str:
+    for found in listing:
+        for subnet in subnets_of(found):
+            if subnet in wanted.subnet or wanted.subnet in subnet:
+                name = found.get("Name")
+                return (
+                    f"subnet {wanted.subnet} overlaps {subnet} of Docker network {name!r}; "
+                    f"use {name!r}, or remove it with: docker network rm {name}"
+                )
+    return ""

@@ -43,6 +43,7 @@ class Engine(NetworkCalls, ImageCalls, ContainerCalls):
 
     def __init__(self, url: str = "", *, environ: Mapping[str, str] = os.environ) -> None:
         self.endpoint = resolve(url, environ)
+        self.names = {}
         self._lock = threading.RLock()
         self._clients: dict[int, APIClient] = {}
         self._tunnel: Tunnel | None = None

@@ -24,6 +24,25 @@ REMOTE = Endpoint("tcp://192.168.50.12:2375", "DOCKER_HOST")
         ),
         (403, "Address already in use", errors.AddressInUse, "another container"),
         (
+            403,
+            "failed to set up container networking: Address already in use",
+            errors.AddressInUse,
+            "another container",
+        ),
+        (
+            400,
+            "invalid config for network ros_lan: invalid endpoint settings:\nno configured subnet "
+            "or ip-range contain the IP address 10.1.1.1",
+            errors.BadSubnet,
+            "address 10.1.1.1 is not in its network's subnet",
+        ),
+        (
+            400,
+            "Invalid address 10.1.1.1: It does not belong to any of this network's subnets",
+            errors.BadSubnet,
+            "address 10.1.1.1 is not in its network's subnet",
+        ),
+        (
             500,
             'error gathering device information while adding custom device "/dev/ttyUSB0": '
             "no such file or directory",
