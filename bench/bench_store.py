@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sqlite3
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
@@ -122,12 +124,12 @@ def describe(found: Figures) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Reservations per second.")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     parser.add_argument("--folder", help="where the files are made (default: the temporary one)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         floor = measure_floor(Path(folder) / "floor.db", seconds=options.seconds)
         one, eight = (
@@ -148,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
