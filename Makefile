@@ -1,33 +1,31 @@
 # Everything that is done often, one word each. On a fresh Debian or Ubuntu: as root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean python lab
+.PHONY: help demo test lint bench clean
+.NOTPARALLEL:
 
 python-in-venv := .venv/bin/python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, ping
+demo: setup-lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, ping
 	@$(python-in-venv) -m tests.lab.demo
 
-test: lab ## all tests, the lab's included; ARGS="-k name" for some of them
+test: setup-test ## all tests, the lab's included; ARGS="-k name" for some of them
 	@$(python-in-venv) -m pytest $(ARGS)
 
-lint: python ## style and types
+lint: setup-python ## style and types
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
-bench: lab ## the figures, beside those of plain Docker in the same run
+bench: setup-lab ## the figures, beside those of plain Docker in the same run
 	@$(python-in-venv) -m bench
 
 clean: ## removes what these commands made in this folder
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What the others need; both are quick when there is nothing to do.
-python:
-	@PYTHON="$(PYTHON)" scripts/setup python
-
-lab:
-	@PYTHON="$(PYTHON)" scripts/setup lab
+# What the others need; quick when there is nothing to do.
+setup-%:
+	@PYTHON="$(PYTHON)" scripts/setup $*

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.conftest import WriteStack
 from tests.e2e.test_launch import ONE_PC, state
 from tests.lab import Host
+from tests.privileges import unprivileged
 
 
 def refused(
@@ -135,10 +136,8 @@ def test_a_store_without_the_right_to_write_it(qtpc: Host, tmp_path: Path) -> No
     folder = tmp_path / "somebody-elses"
     folder.mkdir(mode=0o755)
     os.chown(folder, 65534, 65534)
-    # root without the right to pass over permissions is any other user
-    as_plain_user = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
     done = qtpc.run(
-        *as_plain_user,
+        *unprivileged(),
         *qtpc.macvlan_ros_command("allocate", "talker", "--store", str(folder / "state.db")),
         check=False,
     )

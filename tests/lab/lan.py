@@ -150,7 +150,8 @@ class Lab:
             for container in host.engine.call("GET", "/containers/json?all=1"):
                 host.engine.call("DELETE", f"/containers/{container['Id']}?force=1&v=1")
             host.engine.call("POST", "/networks/prune")
-            host.engine.call("POST", "/volumes/prune")
+            for volume in host.engine.call("GET", "/volumes")["Volumes"] or ():
+                host.engine.call("DELETE", f"/volumes/{volume['Name']}?force=1")
         host.clear_links()
         host.run("sh", "-c", FORGET_STATE)
 

@@ -170,7 +170,10 @@ class Capture:
         self.stop()
         words = [word for name in names for word in ("-e", name)]
         out = run("tshark", "-r", str(self._file), "-Y", what, "-T", "fields", *words)
-        return [tuple(line.split("\t")) for line in out.splitlines()]
+        # tshark 4.2 and later write booleans as words
+        numbers = {"True": "1", "False": "0"}
+        lines = (line.split("\t") for line in out.splitlines())
+        return [tuple(numbers.get(field, field) for field in line) for line in lines]
 
     def stop(self) -> None:
         if self._process.poll() is None:

@@ -31,6 +31,7 @@ from macvlan_ros.kernel_wire import KernelWire
 from macvlan_ros.prober import Prober
 from tests.netns.lan import Capture, Lan, Machine, make_lan, repeating, stranger
 from tests.netns.namespace import Namespace, cable, namespaces
+from tests.privileges import unprivileged
 
 SUBNET = IPNetwork("192.168.50.0/24")
 GHOST = "02:00:00:00:09:09"
@@ -464,8 +465,7 @@ def test_with_cap_net_raw_it_sends_frames_of_its_own(pc: Machine) -> None:
 def without_capabilities(machine: Machine, script: str) -> str:
     """What a script prints that runs on the machine without any capability."""
     script = f"assert 'CapEff:\\t{0:016x}' in open('/proc/self/status').read()\n{script}"
-    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-    command = ["nsenter", f"--net={machine.path}", *drop, sys.executable, "-c", script]
+    command = ["nsenter", f"--net={machine.path}", *unprivileged(), sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

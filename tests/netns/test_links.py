@@ -15,6 +15,7 @@ from macvlan_ros.errors import BadParent, NotFound, ParentNotFound, Unavailable
 from macvlan_ros.links import Links
 from macvlan_ros.models import Link
 from tests.netns.namespace import Namespace, cable, namespaces
+from tests.privileges import unprivileged
 
 
 @pytest.fixture
@@ -249,5 +250,4 @@ def test_looking_takes_no_capability(pc: Namespace) -> None:
         "from macvlan_ros.links import Links\n"
         "print(Links().parent('192.168.50.0/24').name)\n"
     )
-    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-    assert pc.run(*without, sys.executable, "-c", code).strip() == "eth0"
+    assert pc.run(*unprivileged(), sys.executable, "-c", code).strip() == "eth0"
