@@ -12,6 +12,7 @@ from macvlan_ros.report import Column, View
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
+    from macvlan_ros.doctor import Finding
     from macvlan_ros.launch import Launched
     from macvlan_ros.running import ServiceStatus
 
@@ -119,6 +120,19 @@ SIGHTINGS: View[Sighting] = View(
     ),
     empty="nobody answered",
     style=lambda one: "bold red" if one.trouble else "green" if one.whose == "ours" else "",
+)
+
+_STYLES = {"ok": "green", "warning": "yellow", "bad": "bold red"}
+
+FINDINGS: View[Finding] = View(
+    columns=(
+        Column("CHECK", "check", lambda one: one.check),
+        Column("LEVEL", "level", lambda one: one.level),
+        Column("FINDING", "text", lambda one: one.text),
+        Column("REMEDY", "remedy", lambda one: one.remedy),
+    ),
+    empty="nothing is wrong",
+    style=lambda one: _STYLES[one.level],
 )
 
 

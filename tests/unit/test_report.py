@@ -8,6 +8,7 @@ from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros import views
 from macvlan_ros.census import Sighting
+from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Report, View, range_text
@@ -58,6 +59,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         (views.POOLS, LAB, "name subnet ranges exclude gateway order size"),
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
+        (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
         (views.SIGHTINGS, SIGHTING, "address mac vendor latency_ms whose owner host trouble"),
         (views.STATUSES, STATUS, "service container host address mac state health image"),
     ],
