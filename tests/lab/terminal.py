@@ -5,21 +5,27 @@ from __future__ import annotations
 import codecs
 import contextlib
 import fcntl
+import json
 import os
 import pty
+import re
 import select
+import shlex
+import shutil
 import struct
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from .errors import LabError
 from .host import Host, kill_group
 
 PROMPT = "\033[1;32m{who}\033[0m:\033[1;34m{where}\033[0m# "
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SAID = "\033[1m{text}\033[0m"
 
 
@@ -39,6 +45,8 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A paragraph of the demo's own, set off from what the commands print."""
+        columns = shutil.get_terminal_size().columns
+        text = textwrap.fill(" ".join(text.split()), min(columns, 100))
         self.write("\n" + (SAID.format(text=text) if self.is_terminal else text) + "\n")
 
     def prompt(self, who: str, where: str, command: str) -> None:
@@ -67,7 +75,14 @@ class Terminal:
         code, text = self._run(command, timeout)
         if code != 0:
             raise LabError(f"'{command}' on {self.host.name} ended with exit code {code}")
-        return text.replace("\r\n", "\n")
+        return COLOURS.sub("", text).replace("\r\n", "\n")
+
+    def ask(self, command: str) -> Any:
+        """What a command of ours says with --json, unseen: the tables are for people."""
+        done = self.host.run(
+            *shlex.split(command), "--json", env=self._env, cwd=f"{self._env['HOME']}/{self.folder}"
+        )
+        return json.loads(done.stdout)
 
     def _run(self, command: str, timeout: float) -> tuple[int, str]:
         """The command gets a terminal if we have one: it shows then what a person would see."""

@@ -28,10 +28,22 @@ def test_the_demo_does_what_it_says() -> None:
     assert "Everything is removed again." in ended.stdout
 
 
-def test_the_demo_has_colours_on_a_terminal_and_ends_on_ctrl_c() -> None:
+def test_the_demo_has_colours_on_a_terminal_however_narrow() -> None:
+    program, *words = COMMAND
+    child = pexpect.spawn(
+        program, words, cwd=str(ROOT), timeout=110, encoding="utf-8", dimensions=(24, 80)
+    )
+    child.expect_exact("\x1b[1;32mroot@qtpc\x1b[0m:")
+    child.expect_exact("Everything is removed again.")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_the_demo_ends_on_ctrl_c() -> None:
     program, *words = COMMAND
     child = pexpect.spawn(program, words, cwd=str(ROOT), timeout=60, encoding="utf-8")
-    child.expect_exact("\x1b[1;32mroot@qtpc\x1b[0m:")
+    child.expect_exact("macvlan-ros interfaces")
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
@@ -56,6 +68,8 @@ def test_a_command_that_hangs_ends_the_demo(lab: Lab) -> None:
 def test_an_answer_that_is_not_right_ends_the_demo() -> None:
     with pytest.raises(LabError, match="should have shown the camera, and did not"):
         demo.expect("nothing like it", "video0", "the camera")
+    with pytest.raises(LabError, match="it should be that all is well, and is not"):
+        demo.check(False, "all is well")
 
 
 def test_a_furnished_host_has_what_the_stack_mounts(make_lab: Callable[..., Lab]) -> None:

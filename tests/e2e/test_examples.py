@@ -1,0 +1,85 @@
+"""The example stacks, launched as they stand on the PCs that they are written for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Host, Lab
+from tests.lab.host import ROOT
+from tests.lab.robot import HOME, LOGIN, furnish
+
+#: What a PC's login sets today, for host networking.
+TODAY = {"ROS_MASTER_URI": "http://192.168.50.12:11311", "ROS_HOSTNAME": "qtrp"}
+TALKER_LISTENER = ROOT / "examples" / "talker_listener"
+
+
+def variables(host: Host, container: str) -> dict[str, str]:
+    lines = host.docker("exec", container, "env").splitlines()
+    return dict(line.split("=", 1) for line in lines if line.startswith("ROS_"))
+
+
+def in_its_folder(host: Host, *words: str, timeout: float = 60) -> None:
+    """`macvlan-ros WORDS`, as typed on a PC of the robot in the example's folder."""
+    folder = Path(HOME) / "harmoni"
+    host.run("macvlan-ros", *words, env={**TODAY, **LOGIN}, cwd=folder, timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("compose.yaml",),
+        ("compose.host-network.yaml", "two-pcs.yaml"),
+        ("compose.swarm.yaml", "two-pcs.yaml"),
+    ],
+)
+def test_harmoni_launches_on_two_pcs(make_lab: Callable[..., Lab], files: tuple[str, ...]) -> None:
+    lab = make_lab()
+    words = [word for file in files for word in ("-f", file)]
+    for host in lab.hosts.values():
+        furnish(host)
+        in_its_folder(host, "launch", *words)
+    qtpc, qtrp = lab.hosts.values()
+    for host, name, other, address in (
+        (qtpc, "harmoni_core", "harmoni_hardware", "192.168.50.195"),
+        (qtrp, "harmoni_hardware", "harmoni_core", "192.168.50.196"),
+    ):
+        assert variables(host, name) == {
+            "ROS_DISTRO": "kinetic",
+            "ROS_IP": address,
+            "ROS_MASTER_URI": "http://192.168.50.196:11311",
+        }
+        assert f"inet {address}/24 " in host.docker("exec", name, "ip", "addr", "show", "eth0")
+        host.docker("exec", name, "ping", "-c", "3", "-W", "2", other)
+        mounted = host.docker("exec", name, "cat", "/root/.setup_script.sh")
+        assert mounted == host.path(
+            f"{HOME}/harmoni_catkin_ws/src/HARMONI/dockerfiles/config/setup_script.sh"
+        ).read_text().rstrip("\n")
+    qtpc.docker("exec", "harmoni_core", "test", "-c", "/dev/video0")
+    qtrp.docker("exec", "harmoni_hardware", "test", "-c", "/dev/snd/controlC0")
+
+
+def test_harmoni_stops_at_once_though_a_shell_ignores_sigterm(make_lab: Callable[..., Lab]) -> None:
+    host = make_lab(hosts=("qtpc",)).hosts["qtpc"]
+    furnish(host)
+    in_its_folder(host, "launch")
+    in_its_folder(host, "stop", timeout=8)
+    assert host.docker("inspect", "-f", "{{.State.Running}}", "harmoni_core") == "false"
+
+
+def test_the_talker_and_the_listener_find_the_master(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(hosts=("pc-a", "pc-b"))
+    programs = {
+        "bin/roscore": "#!/bin/sh\nexec answer 11311 'the master'\n",
+        "bin/rostopic": "#!/bin/sh\nexec rest\n",
+    }
+    for host in lab.hosts.values():
+        host.import_image("ros:noetic", files=programs)
+        host.macvlan_ros("launch", cwd=TALKER_LISTENER, check=True)
+    pc_a, pc_b = lab.hosts.values()
+    assert variables(pc_b, "listener")["ROS_MASTER_URI"] == "http://192.168.50.225:11311"
+    for host, name in ((pc_a, "talker"), (pc_b, "listener")):
+        assert host.docker("exec", name, "nc", "-w", "5", "roscore", "11311") == "the master"
+    assert variables(pc_a, "talker")["ROS_IP"] != variables(pc_b, "listener")["ROS_IP"]
