@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.models import BridgeUse, IPAddress, Network
 from macvlan_ros.payload import bridge_payload, network_payload
+
+_LISTED_WITHIN = 1.0
+_LOOK_EVERY = 0.05
 
 
 class NetworkCalls(Calls):
@@ -93,9 +97,11 @@ class NetworkCalls(Calls):
         try:
             with self.asking(f"make network {name!r}") as client:
                 made = client.create_network(**payload)["Id"]
-        except MacvlanRosError:
-            # another process may have made it since we looked
-            found = self._find_network(name)
+        except MacvlanRosError as error:
+            # the engine refuses a subnet that another process has just taken before it lists that
+            # one's network
+            patience = _LISTED_WITHIN if "overlap" in str(error) else 0.0
+            found = self._await_network(name, patience)
             if found is None:
                 raise
             return found, False
@@ -106,6 +112,15 @@ class NetworkCalls(Calls):
             return oldest, True
         self._delete_network(made, name)
         return oldest, False
+
+    def _await_network(self, name: str, seconds: float) -> dict[str, Any] | None:
+        """The network that another process may have made since we looked, or is making."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self._find_network(name)
+            if found is not None or time.monotonic() > deadline:
+                return found
+            time.sleep(_LOOK_EVERY)
 
     def _find_network(self, name: str) -> dict[str, Any] | None:
         """The network of exactly that name; of several the oldest."""

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,15 @@ def nothing_is_left(mark: str) -> bool:
     return not (keeper.processes_of(mark) or keeper.control_groups(mark) or folder.exists())
 
 
-def start_owner() -> tuple[subprocess.Popen[str], str]:
+def start_owner(folder: Path | None = None) -> tuple[subprocess.Popen[str], str]:
+    """A process that has a lab, in `folder` if given, and that lab's mark."""
+    variables = dict(os.environ) if folder is None else {**os.environ, "TMPDIR": str(folder)}
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert owner.stdout is not None
     return owner, owner.stdout.readline().strip()
@@ -290,9 +297,20 @@ def test_two_labs_at_once_leave_each_other_alone(lab: Lab) -> None:
     assert reaches(lab.hosts["qtpc"], lab.hosts["qtrp"].address)
 
 
-def test_a_lab_whose_keeper_was_killed_too_goes_when_the_next_one_starts() -> None:
-    owner, mark = start_owner()
-    note = Path("/tmp") / (keeper.PREFIX + mark) / "keeper"
+@pytest.fixture
+def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where labs of this test are, which those of other sessions on this machine do not see.
+
+    Its name is short, for sockets lie in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="lab") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_lab_whose_keeper_was_killed_too_goes_when_the_next_one_starts(own_folder: Path) -> None:
+    owner, mark = start_owner(own_folder)
+    note = own_folder / (keeper.PREFIX + mark) / "keeper"
     os.kill(int(note.read_text().split()[0]), signal.SIGKILL)
     owner.kill()
     owner.wait()
