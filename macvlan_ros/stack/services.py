@@ -16,6 +16,7 @@ from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, moun
 from macvlan_ros.stack.networks import DeclaredNetwork, attached
 from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
 from macvlan_ros.stack.section import SECTION, Section, service_section
+from macvlan_ros.stack.security import security_options
 from macvlan_ros.stack.values import (
     address,
     duration,
@@ -99,7 +100,6 @@ _FIELDS: dict[str, tuple[str, Reader]] = {
     "tmpfs": ("tmpfs", tmpfs),
     "cap_add": ("cap_add", Node.strings),
     "cap_drop": ("cap_drop", Node.strings),
-    "security_opt": ("security_opt", Node.strings),
     "group_add": ("group_add", Node.strings),
     "shm_size": ("shm_size", size),
     "ulimits": ("ulimits", ulimits),
@@ -120,7 +120,7 @@ _FIELDS: dict[str, tuple[str, Reader]] = {
 #: Keys that are read with others, below or in deploy.py.
 _TOGETHER = (
     "container_name build extends environment env_file volumes networks network_mode mac_address "
-    "depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
+    "security_opt depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
 ).split()
 
 SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *IGNORED))
@@ -175,6 +175,8 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     if "gpus" in entries:
         requests = device_requests(entries["gpus"])
         fields["device_requests"] = (*requests, *fields.get("device_requests", ()))
+    if "security_opt" in entries:
+        fields["security_opt"] = security_options(entries["security_opt"], context)
     if "volumes" in entries:
         fields["mounts"] = mounts(entries["volumes"], context, around.volumes)
     return Service(

@@ -646,3 +646,23 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
     plain = Service(name="", image="", container_name="")
     same = {name for name in Service.__slots__ if getattr(service, name) == getattr(plain, name)}
     assert same == set()
+
+
+def test_a_seccomp_profile_is_read_in_as_the_docker_command_does(tmp_path: Path) -> None:
+    (tmp_path / "seccomp.json").write_text('{"defaultAction":\n  "SCMP_ACT_ALLOW"}')
+    service = load_service(tmp_path, "security_opt: [seccomp=seccomp.json, label=disable]")
+    assert service.security_opt == (
+        'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}',
+        "label=disable",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [("seccomp=gone.json", "no such file"), ("'seccomp:bad.json'", "bad.json, which is not JSON")],
+)
+def test_a_seccomp_profile_that_is_missing_or_no_json_is_named(
+    tmp_path: Path, option: str, problem: str
+) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    assert problem in error_of(lambda: load_service(tmp_path, f"security_opt: [{option}]"))
