@@ -12,8 +12,10 @@ from macvlan_ros.report import Column, View
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
+    from macvlan_ros.collect import Leak
     from macvlan_ros.doctor import Finding
     from macvlan_ros.launch import Launched
+    from macvlan_ros.plugin.install import Status
     from macvlan_ros.running import ServiceStatus
 
 LINKS: View[Link] = View(
@@ -48,8 +50,29 @@ RESERVATIONS: View[Reservation] = View(
         Column("POOL", "pool", lambda held: held.pool),
         Column("HOST", "host", lambda held: held.host),
         Column("SINCE", "created", lambda held: held.created),
+        Column("", "kind", lambda held: held.kind),
     ),
     empty="no address is reserved; reserve one with: macvlan-ros allocate NAME",
+)
+
+LEAKS: View[Leak] = View(
+    columns=(
+        Column("KIND", "kind", lambda leak: leak.kind),
+        Column("NAME", "name", lambda leak: leak.name),
+        Column("POOL", "pool", lambda leak: leak.pool),
+        Column("MAC", "mac", lambda leak: leak.mac),
+    ),
+    empty="nothing was left over",
+)
+
+PLUGIN: View[Status] = View(
+    columns=(
+        Column("INSTALLED", "installed", lambda status: status.installed),
+        Column("ACTIVE", "active", lambda status: status.active),
+        Column("SOCKET", "socket", lambda status: status.socket),
+        Column("ANSWERS", "answers", lambda status: status.answers),
+    ),
+    empty="",
 )
 
 POOLS: View[Pool] = View(

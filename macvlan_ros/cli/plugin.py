@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from macvlan_ros.cli.common import choices, shared_options
+from macvlan_ros.cli.common import choices, open_app, shared_options
+from macvlan_ros.errors import Unavailable
 
 socket_option = click.option(
     "--socket",
@@ -52,9 +53,99 @@ def serve(context: click.Context, path: Path, sandboxes: Path | None) -> None:
     store = open_store(choices(context).store or found.store)
     context.call_on_close(store.close)
     links = context.with_resource(Links())
-    assembled = parts.Parts(store, links, host=found.host_name, sandboxes=sandboxes)
+    assembled = parts.Parts(
+        store, links, host=found.host_name, sandboxes=sandboxes, probe=found.probe != "none"
+    )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)
 
 
-COMMANDS = (plugin,)
+units_option = click.option(
+    "--units",
+    "folder",
+    metavar="FOLDER",
+    default="/etc/systemd/system",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where systemd's units belong.",
+)
+
+
+@plugin.command()
+@units_option
+@click.option("--no-start", is_flag=True, help="Write the units only.")
+@shared_options
+@click.pass_context
+def install(context: click.Context, folder: Path, no_start: bool) -> None:
+    """Have systemd start the service before Docker. Run it again after an upgrade."""
+    from macvlan_ros.plugin import install as installing
+
+    _, report = open_app(context)
+    for path in installing.install(folder, start=not no_start):
+        report.line(path)
+
+
+@plugin.command()
+@units_option
+@click.option("--no-stop", is_flag=True, help="Remove the units only.")
+@shared_options
+@click.pass_context
+def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
+    """Stop the service and take it out of systemd. What is reserved stays reserved."""
+    from macvlan_ros.plugin import install as installing
+
+    _, report = open_app(context)
+    removed = installing.uninstall(folder, stop=not no_stop)
+    for path in removed:
+        report.line(path)
+    if not removed:
+        report.note(f"the service is not installed in {folder}")
+
+
+@plugin.command()
+@units_option
+@socket_option
+@shared_options
+@click.pass_context
+def status(context: click.Context, folder: Path, path: Path) -> None:
+    """Show whether the service is installed, runs and answers. Ends with 6 when it does not."""
+    from macvlan_ros import views
+    from macvlan_ros.plugin import install as installing
+
+    _, report = open_app(context)
+    found = installing.status(folder, path)
+    report.detail(views.PLUGIN, found)
+    if not found.answers:
+        raise Unavailable(
+            f"nobody answers on {path}; start the service with: macvlan-ros plugin install"
+        )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be collected, and leave it.")
+@click.option(
+    "--settled",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Leave alone what is younger: Docker may be about to use it.",
+)
+@shared_options
+@click.pass_context
+def gc(context: click.Context, dry_run: bool, settled: float) -> None:
+    """Collect what containers left over that are no more: endpoints, links, addresses.
+
+    An address is freed when no container of this PC has its MAC and nobody on the LAN answers for
+    it. Addresses that are reserved by name stay reserved.
+    """
+    from macvlan_ros import views
+    from macvlan_ros.plugin import parts
+
+    app, report = open_app(context)
+    made = parts.Parts(app.store, app.links, host=app.settings.host_name)
+    context.call_on_close(made.close)
+    report.table(views.LEAKS, made.collector.collect(dry_run=dry_run, settled=settled))
+
+
+COMMANDS = (plugin, gc)

@@ -55,7 +55,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
             "chosen name kind up carrier mac mtu addresses gateway default_route wireless"
             " children objection",
         ),
-        (views.RESERVATIONS, TALKER, "owner address mac pool host created"),
+        (views.RESERVATIONS, TALKER, "owner address mac pool host created kind"),
         (views.POOLS, LAB, "name subnet ranges exclude gateway order size"),
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),

@@ -1,0 +1,146 @@
+"""Putting the service in place on a PC with systemd, taking it away, and telling how it does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from macvlan_ros.errors import Forbidden, NotFound, Unavailable
+
+__all__ = ["UNITS", "Status", "install", "status", "uninstall"]
+
+UNITS = ("macvlan-ros.socket", "macvlan-ros.service")
+_PLACEHOLDER = "@EXECUTABLE@"
+_SYSTEMCTL_SECONDS = 60.0
+_ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the service does. `installed` are the units that are in place, `active` what systemd says
+    of the service ("" without systemd), `answers` whether it answers on its socket."""
+
+    installed: tuple[str, ...]
+    active: str
+    socket: str
+    answers: bool
+
+
+def install(folder: Path, *, start: bool = True) -> tuple[Path, ...]:
+    """Write the units into `folder` and, with `start`, enable and start them.
+
+    Doing it again brings them up to date. Raises Forbidden, NotFound, Unavailable.
+    """
+    written = []
+    for name in UNITS:
+        text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Forbidden(
+                f"{folder / name} cannot be written ({error.strerror}); run as root: sudo "
+                "macvlan-ros plugin install"
+            ) from error
+        written.append(folder / name)
+    if start:
+        _systemctl("daemon-reload")
+        _systemctl("enable", *UNITS)
+        # The socket first: a service that runs already holds a socket of its own.
+        _systemctl("stop", "macvlan-ros.service")
+        _systemctl("restart", "macvlan-ros.socket")
+        _systemctl("start", "macvlan-ros.service")
+    return tuple(written)
+
+
+def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:
+    """Stop the service and remove its units; what it has reserved stays. Twice is fine."""
+    present = [folder / name for name in UNITS if (folder / name).exists()]
+    if present and stop:
+        _systemctl("disable", "--now", *UNITS)
+    for path in present:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Forbidden(
+                f"{path} cannot be removed ({error.strerror}); run as root: sudo macvlan-ros "
+                "plugin uninstall"
+            ) from error
+    if present and stop:
+        _systemctl("daemon-reload")
+    return tuple(present)
+
+
+def status(folder: Path, path: Path) -> Status:
+    """How the service does that listens on the socket `path`."""
+    installed = tuple(name for name in UNITS if (folder / name).exists())
+    active = ""
+    if shutil.which("systemctl"):
+        said = _run("systemctl", "is-active", "macvlan-ros.service")
+        active = said.stdout.strip()
+    return Status(installed, active, str(path), _answers(path))
+
+
+def _template(name: str) -> Path:
+    """A unit as it was installed with the package, or as it is in the source tree."""
+    package = Path(__file__).resolve().parents[2]
+    places = (Path(sys.prefix) / "share" / "macvlan-ros", package / "plugin")
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    looked = " nor in ".join(map(str, places))
+    raise NotFound(f"the unit {name} is not in {looked}; install macvlan-ros again")
+
+
+def _executable() -> str:
+    """How systemd starts this very installation."""
+    found = Path(sys.argv[0]).resolve()
+    if found.name == "macvlan-ros":
+        return shlex.quote(str(found))
+    return f"{shlex.quote(sys.executable)} -m macvlan_ros"
+
+
+def _systemctl(*words: str) -> None:
+    if shutil.which("systemctl") is None:
+        raise Unavailable(
+            "this PC has no systemd; start the service yourself: macvlan-ros plugin serve"
+        )
+    done = _run("systemctl", *words)
+    if done.returncode != 0:
+        reason = (done.stderr or done.stdout).strip().splitlines()
+        raise Unavailable(
+            f"systemctl {' '.join(words)} failed: {reason[-1] if reason else done.returncode}; "
+            "see: journalctl -u macvlan-ros"
+        )
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_SYSTEMCTL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(
+            f"{' '.join(command)} did not end within {_SYSTEMCTL_SECONDS:g} s"
+        ) from error
+
+
+def _answers(path: Path) -> bool:
+    connection = http.client.HTTPConnection("plugin", timeout=_ANSWER_SECONDS)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(_ANSWER_SECONDS)
+    try:
+        connection.sock.connect(str(path))
+        connection.request("POST", "/IpamDriver.GetDefaultAddressSpaces")
+        return "LocalDefaultAddressSpace" in json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,176 @@
+"""The plugin as people install it: systemd units, socket activation, a managed plugin."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.plugin_host import IMAGE, SOCKET, PluginHost, within
+from tests.lab import Host, Lab
+from tests.lab.host import ROOT
+
+#: What the unit leaves the service of root's rights.
+CONFINED = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw", "--no-new-privs")
+SERVE = (sys.executable, "-m", "macvlan_ros", "plugin", "serve")
+
+
+@pytest.fixture
+def host(make_lab: Callable[..., Lab]) -> Iterator[Host]:
+    made = make_lab(hosts=("qtpc",)).hosts["qtpc"]
+    made.import_image(IMAGE)
+    yield made
+
+
+def activate(host: Host) -> subprocess.Popen[str]:
+    """As systemd does it: the socket is there, the service comes with the first request."""
+    host.run("mkdir", "-p", "/run/docker/plugins", "/var/lib/macvlan-ros")
+    started = host.popen(
+        "systemd-socket-activate",
+        f"--listen={SOCKET}",
+        f"--setenv=PYTHONPATH={ROOT}",
+        *CONFINED,
+        *SERVE,
+        stdout=subprocess.DEVNULL,
+        stderr=(host.folder / "plugin.log").open("a"),
+    )
+    assert within(10, host.path(SOCKET).exists)
+    return started
+
+
+def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "macvlan_ros", "plugin"]
+    install = [*words, "install", "--no-start", "--units", str(tmp_path)]
+    for _ in range(2):
+        subprocess.run(install, check=True, timeout=60, cwd=ROOT, capture_output=True)
+    units = sorted(tmp_path.iterdir())
+    assert [unit.name for unit in units] == ["macvlan-ros.service", "macvlan-ros.socket"]
+    verify = ["systemd-analyze", "verify", *map(str, units)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    service = units[0].read_text()
+    assert "Before=docker.service" in service
+    assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n" in service
+    assert "@EXECUTABLE@" not in service
+    remove = [*words, "uninstall", "--no-stop", "--units", str(tmp_path)]
+    for _ in range(2):
+        subprocess.run(remove, check=True, timeout=60, cwd=ROOT, capture_output=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_units_that_may_not_be_written_name_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = [sys.executable, "-m", "macvlan_ros", "plugin", "install", "--no-start"]
+    done = subprocess.run(
+        [*words, "--units", str(tmp_path / "file")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert "sudo macvlan-ros plugin install" in done.stderr
+
+
+def test_status_tells_whether_the_service_answers(host: Host) -> None:
+    down = host.macvlan_ros("plugin", "status")
+    assert down.returncode == 6
+    assert f"nobody answers on {SOCKET}" in down.stderr
+    activate(host)
+    assert '"answers": true' in host.macvlan_ros("plugin", "status", "--json", check=True).stdout
+
+
+def test_the_first_request_starts_the_service_with_few_rights(host: Host) -> None:
+    activate(host)
+    pc = PluginHost(host)
+    pc.network()
+    one = pc.run("one")
+    pc.run("two", "--ip", "192.168.50.70")
+    assert pc.reaches("one", "192.168.50.70")
+    pc.docker("restart", "-t", "1", "two")
+    assert pc.interface("two").address == "192.168.50.70/24"
+    pc.docker("rm", "-f", "one", "two")
+    assert pc.own_links() == set()
+    assert one.address.partition("/")[0] not in pc.reservations()
+    pc.docker("network", "rm", "lan")
+
+
+def boot(host: Host) -> float:
+    """Seconds until a dockerd that was killed answers again."""
+    host.kill_engine()
+    began = time.monotonic()
+    host.start_engine()
+    return time.monotonic() - began
+
+
+def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Host) -> None:
+    without = min(boot(host) for _ in range(2))
+    service = activate(host)
+    pc = PluginHost(host)
+    pc.network()
+    pc.run("one", "--restart", "always", "--ip", "192.168.50.70")
+    host.kill_engine()
+    service.terminate()
+    service.wait(20)
+    host.path(SOCKET).unlink(missing_ok=True)
+    activate(host)
+    began = time.monotonic()
+    host.start_engine()
+    spent = time.monotonic() - began
+    assert within(10, lambda: "one" in pc.docker("ps", "--format", "{{.Names}}"))
+    assert pc.interface("one").address == "192.168.50.70/24"
+    # the container that is restarted takes Docker itself half a second before it answers
+    assert spent - without < 1 + 1, (spent, without)
+    pc.docker("rm", "-f", "one")
+    pc.docker("network", "rm", "lan")
+
+
+def test_the_managed_plugin_is_made_enabled_and_used(host: Host, tmp_path: Path) -> None:
+    build = [str(ROOT / "plugin" / "build"), str(tmp_path / "made")]
+    subprocess.run(
+        build, check=True, timeout=180, capture_output=True, env={**ENV, "PYTHON": sys.executable}
+    )
+    host.run("mkdir", "-p", "/var/lib/macvlan-ros")
+    pc = PluginHost(host)
+    pc.docker("plugin", "create", "macvlan-ros", str(tmp_path / "made"), timeout=120)
+    pc.docker("plugin", "set", "macvlan-ros", "MACVLAN_ROS_HOST=qtpc")
+    pc.docker("plugin", "enable", "macvlan-ros")
+    assert "true" in pc.docker("plugin", "ls", "--format", "{{.Enabled}}")
+    words = ["-d", "macvlan-ros:latest", "--ipam-driver", "macvlan-ros:latest", "-o", "parent=eth0"]
+    pc.docker("network", "create", *words, "--subnet", "192.168.50.0/24", "lan")
+    one = pc.run("one")
+    two = pc.run("two", "--ip", "192.168.50.70")
+    assert pc.reaches("one", two.address)
+    assert set(pc.reservations()) >= {one.address.partition("/")[0], "192.168.50.70"}
+    # its own collector sees the containers' sandboxes: after a round nothing is lost
+    time.sleep(2)
+    host.macvlan_ros("gc", "--settled", "0", check=True)
+    assert set(pc.reservations()) >= {one.address.partition("/")[0], "192.168.50.70"}
+    pc.docker("restart", "-t", "1", "two")
+    assert pc.interface("two").address == two.address
+    boot(host)
+    pc.docker("start", "two")
+    assert pc.interface("two").address == two.address
+    pc.docker("rm", "-f", "one", "two")
+    pc.docker("network", "rm", "lan")
+    assert pc.remembered() == []
+    pc.docker("plugin", "disable", "macvlan-ros")
+    pc.docker("plugin", "rm", "macvlan-ros")
+
+
+ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+
+
+def test_the_build_script_refuses_a_folder_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "rootfs").mkdir()
+    script = shlex.quote(str(ROOT / "plugin" / "build"))
+    command = ["sh", "-c", f"{script} {shlex.quote(str(tmp_path))}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
