@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from netaddr import IPAddress, IPNetwork
@@ -22,6 +23,8 @@ from macvlan_ros.stores.base import Store
 __all__ = ["IpamDriver"]
 
 _OPTIONS = ("owner", "pool", "pool6")
+# Seconds within which nobody asks for the same pool twice, but a Docker that rejects it.
+_LOOP = 0.5
 _GATEWAY = "com.docker.network.gateway"
 
 
@@ -48,22 +51,24 @@ class IpamDriver:
         self._router = router
         # Docker asks for pools side by side, and a count is read, changed and written.
         self._counting = threading.Lock()
+        self._asked: tuple[wire.RequestPool, float] | None = None
 
     def get_capabilities(self, _: wire.Nothing) -> answers.IpamCapabilities:
+        """Asked once by each dockerd that starts, before anything else; then it asks again for
+        every pool that it has, so that they are counted anew."""
+        with self._counting:
+            self._state.reset_pool_uses()
         return answers.IpamCapabilities()
 
     def get_default_address_spaces(self, _: wire.Nothing) -> answers.AddressSpaces:
         return answers.AddressSpaces("macvlan-ros-local", "macvlan-ros-global")
 
-    def activated(self) -> None:
-        """A dockerd has started; it will ask again for every pool that it has."""
-        with self._counting:
-            self._state.reset_pool_uses()
-
     # -- pools ------------------------------------------------------------------------------------
 
     def request_pool(self, request: wire.RequestPool) -> answers.PoolGiven:
         _check_options(request.options)
+        if request.pool is None:
+            self._check_loop(request)
         owner = request.options.get("owner", "")
         if owner:
             check_name(owner, kind="owner")
@@ -76,6 +81,18 @@ class IpamDriver:
         gateway = pool.gateway
         data = {_GATEWAY: f"{gateway}/{pool.subnet.prefixlen}"} if gateway else {}
         return answers.PoolGiven(str(pool_id), pool.subnet, data)
+
+    def _check_loop(self, request: wire.RequestPool) -> None:
+        """Docker 26 and earlier reject a pool that they did not name when this host has a route
+        into it, as it has into its LAN, and ask again at once, for ever: that ends here."""
+        now = time.monotonic()
+        asked, self._asked = self._asked, (request, now)
+        if asked is not None and asked[0] == request and now - asked[1] < _LOOP:
+            pool, _ = self._find_pool(request)
+            raise InvalidRequest(
+                f"this Docker takes the LAN's subnet only when it is named: add --subnet "
+                f"{pool.subnet} --ipam-opt pool={pool.name}"
+            )
 
     def release_pool(self, request: wire.ReleasePool) -> answers.Done:
         pool_id = PoolId.parse(request.pool_id)

@@ -15,14 +15,10 @@ __all__ = ["routes"]
 def routes(network: NetworkDriver, ipam: IpamDriver) -> Mapping[str, Route]:
     """Path -> route. A call without arguments may come with an empty body."""
 
-    def activate(_: wire.Nothing) -> answers.Implements:
-        ipam.activated()
-        return answers.Implements()
-
     nothing = Route(wire.Nothing.read, network.nothing, may_be_empty=True)
     plain = wire.Nothing.read
     return {
-        "/Plugin.Activate": Route(plain, activate, may_be_empty=True),
+        "/Plugin.Activate": Route(plain, lambda _: answers.Implements(), may_be_empty=True),
         "/NetworkDriver.GetCapabilities": Route(plain, network.get_capabilities, may_be_empty=True),
         "/NetworkDriver.GwAllocCheck": Route(wire.GwAllocCheck.read, network.gw_alloc_check),
         # Managers of a swarm ask these of drivers whose scope is global, which ours is not; a

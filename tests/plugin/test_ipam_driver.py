@@ -125,7 +125,7 @@ def test_a_pool_made_for_docker_stays_while_an_owner_has_an_address(docker: Dock
 def test_after_a_restart_of_dockerd_pools_are_counted_anew(docker: Docker) -> None:
     pool_id = docker.pool_id(SUBNET)
     for _ in range(3):
-        docker.client.call("Plugin.Activate")
+        docker.client.call("IpamDriver.GetCapabilities")
         docker.pool_id(SUBNET)
     docker.release_pool(pool_id)
     assert docker.store.pools() == ()
