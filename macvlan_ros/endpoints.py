@@ -207,8 +207,9 @@ class Endpoints:
 
     def stray_links(self) -> tuple[str, ...]:
         """Links of ours in the host's namespace that no endpoint has."""
+        # Links first: one that is made after this has its endpoint in the store before that.
+        names = [link.name for link in self._links.macvlans()]
         known = {link_name(each.id) for each in self._state.endpoints()}
-        names = (link.name for link in self._links.macvlans())
         return tuple(
             name
             for name in names

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
-from macvlan_ros import procnet
 from macvlan_ros.arp import Wire
 from macvlan_ros.errors import AddressInUse, MacvlanRosError
 from macvlan_ros.models import Pool
-from macvlan_ros.prober import own_subnets
+from macvlan_ros.scout import interface_on
 
 __all__ = ["Lan"]
 
@@ -19,12 +18,15 @@ __all__ = ["Lan"]
 class Lan:
     """Probes on the interfaces of this host; any number of threads may share it.
 
-    `told` hears of each probe whether somebody answered. Frames from a parent do not reach the
-    containers over that very parent: those are known from elsewhere.
+    `told` hears of each probe whether somebody answered; without `asked` nobody ever is. Frames
+    from a parent do not reach the containers over that very parent: those are known from elsewhere.
     """
 
-    def __init__(self, told: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(
+        self, *, told: Callable[[bool], None] = lambda _: None, asked: bool = True
+    ) -> None:
         self._told = told
+        self._asked = asked
         self._lock = threading.Lock()
         self._wires: dict[str, Wire] = {}
 
@@ -64,8 +66,8 @@ class Lan:
 
         Raises what `Prober.probe` raises.
         """
-        interface = _interface_on(pool.subnet)
-        if not interface or not addresses:
+        interface = interface_on(pool.subnet) if self._asked and addresses else ""
+        if not interface:
             return {}
         with self._lock:
             wire = self._wires.setdefault(interface, Wire(interface))
@@ -73,13 +75,3 @@ class Lan:
         for address in addresses:
             self._told(address in found)
         return found
-
-
-def _interface_on(subnet: IPNetwork) -> str:
-    """The interface with an address in the subnet, "" when there is none."""
-    if subnet.version == 4:
-        inside = (each for each in procnet.connected_subnets() if subnet in each.subnet)
-        return next((each.interface for each in inside), "")
-    names = {own.interface for own in procnet.host_addresses() if own.address in subnet}
-    names.discard("lo")
-    return next((name for name in sorted(names) if subnet in own_subnets(name)), "")

@@ -20,6 +20,7 @@ from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
+from macvlan_ros.plugin.metrics import Metrics, NoMetrics
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.presence import Presence
 from macvlan_ros.stores.base import Store
@@ -32,11 +33,19 @@ class Parts:
     the first call; `close` gives back what was."""
 
     def __init__(
-        self, store: Store, links: Links, *, host: str, sandboxes: Path | None = None
+        self,
+        store: Store,
+        links: Links,
+        *,
+        host: str,
+        sandboxes: Path | None = None,
+        metrics: Metrics | None = None,
+        probe: bool = True,
     ) -> None:
-        self._lan = Lan()
+        self.metrics: Metrics = metrics or NoMetrics()
+        self._lan = Lan(told=self.metrics.probe, asked=probe)
         self._lookahead = Lookahead(self._lan.silent)
-        ipam = Ipam(store, surroundings=surroundings, host=host)
+        ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
         endpoints = Endpoints(store, links=links, host=host, sandboxes=sandboxes)
         presence = Presence(
             store,

@@ -17,7 +17,6 @@ from pathlib import Path
 from macvlan_ros.collect import Collector
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.plugin import sockets, systemd
-from macvlan_ros.plugin.metrics import Metrics
 from macvlan_ros.plugin.parts import Parts
 from macvlan_ros.plugin.routes import routes
 from macvlan_ros.plugin.server import Limits, Server
@@ -38,7 +37,6 @@ def serve(
     parts: Parts,
     *,
     path: Path,
-    metrics: Metrics | None = None,
     environ: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Serve until SIGTERM or SIGINT; requests that run then are finished.
@@ -54,7 +52,9 @@ def serve(
         undo.callback(listener.close)
         if handed is None:
             undo.callback(_remove, path, listener)
-        server = Server(listener, routes(parts.network, parts.ipam), limits=limits, metrics=metrics)
+        server = Server(
+            listener, routes(parts.network, parts.ipam), limits=limits, metrics=parts.metrics
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         serving = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
@@ -71,8 +71,9 @@ def serve(
 
 def _finish(server: Server, limits: Limits) -> None:
     """Serve who has connected already, and wait for those that are being served."""
-    while server.serve_waiting():
-        pass
+    for _ in range(limits.connections):
+        if not server.serve_waiting():
+            break
     if not server.drain(limits.read_seconds + limits.work_seconds + limits.write_seconds):
         log.warning("call=- outcome=Stopped detail=%s", '"some requests were still running"')
 

@@ -1,0 +1,250 @@
+"""Whatever is killed, with -9 and at any moment: Docker goes on, and nothing is lost or leaked."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.e2e.plugin_host import PluginHost, plugged, within
+from tests.lab import Lab
+
+MAC = "02:42:c0:ff:ee:01"
+#: What the containers of `inhabited` are started with.
+CONTAINERS = {
+    "fixed": ("--ip", "192.168.50.70"),
+    "sticky": ("--mac-address", MAC),
+    "always": ("--restart", "always", "--ip", "192.168.50.71"),
+    "stopped": ("--ip", "192.168.50.72"),
+}
+
+
+@pytest.fixture
+def pc(make_lab: Callable[..., Lab]) -> Iterator[PluginHost]:
+    with plugged(make_lab(hosts=("qtpc",)).hosts["qtpc"]) as host:
+        yield host
+
+
+@pytest.fixture(params=["macvlan", "macvlan-ros"])
+def inhabited(request: pytest.FixtureRequest, pc: PluginHost) -> PluginHost:
+    """A network with containers that run, one that is stopped, and one that is always restarted."""
+    pc.network(driver=request.param)
+    for name, options in CONTAINERS.items():
+        pc.run(name, *options)
+    pc.docker("stop", "stopped")
+    return pc
+
+
+def addresses(pc: PluginHost) -> dict[str, str]:
+    """Where the containers that run are, asked inside of them."""
+    names = pc.docker("ps", "--format", "{{.Names}}").split()
+    return {name: pc.interface(name).address for name in sorted(names)}
+
+
+def everything_works_and_nothing_is_left(pc: PluginHost, before: dict[str, str]) -> None:
+    """start, stop, rm and network rm work, addresses are what they were, nothing is leaked."""
+    for name in CONTAINERS:
+        pc.docker("start", name)
+    assert addresses(pc) == before | {"stopped": "192.168.50.72/24"}
+    assert pc.reaches("fixed", "192.168.50.71")
+    for name in CONTAINERS:
+        pc.docker("stop", name)
+        pc.docker("start", name)
+    assert addresses(pc) == before | {"stopped": "192.168.50.72/24"}
+    pc.docker("rm", "-f", *CONTAINERS)
+    pc.docker("network", "rm", "lan")
+    nothing_is_left(pc)
+
+
+def nothing_is_left(pc: PluginHost) -> None:
+    assert pc.reservations() == {}
+    assert pc.own_links() == set()
+    assert pc.remembered() == []
+
+
+# -- one is killed --------------------------------------------------------------------------------
+
+
+def test_the_plugin_is_killed_and_started_again(inhabited: PluginHost) -> None:
+    before = addresses(inhabited)
+    inhabited.kill()
+    inhabited.start()
+    assert addresses(inhabited) == before
+    everything_works_and_nothing_is_left(inhabited, before)
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["containers-die", "live-restore"])
+def test_dockerd_is_killed_and_started_again(inhabited: PluginHost, live: bool) -> None:
+    options = ("--live-restore",) if live else ()
+    inhabited.host.restart_engine(*options)
+    for name in CONTAINERS:
+        inhabited.docker("start", name)
+    inhabited.docker("stop", "stopped")
+    before = addresses(inhabited)
+    inhabited.host.kill_engine()
+    began = time.monotonic()
+    inhabited.host.start_engine(*options)
+    assert time.monotonic() - began < 5
+    assert within(15, lambda: "always" in addresses(inhabited))
+    if live:
+        assert addresses(inhabited) == before
+    everything_works_and_nothing_is_left(inhabited, before)
+
+
+def test_both_are_killed_and_started_again(inhabited: PluginHost) -> None:
+    before = addresses(inhabited)
+    inhabited.host.kill_engine()
+    inhabited.kill()
+    inhabited.start()
+    inhabited.host.start_engine()
+    assert within(15, lambda: "always" in addresses(inhabited))
+    everything_works_and_nothing_is_left(inhabited, before)
+
+
+def test_the_machine_loses_its_power(inhabited: PluginHost) -> None:
+    before = addresses(inhabited)
+    inhabited.host.cut_power()
+    inhabited.start()
+    inhabited.host.start_engine()
+    assert within(15, lambda: "always" in addresses(inhabited))
+    everything_works_and_nothing_is_left(inhabited, before)
+
+
+@pytest.mark.parametrize("driver", ["macvlan", "macvlan-ros"])
+def test_the_plugin_is_killed_at_any_moment(pc: PluginHost, driver: str) -> None:
+    """Containers come and go while the plugin is killed again and again, at random moments.
+
+    A command may fail; it may not hang, and what is left over is collected.
+    """
+    pc.network(driver=driver)
+    chance = random.Random(driver)
+    for name in ("one", "two"):
+        pc.docker("create", "--name", name, "--network", "lan", "ros:lab")
+    done = threading.Event()
+
+    def come_and_go(name: str) -> None:
+        while not done.is_set():
+            pc.docker("start", name, check=False)
+            pc.docker("stop", "-t", "1", name, check=False)
+
+    workers = [threading.Thread(target=come_and_go, args=(name,)) for name in ("one", "two")]
+    for worker in workers:
+        worker.start()
+    for _ in range(6):
+        time.sleep(chance.uniform(0.05, 0.6))
+        pc.kill()
+        pc.start()
+    done.set()
+    for worker in workers:
+        worker.join(90)
+        assert not worker.is_alive()
+    for name in ("one", "two"):
+        pc.docker("start", name)
+    held = {address for address, each in pc.reservations().items() if each["kind"] == "dynamic"}
+    assert {each.partition("/")[0] for each in addresses(pc).values()} <= held
+    assert len(set(addresses(pc).values())) == 2
+    pc.docker("rm", "-f", "one", "two")
+    pc.host.macvlan_ros("gc", "--settled", "0", check=True)
+    pc.docker("network", "rm", "lan")
+    nothing_is_left(pc)
+
+
+# -- a dead plugin --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", ["macvlan", "macvlan-ros"])
+def test_what_docker_did_while_the_plugin_was_dead_is_made_up_for(
+    pc: PluginHost, driver: str
+) -> None:
+    pc.network(driver=driver)
+    pc.run("fixed", "--ip", "192.168.50.70")
+    pc.run("gone")
+    kept = pc.run("kept").address.partition("/")[0]
+    pc.kill()
+    # Docker asks a dead plugin four times within 15 s, for each of its calls
+    pc.docker("stop", "fixed", timeout=120, check=False)
+    pc.docker("rm", "-f", "gone", timeout=120, check=False)
+    pc.start()
+    assert within(60, lambda: set(pc.reservations()) == {kept}), pc.reservations()
+    assert pc.own_links() == set()
+    pc.docker("start", "fixed")
+    assert pc.interface("fixed").address == "192.168.50.70/24"
+    assert pc.run("other", "--ip", "192.168.50.73").address == "192.168.50.73/24"
+    assert pc.reaches("kept", "192.168.50.70")
+
+
+def test_gc_says_what_it_would_collect_and_then_does_it(pc: PluginHost) -> None:
+    pc.network(driver="macvlan")
+    running = pc.run("running").address.partition("/")[0]
+    leaked = pc.run("leaked").address.partition("/")[0]
+    pc.stop()
+    pc.docker("kill", "leaked", timeout=120, check=False)
+    young = pc.host.macvlan_ros("gc", "--settled", "1000", check=True)
+    assert "nothing was left over" in young.stderr
+    would = pc.host.macvlan_ros("gc", "--dry-run", "--settled", "0", check=True).stdout
+    assert leaked in would
+    assert running not in would
+    assert set(pc.reservations()) == {running, leaked}
+    assert leaked in pc.host.macvlan_ros("gc", "--settled", "0", check=True).stdout
+    assert set(pc.reservations()) == {running}
+
+
+def test_gc_does_not_free_an_address_that_somebody_answers_for(pc: PluginHost) -> None:
+    pc.network(driver="macvlan")
+    leaked = pc.run("leaked", "--ip", "192.168.50.70").address.partition("/")[0]
+    pc.stop()
+    pc.docker("kill", "leaked", timeout=120, check=False)
+    pc.host.run("ip", "address", "add", "192.168.50.99/24", "dev", "eth0")
+    with ExitStack() as undo:
+        # the address lives on, elsewhere on the LAN
+        lab_link = ("ip", "link", "add", "link", "eth0", "alive", "type", "macvlan")
+        pc.host.run(*lab_link, "mode", "bridge")
+        undo.callback(pc.host.run, "ip", "link", "delete", "alive")
+        pc.host.run("ip", "link", "set", "alive", "address", mac_of(pc, leaked), "up")
+        pc.host.macvlan_ros("gc", "--settled", "0", check=True)
+        assert leaked in pc.reservations()
+    pc.host.macvlan_ros("gc", "--settled", "0", check=True)
+    assert pc.reservations() == {}
+
+
+def mac_of(pc: PluginHost, address: str) -> str:
+    return str(pc.reservations()[address]["mac"])
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+
+
+def test_a_store_that_is_locked_is_an_error_within_five_seconds(pc: PluginHost) -> None:
+    pc.network()
+    with pc.store_locked():
+        began = time.monotonic()
+        reply = pc.client.call(
+            "IpamDriver.RequestPool",
+            {"AddressSpace": "x", "Pool": "10.9.0.0/24", "Options": {}, "V6": False},
+        )
+        assert time.monotonic() - began < 5
+        assert reply.error
+        began = time.monotonic()
+        said = pc.refused("run", "-d", "--network", "lan", "ros:lab")
+        assert time.monotonic() - began < 6
+        assert "macvlan-ros" in said
+    assert pc.run("one").gateway == "192.168.50.1"
+
+
+def test_sigterm_ends_the_service_and_takes_its_socket_with_it(pc: PluginHost) -> None:
+    began = time.monotonic()
+    assert pc.stop() == 0
+    assert time.monotonic() - began < 3
+    assert not pc.host.path("/run/docker/plugins/macvlan-ros.sock").exists()
+    pc.start()
+
+
+def test_a_second_service_on_the_same_socket_is_refused(pc: PluginHost) -> None:
+    second = pc.host.macvlan_ros("plugin", "serve")
+    assert second.returncode == 4
+    assert "another service listens on" in second.stderr
+    assert pc.answers()
