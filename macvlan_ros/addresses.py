@@ -93,6 +93,7 @@ def parse_pool(
     excludes: Iterable[str | IPRange | IPNetwork] = (),
     gateway: str | IPAddress | None = None,
     order: str = "hashed",
+    dhcp: bool = False,
     said: str = "--",
 ) -> Pool:
     """A pool out of what a user wrote, checked as a whole; ranges and exclusions come out merged.
@@ -112,7 +113,13 @@ def parse_pool(
         exclude=_ranges_within(lan, excludes, said=f"{said}exclude"),
         gateway=None if gateway is None else _gateway_within(lan, gateway, said=f"{said}gateway"),
         order=order,
+        dhcp=dhcp,
     )
+    if dhcp and lan.version == 6:
+        raise InvalidRequest(
+            f"{said}dhcp: leases are for IPv4, and {lan} is IPv6; leave it out, for on an IPv6 LAN "
+            "hosts choose their own addresses"
+        )
     if not intervals(pool):
         raise BadSubnet(
             f"pool {name!r} would have no address to hand out: all of "

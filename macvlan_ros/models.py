@@ -56,7 +56,8 @@ class Pool:
 
     Empty `ranges` mean the whole subnet. `order` is "hashed" (the search for a free address
     starts at a place made from the owner's name, so that hosts that do not know one another
-    rarely choose the same) or "sequential" (from the lowest address up).
+    rarely choose the same) or "sequential" (from the lowest address up). With `dhcp` each
+    reservation is also taken as a lease from the LAN's DHCP server.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Pool:
     exclude: tuple[IPRange, ...] = ()
     gateway: IPAddress | None = None
     order: str = "hashed"
+    dhcp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from netaddr import IPNetwork
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from macvlan_ros.collect import Leak
     from macvlan_ros.doctor import Finding
     from macvlan_ros.launch import Launched
+    from macvlan_ros.lease_book import Lease
     from macvlan_ros.plugin.install import Status
     from macvlan_ros.running import ServiceStatus
 
@@ -83,9 +85,27 @@ POOLS: View[Pool] = View(
         Column("EXCLUDED", "exclude", lambda pool: pool.exclude),
         Column("GATEWAY", "gateway", lambda pool: pool.gateway),
         Column("ORDER", "order", lambda pool: pool.order),
+        Column("DHCP", "dhcp", lambda pool: pool.dhcp),
         Column("SIZE", "size", addresses.size),
     ),
     empty="there is no pool; make one with: macvlan-ros pool add NAME --subnet CIDR",
+)
+
+LEASES: View[Lease] = View(
+    columns=(
+        Column("OWNER", "owner", lambda lease: lease.owner),
+        Column("ADDRESS", "address", lambda lease: lease.address),
+        Column("MAC", "mac", lambda lease: lease.mac),
+        Column("POOL", "pool", lambda lease: lease.pool),
+        Column("HOST", "host", lambda lease: lease.host),
+        Column("SERVER", "server", lambda lease: lease.server),
+        Column("STATE", "state", lambda lease: lease.state),
+        Column("RENEWS", "due", lambda lease: _moment(lease.due)),
+        Column("ENDS", "until", lambda lease: _moment(lease.until)),
+        Column("TROUBLE", "trouble", lambda lease: lease.trouble),
+    ),
+    empty="no lease is held; the addresses of a pool that was made with --dhcp are leased",
+    style=lambda lease: "bold red" if lease.trouble else "",
 )
 
 NETWORKS: View[Network] = View(
@@ -157,6 +177,11 @@ FINDINGS: View[Finding] = View(
     empty="nothing is wrong",
     style=lambda one: _STYLES[one.level],
 )
+
+
+def _moment(seconds: float | None) -> str | None:
+    """UTC in ISO 8601; None for never."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else None
 
 
 def _link_local(address: IPNetwork) -> bool:

@@ -45,6 +45,7 @@ def encode_pool(pool: Pool) -> str:
             "exclude": [str(part) for part in pool.exclude],
             "gateway": None if pool.gateway is None else str(pool.gateway),
             "order": pool.order,
+            "dhcp": pool.dhcp,
         }
     )
 
@@ -61,6 +62,7 @@ def decode_pool(name: str, text: str) -> Pool:
             exclude=tuple(IPRange(*part.split("-")) for part in fields["exclude"]),
             gateway=None if gateway is None else IPAddress(gateway),
             order=str(fields["order"]),
+            dhcp=bool(fields["dhcp"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, AddrFormatError) as error:
         raise Undecodable(f"pool {name!r} does not decode ({error})") from error

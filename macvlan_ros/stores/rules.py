@@ -59,7 +59,12 @@ def _difference(old: Pool, new: Pool) -> str:
         ("range", describe_ranges(old), describe_ranges(new)),
         ("gateway", str(old.gateway or "none"), str(new.gateway or "none")),
         ("order", old.order, new.order),
+        ("use of DHCP", _yes(old.dhcp), _yes(new.dhcp)),
     ):
         if here != there:
             return f"{word} ({here}, not {there})"
     return "list of exclusions"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -68,6 +68,12 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (kind, key)
         ) WITHOUT ROWID""",
     ),
+    (
+        # A version that knows nothing of leases must not hand out addresses of a pool that takes
+        # them. The only brace of a definition is its last character.
+        """UPDATE pools SET definition =
+            substr(definition, 1, length(definition) - 1) || ', "dhcp": false}'""",
+    ),
 )
 
 _COLUMNS = "pool, owner, address, mac, host, created, kind"

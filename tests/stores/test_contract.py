@@ -22,6 +22,7 @@ LAB = parse_pool(
     gateway="192.168.50.1",
 )
 SIX = parse_pool("six", subnet="fd00:50::/64", order="sequential")
+LEASED = parse_pool("leased", subnet="10.0.0.0/24", dhcp=True)
 
 
 def want(owner: str, last: int, *, pool: str = "lab", mac: str = "") -> Reservation:
@@ -49,8 +50,9 @@ def test_a_new_store_is_empty(store: Store) -> None:
 def test_a_pool_comes_back_as_it_was_added(store: Store) -> None:
     assert store.add_pool(LAB) == LAB
     assert store.add_pool(SIX) == SIX
+    assert store.add_pool(LEASED) == LEASED
     assert store.pool("lab") == LAB
-    assert store.pools() == (LAB, SIX)
+    assert store.pools() == (LAB, LEASED, SIX)
 
 
 def test_adding_the_same_pool_twice_is_fine(lab: Store) -> None:
@@ -65,6 +67,7 @@ def test_adding_the_same_pool_twice_is_fine(lab: Store) -> None:
         (replace(LAB, ranges=()), "range"),
         (replace(LAB, gateway=None), "gateway"),
         (replace(LAB, order="sequential"), "order"),
+        (replace(LAB, dhcp=True), "DHCP"),
         (replace(LAB, exclude=()), "exclusions"),
     ],
 )

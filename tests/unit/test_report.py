@@ -56,7 +56,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
             " children objection",
         ),
         (views.RESERVATIONS, TALKER, "owner address mac pool host created kind"),
-        (views.POOLS, LAB, "name subnet ranges exclude gateway order size"),
+        (views.POOLS, LAB, "name subnet ranges exclude gateway order dhcp size"),
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
         (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
