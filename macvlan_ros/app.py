@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
     from macvlan_ros.engine import Engine
     from macvlan_ros.launch import Launcher
+    from macvlan_ros.lease_book import Lease
+    from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
     from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
@@ -70,7 +72,14 @@ class App:
             surroundings=self.surroundings,
             host=self.settings.host_name,
             ask=self.scout.ask if self.settings.probe != "none" else None,
+            leases=lambda: self.leases,
         )
+
+    @cached_property
+    def leases(self) -> Leases:
+        from macvlan_ros.leases import Leases
+
+        return Leases(self.store, host=self.settings.host_name, note=self.note)
 
     @cached_property
     def scout(self) -> Scout:
@@ -154,6 +163,22 @@ class App:
         if not created:
             self.note(f"the network '{name}' was there already")
         return made
+
+    def add_pool(self, wanted: Pool) -> Pool:
+        """Add a pool, and note what the LAN's DHCP servers would hand out of it."""
+        pool = self.ipam.add_pool(wanted)
+        if self.settings.probe != "none":
+            for text in self.scout.dhcp_conflicts(pool, progress=self.progress):
+                self.note(text)
+        return pool
+
+    def keep_leases(self) -> tuple[Lease, ...]:
+        """Renew the leases that are due, and what else is to be done about this host's."""
+        from macvlan_ros.lease_keeping import keep_up
+
+        for done in keep_up(self.store, self.leases):
+            self.note(f"'{done.lease.owner}' ({done.lease.address}): {done.text or done.what}")
+        return self.leases.book.everybodys()
 
     def scan(
         self,

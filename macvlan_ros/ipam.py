@@ -7,13 +7,19 @@ choose again if somebody else was quicker. Nothing is read first and written aft
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import Conflict, InvalidRequest
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, Pool, Reservation
 from macvlan_ros.search import Search, Surroundings, release_command
 from macvlan_ros.stores.base import Store
+
+if TYPE_CHECKING:
+    from macvlan_ros.lease_taking import Taking
+    from macvlan_ros.leases import Leases
 
 __all__ = ["Allocation", "Ipam", "Surroundings"]
 
@@ -42,7 +48,8 @@ class Ipam:
 
     `surroundings` is asked at most once in a call, and only when something new is reserved; so is
     `ask` (None: the LAN is not asked), for what this host's owners get. `host` is this host's
-    name, for the record.
+    name, for the record. `leases` makes what takes leases for this host's owners in pools that
+    want them (None: nobody does here).
     """
 
     def __init__(
@@ -52,11 +59,13 @@ class Ipam:
         surroundings: Callable[[Pool], Surroundings],
         host: str,
         ask: Ask | None = None,
+        leases: Callable[[], Leases] | None = None,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._host = host
         self._ask = ask
+        self._leases = leases
 
     def allocate(
         self,
@@ -79,6 +88,8 @@ class Ipam:
         wanted = list(dict.fromkeys(owners))
         known = {held.owner: held for held in self._store.held(pool, wanted)}
         _check_kept(known, claims)
+        if known:
+            self._ensure_leases(pool, list(known.values()))
         missing = [owner for owner in wanted if owner not in known]
         made: dict[str, Allocation] = {}
         if missing:
@@ -87,7 +98,11 @@ class Ipam:
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
         """Give up what these owners hold, and return it; the others are passed over."""
-        return self._store.release(pool, owners)
+        leased = self._leases is not None and self._store.pool(pool).dhcp
+        gone = self._store.release(pool, owners)
+        if gone and leased and self._leases is not None:
+            self._leases().release(gone)
+        return gone
 
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         """What is held in one pool, or in all, by pool and address. Raises PoolNotFound."""
@@ -107,7 +122,10 @@ class Ipam:
 
     def remove_pool(self, name: str) -> bool:
         """Remove a pool; False when there was none. Raises Conflict while addresses are held."""
-        return self._store.remove_pool(name)
+        removed = self._store.remove_pool(name)
+        if removed and self._leases is not None:
+            self._leases().forget_pool(name)
+        return removed
 
     def choose_pool(self, name: str | None = None) -> Pool | None:
         """The pool that is meant: the named one, else "default", else the only one.
@@ -140,6 +158,18 @@ class Ipam:
             hosts={owner: hosts.get(owner) or self._host for owner in owners},
         )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
+        with self._taking(pool) as taking:
+            return self._settle(search, pool, owners, claims, taking=taking)
+
+    def _settle(
+        self,
+        search: Search,
+        pool: Pool,
+        owners: Sequence[str],
+        claims: Mapping[str, IPAddress],
+        *,
+        taking: Taking | None,
+    ) -> dict[str, Allocation]:
         settled: dict[str, Allocation] = {}
         lost = refused = 0
         while lost + refused < _ROUNDS:
@@ -152,6 +182,9 @@ class Ipam:
                 lost += 1
                 continue
             if self._is_refused(search, pool, chosen, claims, spares=_SPARES << min(refused, 5)):
+                refused += 1
+                continue
+            if taking is not None and not taking.take(search, self._here(chosen), claims):
                 refused += 1
                 continue
             stands = self._store.reserve(chosen)
@@ -189,12 +222,28 @@ class Ipam:
         """
         if self._ask is None:
             return False
-        here = [want for want in chosen if want.host == self._host]
+        here = self._here(chosen)
         asked = search.to_ask(here, spares=spares)
         if asked:
             search.hear(asked, self._ask(pool, asked), owners=[want.owner for want in here])
             search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
         return any(search.is_held(want.address, want.mac) for want in here)
+
+    def _here(self, chosen: Sequence[Reservation]) -> list[Reservation]:
+        return [want for want in chosen if want.host == self._host]
+
+    def _taking(self, pool: Pool) -> AbstractContextManager[Taking | None]:
+        if self._leases is None or not pool.dhcp:
+            return nullcontext()
+        # Imported here: packets are needed in few pools.
+        from macvlan_ros.lease_taking import Taking
+
+        return Taking(self._store, self._leases(), pool)
+
+    def _ensure_leases(self, pool: str, known: Sequence[Reservation]) -> None:
+        """Take what is missing for owners that hold an address already; what fails is told."""
+        if self._leases is not None and self._store.pool(pool).dhcp:
+            self._leases().supply(known)
 
 
 def _same_owner(one: Reservation, other: Reservation) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
+from macvlan_ros.addresses import contains
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Pool
 from macvlan_ros.prober import Prober
@@ -51,6 +52,36 @@ class Scout:
                 " are free"
             )
         return {address: answer.mac for address, answer in found.items()}
+
+    def dhcp_conflicts(self, pool: Pool, *, progress: Callable[[str], None]) -> Iterator[str]:
+        """What is wrong between the pool and the LAN's DHCP servers, each with its remedy.
+
+        Takes 4 s where an interface stands on the pool's subnet, and no time elsewhere.
+        """
+        interface = interface_on(pool.subnet) if pool.subnet.version == 4 else ""
+        if not interface:
+            return
+        from macvlan_ros.dhcp import find_servers
+
+        progress(f"looking for the LAN's DHCP server on {interface} (4 s; not with --no-probe)")
+        try:
+            offers = find_servers(interface)
+        except MacvlanRosError as error:
+            yield f"the LAN was not asked for its DHCP server: {error}"
+            return
+        for offer in offers:
+            if not pool.dhcp and contains(pool, offer.address):
+                yield (
+                    f"the DHCP server {offer.server} hands out addresses of the pool"
+                    f" '{pool.name}': it just offered {offer.address}; take the pool's addresses"
+                    " out of the router's DHCP range, or leave the router's range out with"
+                    " --exclude, or take leases with --dhcp"
+                )
+        if pool.dhcp and not offers:
+            yield (
+                f"no DHCP server answered on {interface}, and the pool '{pool.name}' gives out"
+                " nothing without one; start it, or make the pool anew without --dhcp"
+            )
 
     def wire(self, interface: str) -> Prober:
         """The way of asking on that interface; kept open until the scout is closed."""

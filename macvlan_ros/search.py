@@ -59,6 +59,8 @@ class Search:
         self._asked: set[IPAddress] = set()
         self._salts: dict[str, int] = {}
         self._avoided: list[Span] = []
+        self._goals: dict[str, IPAddress] = {}
+        self._passed_over: set[int] = set()
         self._created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         version = pool.subnet.version
         self._networks = [
@@ -102,7 +104,7 @@ class Search:
         taken = {int(claims[owner]) for owner in owners if owner in claims}
         wanted = []
         for owner in owners:
-            address = claims.get(owner)
+            address = claims.get(owner) or self._nearest(owner, taken)
             if address is None:
                 address = self._next_free(owner, taken, orders, spread)
             if address is None:
@@ -183,6 +185,28 @@ class Search:
         self._avoided = points(self._store.taken(self._pool.name))
         self._free = self._free_for("")
 
+    def objection(self, owner: str, address: IPAddress) -> str:
+        """Why the owner cannot have the address, as the end of "ADDRESS ..."; "" if it can."""
+        reason = why_not(self._pool, address)
+        if reason:
+            return reason
+        held = self._store.holder(address)
+        if held is not None and (held.pool, held.owner) != (self._pool.name, owner):
+            return f"is held by {held.owner!r} in pool {held.pool!r}"
+        if address in self._strangers:
+            return f"is in use on the LAN by {who(self._strangers[address])}"
+        holder = self._around.holder(address, but=self._mac(owner))
+        return f"is in use by {holder}" if holder else ""
+
+    def prefer(self, owner: str, address: IPAddress) -> None:
+        """From now on choose this one for the owner, or the nearest to it that is free."""
+        self._goals[owner] = address
+
+    def pass_over(self, address: IPAddress) -> None:
+        """Do not choose this one again."""
+        self._passed_over.add(int(address))
+        self._free = self._free_for("")
+
     def explain_shortage(self, *, wanted: int) -> PoolExhausted | None:
         """Why `choose` found too few: reservations, or the LAN? None if there are enough now."""
         self.avoid_held()
@@ -220,8 +244,19 @@ class Search:
         """What is left for an owner with this MAC, whose own traces are no obstacle to it."""
         foreign = (value for value, other in self._neighbours.items() if not mac or other != mac)
         heard = (int(address) for address in self._strangers)
-        taken = [*self._avoided, *self._networks, *points(foreign), *points(heard)]
+        passed = points(sorted(self._passed_over))
+        taken = [*self._avoided, *self._networks, *points(foreign), *points(heard), *passed]
         return subtract(intervals(self._pool), merge(taken))
+
+    def _nearest(self, owner: str, taken: set[int]) -> IPAddress | None:
+        """What is free and nearest to the owner's preference; None without one."""
+        if owner not in self._goals:
+            return None
+        goal = int(self._goals[owner])
+        free = subtract(self._free_for(self._mac(owner)), points(sorted(taken)))
+        found = (min(max(goal, first), last) for first, last in free)
+        best = min(found, key=lambda value: abs(value - goal), default=None)
+        return None if best is None else IPAddress(best, self._pool.subnet.version)
 
     def _next_free(
         self,

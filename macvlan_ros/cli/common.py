@@ -81,6 +81,9 @@ def quiet_option(help_text: str) -> Callable[[F], F]:
 host_option = _shared("--host", metavar="NAME", help="Which host of the stack this PC is.")
 
 
+no_probe_option = _shared("--no-probe", "no_probe", is_flag=True, help="Do not ask the LAN.")
+
+
 def probe_options(command: F) -> F:
     """How the LAN is asked before an address is first used."""
     for option in (

@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from macvlan_ros import addresses, views
-from macvlan_ros.cli.common import open_app, probe_options, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    no_probe_option,
+    open_app,
+    probe_options,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.errors import InvalidRequest
 
 pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")
@@ -97,6 +103,10 @@ def pool() -> None:
     help="Where the search for a free address starts: at a place made from the name, so that PCs"
     " that share no store rarely choose the same, or at the lowest.",
 )
+@click.option(
+    "--dhcp", is_flag=True, help="Also take each address as a lease from the LAN's DHCP server."
+)
+@no_probe_option
 @shared_options
 @click.pass_context
 def add(
@@ -108,13 +118,23 @@ def add(
     exclude: tuple[str, ...],
     gateway: str | None,
     order: str,
+    dhcp: bool,
 ) -> None:
-    """Add a pool. Adding the same one twice is fine."""
+    """Add a pool. Adding the same one twice is fine.
+
+    The LAN is asked for its DHCP server, for that must not hand out the same addresses.
+    """
     wanted = addresses.parse_pool(
-        name, subnet=subnet, ranges=ranges, excludes=exclude, gateway=gateway, order=order
+        name,
+        subnet=subnet,
+        ranges=ranges,
+        excludes=exclude,
+        gateway=gateway,
+        order=order,
+        dhcp=dhcp,
     )
     app, report = open_app(context)
-    report.detail(views.POOLS, app.ipam.add_pool(wanted))
+    report.detail(views.POOLS, app.add_pool(wanted))
 
 
 @pool.command(name="list")
@@ -143,7 +163,7 @@ def show(context: click.Context, name: str) -> None:
 def rm(context: click.Context, name: str) -> None:
     """Remove a pool that holds no reservation."""
     app, report = open_app(context)
-    if not app.store.remove_pool(name):
+    if not app.ipam.remove_pool(name):
         report.note(f"there was no pool '{name}'")
 
 

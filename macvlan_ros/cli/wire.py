@@ -1,4 +1,4 @@
-"""Commands about the wire: scan."""
+"""Commands about the wire: scan, leases."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def scan(
         time.sleep(1)
 
 
+@click.command()
+@click.option("--renew", is_flag=True, help="First renew what is due, as the service does.")
+@shared_options
+@click.pass_context
+def leases(context: click.Context, renew: bool) -> None:
+    """Show the leases that were taken from the LAN's DHCP server.
+
+    They are those of the pools that were made with --dhcp. The plugin's service renews them; where
+    it does not run, a timer can run this command with --renew.
+    """
+    app, report = open_app(context)
+    report.table(views.LEASES, app.keep_leases() if renew else app.leases.book.everybodys())
+
+
 def _look(
     app: App, report: Report, *, pool: str | None, subnet: str | None, rate: float | None
 ) -> tuple[Sighting, ...]:
@@ -56,4 +70,4 @@ def _look(
     return app.scan(pool, subnet=subnet, rate=rate, progress=progress)
 
 
-COMMANDS = (scan,)
+COMMANDS = (scan, leases)

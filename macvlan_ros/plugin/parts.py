@@ -22,6 +22,7 @@ from macvlan_ros.models import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.metrics import Metrics, NoMetrics
 from macvlan_ros.plugin.network_driver import NetworkDriver
+from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.presence import Presence
 from macvlan_ros.stores.base import Store
 
@@ -44,6 +45,7 @@ class Parts:
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         self._lan = Lan(told=self.metrics.probe, asked=probe)
+        self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
         endpoints = Endpoints(store, links=links, host=host, sandboxes=sandboxes)
@@ -70,12 +72,14 @@ class Parts:
         self.network = NetworkDriver(endpoints)
 
     def start(self) -> None:
-        """Look ahead for free addresses from now on."""
+        """Look ahead for free addresses, and keep leases, from now on."""
         self._lookahead.start()
+        self._renewing.start()
 
     def close(self) -> None:
         """Closing twice is fine."""
         self._lookahead.stop()
+        self._renewing.stop()
         self._lan.close()
 
 

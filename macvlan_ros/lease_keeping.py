@@ -1,0 +1,83 @@
+"""Keeping leases: renewing what is due, taking what is missing, giving back what was left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from macvlan_ros.dhcp_client import Given
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.lease_book import ASKED, RELEASED, Lease
+from macvlan_ros.leases import Done, Leases, explain
+from macvlan_ros.models import Reservation
+from macvlan_ros.stores.base import Store
+
+__all__ = ["keep_up"]
+
+# Seconds after which whoever was about to reserve what it had leased is taken for dead.
+_SETTLED = 120.0
+
+
+def keep_up(store: Store, leases: Leases) -> tuple[Done, ...]:
+    """Do everything that is due for this host's leases, and return what was done.
+
+    Raises what the store raises. A LAN that does not answer is told in what is returned, and
+    asked again later (RFC 2131, section 4.4.5).
+    """
+    book = leases.book.mine()
+    pools = {pool.name: pool for pool in store.pools()}
+    done: list[Done] = []
+    for name in sorted({lease.pool for lease in book} | {p.name for p in pools.values() if p.dhcp}):
+        entries = [lease for lease in book if lease.pool == name]
+        held = store.reservations(name) if name in pools else ()
+        standing = {each.owner: each for each in held}
+        done += leases.give_back(_stray(leases, entries, standing))
+        done += _renew(leases, [lease for lease in entries if _is_wanted(lease, standing)])
+        if name in pools and pools[name].dhcp:
+            done += leases.ensure(held)
+    return tuple(done)
+
+
+def _is_wanted(lease: Lease, standing: Mapping[str, Reservation]) -> bool:
+    held = standing.get(lease.owner)
+    return held is not None and lease.is_for(held) and lease.state != RELEASED
+
+
+def _stray(
+    leases: Leases, entries: Sequence[Lease], standing: Mapping[str, Reservation]
+) -> list[Lease]:
+    """What has no reservation, unless somebody may be about to make it."""
+    now, found = time.time(), []
+    for lease in entries:
+        if _is_wanted(lease, standing):
+            continue
+        if lease.until and lease.until <= now:
+            leases.book.strike(lease)
+        elif lease.state == RELEASED:
+            found += [lease] if lease.is_due(now) else []
+        elif abs(now - lease.since) > _SETTLED:
+            found.append(lease)
+    return found
+
+
+def _renew(leases: Leases, entries: Sequence[Lease]) -> list[Done]:
+    now = time.time()
+    due = [lease for lease in entries if lease.is_due(now)]
+    lost = [lease for lease in due if lease.is_over(now)]
+    live = [lease for lease in due if not lease.is_over(now)]
+    try:
+        outcomes = leases.wire.renew(live, now=now)
+    except MacvlanRosError as error:
+        return [leases.failed(lease, str(error)) for lease in due]
+    done: list[Done] = []
+    for lease, outcome in outcomes.items():
+        if isinstance(outcome, Given):
+            done.append(leases.kept(lease, outcome, "renewed"))
+            continue
+        failed = leases.failed(lease, explain(lease, outcome))
+        done.append(failed)
+        if outcome is not None:
+            # It is no more, and is asked for anew at once.
+            lost.append(replace(failed.lease, state=ASKED))
+    return [*done, *leases.retake(lost)]
