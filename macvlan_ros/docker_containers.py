@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -42,8 +42,14 @@ class ContainerCalls(Calls):
 
     def container(self, name: str) -> Container | None:
         """The container of exactly that name, whoever made it; None when there is none."""
-        found = self._find_containers({"name": [f"^/?{re.escape(name)}$"]})
-        return next((one for one in found if one.name == name), None)
+        return self.named([name]).get(name)
+
+    def named(self, names: Collection[str]) -> dict[str, Container]:
+        """The containers of exactly these names, whoever made them, by name; in one listing."""
+        if not names:
+            return {}
+        found = self._find_containers({"name": [f"^/?{re.escape(name)}$" for name in names]})
+        return {one.name: one for one in found if one.name in names}
 
     def _find_containers(self, filters: Mapping[str, list[str]]) -> tuple[Container, ...]:
         with self.asking("list its containers", quick=True) as client:

@@ -139,8 +139,9 @@ class Launcher:
                     )
 
     def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:
+        standing = self._engine.named([service.container_name for service in here])
         for service in here:
-            found = self._engine.container(service.container_name)
+            found = standing.get(service.container_name)
             if found is None:
                 continue
             owner = found.labels.get(LABEL_STACK)

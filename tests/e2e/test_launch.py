@@ -331,3 +331,17 @@ def test_a_launch_killed_half_way_is_finished_by_the_next(
     assert again["talker"]["address"] == first["talker"]["address"]
     names = qtpc.docker("ps", "--format", "{{.Names}}").split()
     assert sorted(names) == ["listener", "talker"]
+
+
+def test_a_launch_killed_while_it_replaced_is_finished_by_the_next(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    first = launched(qtpc, write_stack(ONE_PC))
+    # as a launch that was killed before it removed what it had replaced; and then an edit
+    qtpc.docker("create", "--name", "talker.replaced", "ros:lab")
+    changed = ONE_PC.replace('talker: {image: "ros:lab"}', 'talker: {image: "ros:lab", tty: true}')
+    again = launched(qtpc, write_stack(changed))
+    assert again["talker"]["action"] == "recreated"
+    assert again["talker"]["address"] == first["talker"]["address"]
+    names = qtpc.docker("ps", "-a", "--format", "{{.Names}}").split()
+    assert sorted(names) == ["listener", "talker"]
