@@ -18,12 +18,14 @@ from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 
 if TYPE_CHECKING:
+    from macvlan_ros.attendance import Attendance
     from macvlan_ros.census import Sighting
     from macvlan_ros.engine import Engine
     from macvlan_ros.launch import Launcher
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
+    from macvlan_ros.reach import Reach
     from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
 
@@ -104,6 +106,24 @@ class App:
         return engine
 
     @cached_property
+    def reach(self) -> Reach:
+        from macvlan_ros.reach import Reach
+
+        return Reach(
+            ipam=self.ipam,
+            store=self.store,
+            links=self.links,
+            engine=self.engine,
+            host=self.settings.host_name,
+        )
+
+    @cached_property
+    def attendance(self) -> Attendance:
+        from macvlan_ros.attendance import Attendance
+
+        return Attendance(self.reach, wanted=self.settings.shim == "yes", note=self.note)
+
+    @cached_property
     def launcher(self) -> Launcher:
         from macvlan_ros.launch import Launcher
 
@@ -111,6 +131,7 @@ class App:
             ipam=self.ipam,
             links=self.links,
             engine=self.engine,
+            attendance=self.attendance,
             settings=self.settings,
             note=self.note,
             progress=self.progress,
@@ -124,6 +145,7 @@ class App:
         return Running(
             ipam=self.ipam,
             engine=self.engine,
+            attendance=self.attendance,
             host=self.settings.host_name,
             progress=self.progress,
         )
@@ -202,6 +224,14 @@ class App:
             running=self.links.running_macs(),
             own={own.ip: parent.mac for own in parent.addresses if own.ip in asked},
         )
+
+    def remove_network(self, name: str) -> bool:
+        """Remove Docker's network, and the shim that it was the last to need."""
+        known = {network.name: network for network in self.engine.networks()}
+        removed = self.engine.remove_network(name)
+        if removed and name in known:
+            self.attendance.left(known[name])
+        return removed
 
     def surroundings(self, pool: Pool) -> Surroundings:
         """What on this host and around it is in use already, as far as can be known at once."""

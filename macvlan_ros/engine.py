@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from macvlan_ros.docker_attached import AttachedCalls
 from macvlan_ros.docker_calls import QUICK, SLOW
 from macvlan_ros.docker_containers import ContainerCalls
 from macvlan_ros.docker_context import Endpoint, resolve
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _SUBNETS_TIMEOUT = 2.0
 
 
-class Engine(NetworkCalls, ImageCalls, ContainerCalls):
+class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls):
     """One Docker Engine, reached as the docker command line would reach it.
 
     `url` is a URL, a socket's path or a context's name, "" for what the environment says; see

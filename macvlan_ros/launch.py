@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, interrupts, labels, networks, placement, plan
+from macvlan_ros import addresses, devices, interrupts, labels, networks, placement, plan
 from macvlan_ros import stack as stacks
+from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import ContainerConflict, DeviceNotFound, ImageNotFound, PoolOverlap
+from macvlan_ros.errors import ContainerConflict, ImageNotFound, PoolOverlap
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.links import Links
 from macvlan_ros.models import Network, Pool, Reservation, Service, Stack
@@ -46,6 +45,7 @@ class Launcher:
         ipam: Ipam,
         links: Links,
         engine: Engine,
+        attendance: Attendance,
         settings: Settings,
         note: Callable[[str], None],
         progress: Callable[[str], None],
@@ -54,6 +54,7 @@ class Launcher:
         self._ipam = ipam
         self._links = links
         self._engine = engine
+        self._attendance = attendance
         self._settings = settings
         self._note = note
         self._progress = progress
@@ -80,11 +81,12 @@ class Launcher:
             self._note(f"the stack '{stack.name}' has no service for the host '{host}'")
             return ()
         site = self._site(stack, host)
-        self._check_devices(stack, here)
+        if self._engine.endpoint.scheme == "unix":
+            devices.check(stack, here)
         self._check_names(stack, here)
         images = self._images(here)
         with all_or_nothing(self._note) as undo:
-            planned = self._plan(stack, here, site=site, images=images, undo=undo)
+            planned, network = self._plan(stack, here, site=site, images=images, undo=undo)
             self._prepare(stack, here, undo)
             starter = Starter(
                 self._engine,
@@ -93,7 +95,11 @@ class Launcher:
                 labels=lambda one: labels.of_container(stack, one),
                 wait_seconds=wait_seconds,
             )
-            done = starter.start_all(planned)
+            with self._attendance.arriving(
+                network, [one.attachment.address for one in planned], undo=undo
+            ) as arrived:
+                done = starter.start_all(planned)
+                arrived([one.service.container_name for one in planned if _started(one, done)])
         starter.finish()
         self._look_after(stack, here)
         return tuple(
@@ -126,17 +132,6 @@ class Launcher:
         if not wanted and stack.subnet is not None:
             wanted = str(stack.subnet)
         return plan.site(stack, host=host, parent=self._links.parent(wanted))
-
-    def _check_devices(self, stack: Stack, here: Sequence[Service]) -> None:
-        if self._engine.endpoint.scheme != "unix":
-            return
-        for service in here:
-            for device in service.devices:
-                if not _is_device(Path(device.source)):
-                    raise DeviceNotFound(
-                        f"{stack.files[0]}: services.{service.name}.devices: {device.source} is"
-                        " not on this PC; plug it in, or take it out of the file"
-                    )
 
     def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:
         standing = self._engine.named([service.container_name for service in here])
@@ -188,7 +183,7 @@ class Launcher:
         site: plan.Site,
         images: dict[str, Image],
         undo: Undo,
-    ) -> list[plan.Planned]:
+    ) -> tuple[list[plan.Planned], Network]:
         wanted = plan.wanted_addresses(stack, site)
         for note in plan.notes_about_hosts(stack, site, here, wanted):
             self._note(note)
@@ -204,17 +199,17 @@ class Launcher:
         planned, notes = plan.build(stack, here, site=site, held=held, wanted=wanted, images=images)
         for note in notes:
             self._note(note)
-        self._ensure_network(network, site, undo)
-        return planned
+        return planned, self._ensure_network(network, site, undo)
 
-    def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> None:
+    def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> Network:
         with interrupts.shielded():
             own = networks.address_on(site.parent, network.subnet)
-            _, created = self._engine.ensure_network(network, host_address=own)
+            stands, created = self._engine.ensure_network(network, host_address=own)
             if created:
                 undo.add(self._engine.remove_network, network.name)
         if created:
             self._progress(f"network {network.name}: created over {network.parent}")
+        return stands
 
     def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
         if any(there.name == pool.name for there in self._ipam.pools()):
@@ -290,10 +285,5 @@ class Launcher:
                 )
 
 
-def _is_device(path: Path) -> bool:
-    """A device node, or a folder of them (/dev/snd), which Docker passes whole."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)
+def _started(one: plan.Planned, done: dict[str, str]) -> bool:
+    return done[one.service.name] != "unchanged"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
+from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.ipam import Ipam
@@ -34,10 +35,17 @@ class Running:
     """The containers of stacks on this host. `progress` hears each step."""
 
     def __init__(
-        self, *, ipam: Ipam, engine: Engine, host: str, progress: Callable[[str], None]
+        self,
+        *,
+        ipam: Ipam,
+        engine: Engine,
+        attendance: Attendance,
+        host: str,
+        progress: Callable[[str], None],
     ) -> None:
         self._ipam = ipam
         self._engine = engine
+        self._attendance = attendance
         self._host = host
         self._progress = progress
 
@@ -85,6 +93,7 @@ class Running:
         """Stop the containers of the named services, or of all; return those that were running."""
         running = [c for c in self._of(stack, names) if c.state in ("running", "restarting")]
         _each(running, self._stop)
+        self._attendance.stopped([c.address for c in running if c.address])
         return tuple(container.name for container in running)
 
     def down(
@@ -96,6 +105,8 @@ class Running:
         """
         gone = self._of(stack, names)
         _each(gone, self._remove)
+        if names:
+            self._attendance.stopped([c.address for c in gone if c.address])
         if release:
             self._release(gone)
         if not names:
@@ -124,6 +135,7 @@ class Running:
         for network in self._engine.networks():
             if network.labels.get(LABEL_STACK) == stack.name:
                 self._engine.remove_network(network.name)
+                self._attendance.left(network)
                 self._progress(f"network {network.name}: removed")
         bridges = {use.name: use for s in stack.services.values() for use in s.bridges}
         for name, use in bridges.items():

@@ -17,6 +17,7 @@ from macvlan_ros.errors import Forbidden, InvalidRequest
 
 DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
 PROBES = ("fast", "rfc5227", "none")
+ANSWERS = ("yes", "no")
 DEFAULT_FILE = Path("/etc/macvlan-ros.conf")
 
 
@@ -25,6 +26,7 @@ class Settings:
     """What every part is made from. Empty strings mean: find it out.
 
     `probe` is how the LAN is asked before an address is first used: fast, rfc5227 or none.
+    `shim` is whether launch lets this host and its containers reach each other: yes or no.
     """
 
     store: str = DEFAULT_STORE
@@ -32,6 +34,7 @@ class Settings:
     host: str = ""
     parent: str = ""
     probe: str = "fast"
+    shim: str = "yes"
 
     @property
     def host_name(self) -> str:
@@ -48,11 +51,15 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
         if value:
             found[name] = value
     settings = replace(Settings(), **found)
-    if settings.probe not in PROBES:
-        raise InvalidRequest(
-            f"the setting probe is '{settings.probe}' (in {path} or MACVLAN_ROS_PROBE); it is one"
-            f" of: {', '.join(PROBES)}"
-        )
+    for name, value, allowed in (
+        ("probe", settings.probe, PROBES),
+        ("shim", settings.shim, ANSWERS),
+    ):
+        if value not in allowed:
+            raise InvalidRequest(
+                f"the setting {name} is '{value}' (in {path} or MACVLAN_ROS_{name.upper()}); it is"
+                f" one of: {', '.join(allowed)}"
+            )
     return settings
 
 

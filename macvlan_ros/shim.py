@@ -33,6 +33,9 @@ _IGNORES_ENOUGH = (1, 2, 8)
 _ALIAS = re.compile(r"macvlan-ros shim; parent had arp_ignore=(\d+) arp_announce=(\d+)\Z")
 _LONGEST_NAME = 15
 
+#: How the names of shims begin.
+NAME_PREFIX = "mvr-"
+
 
 @dataclass(frozen=True, slots=True)
 class Shim:
@@ -48,10 +51,11 @@ class Shim:
 
 def shim_name(parent: str) -> str:
     """The shim's name: the same for one parent always, at most 15 characters."""
-    name = f"mvr-{parent}"
+    name = NAME_PREFIX + parent
     if len(name) <= _LONGEST_NAME:
         return name
-    return "mvr-" + hashlib.sha256(parent.encode()).hexdigest()[: _LONGEST_NAME - 4]
+    digest = hashlib.sha256(parent.encode()).hexdigest()
+    return (NAME_PREFIX + digest)[:_LONGEST_NAME]
 
 
 def shim_mac(parent_mac: str) -> str:
@@ -172,14 +176,21 @@ def reach_host(
     address of a family that the shim lacks has none. Raises `NotFound` when the container has
     ended, `KernelRefused` when it has no link to the shim's subnet.
     """
+    with Links(namespace=namespace) as links:
+        return guide(links, host=host, via=via)
+
+
+def guide(
+    links: Links, *, host: Iterable[IPAddress], via: Iterable[IPAddress]
+) -> tuple[Route, ...]:
+    """What `reach_host` does, by the `links` of the container's namespace."""
     gateways = tuple(via)
     made = []
-    with Links(namespace=namespace) as links:
-        for address in host:
-            gateway = _nearest(address, gateways)
-            if gateway is not None:
-                links.replace_route(_single(address), via=gateway)
-                made.append(Route(_single(address), "", via=gateway))
+    for address in host:
+        gateway = _nearest(address, gateways)
+        if gateway is not None:
+            links.replace_route(_single(address), via=gateway)
+            made.append(Route(_single(address), "", via=gateway))
     return tuple(made)
 
 

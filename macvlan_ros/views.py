@@ -14,10 +14,12 @@ from macvlan_ros.report import Column, View
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
     from macvlan_ros.collect import Leak
+    from macvlan_ros.docker_attached import Attached
     from macvlan_ros.doctor import Finding
     from macvlan_ros.launch import Launched
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.plugin.install import Status
+    from macvlan_ros.reach import Reached
     from macvlan_ros.running import ServiceStatus
 
 LINKS: View[Link] = View(
@@ -177,6 +179,50 @@ FINDINGS: View[Finding] = View(
     empty="nothing is wrong",
     style=lambda one: _STYLES[one.level],
 )
+
+SHIMS: View[Reached] = View(
+    columns=(
+        Column("NETWORK", "network", lambda one: one.network.name),
+        Column("PARENT", "parent", lambda one: one.network.parent),
+        Column("SHIM", "link", lambda one: one.shim.link if one.shim else None),
+        Column("STATE", "", lambda one: _shim_state(one)),
+        Column("", "up", lambda one: one.shim.up if one.shim else False),
+        Column("ADDRESS", "addresses", lambda one: one.shim.addresses if one.shim else ()),
+        Column("MAC", "mac", lambda one: one.shim.mac if one.shim else None),
+        Column("REACHES", "", lambda one: _names(one, reached=True)),
+        Column("OUT OF REACH", "", lambda one: _names(one, reached=False)),
+        Column("", "containers", lambda one: _containers(one)),
+        Column("", "objection", lambda one: one.objection or None),
+    ),
+    empty="no network of ours; make one with: macvlan-ros network create NAME",
+    style=lambda one: "dim" if one.objection else "" if one.shim else "yellow",
+)
+
+
+def _shim_state(one: Reached) -> str:
+    if one.shim is None:
+        return "cannot be" if one.objection else "none"
+    return "up" if one.shim.up else "down"
+
+
+def _is_reached(one: Reached, container: Attached) -> bool:
+    return bool(container.addresses) and set(container.addresses) <= set(one.routed)
+
+
+def _names(one: Reached, *, reached: bool) -> list[str]:
+    return [each.name for each in one.containers if _is_reached(one, each) is reached]
+
+
+def _containers(one: Reached) -> list[dict[str, object]]:
+    return [
+        {
+            "name": each.name,
+            "addresses": list(each.addresses),
+            "mac": each.mac,
+            "reached": _is_reached(one, each),
+        }
+        for each in one.containers
+    ]
 
 
 def _moment(seconds: float | None) -> str | None:

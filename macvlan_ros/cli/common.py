@@ -24,6 +24,7 @@ class Choices:
     host: str = ""
     no_probe: bool = False
     rfc5227: bool = False
+    no_shim: bool = False
     as_json: bool = False
     quiet: bool = False
 
@@ -44,6 +45,7 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         docker=chosen.docker or found.docker,
         host=chosen.host or found.host,
         probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
+        shim="no" if chosen.no_shim else found.shim,
     )
     app = App(found, note=report.note, progress=report.progress, meter=report.meter)
     return context.with_resource(app), report
@@ -99,3 +101,11 @@ def probe_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+no_shim_option = _shared(
+    "--no-shim",
+    "no_shim",
+    is_flag=True,
+    help="Leave this PC and its containers without a way to each other.",
+)

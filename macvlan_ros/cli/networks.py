@@ -56,9 +56,9 @@ def show(context: click.Context, name: str) -> None:
 @shared_options
 @click.pass_context
 def rm(context: click.Context, name: str) -> None:
-    """Remove a network that no container uses; its reservations stay."""
+    """Remove a network that no container uses; its reservations stay, but for the shim's."""
     app, report = open_app(context)
-    if not app.engine.remove_network(name):
+    if not app.remove_network(name):
         report.note(f"there was no network '{name}'")
 
 

@@ -13,6 +13,7 @@ from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     host_option,
+    no_shim_option,
     open_app,
     probe_options,
     quiet_option,
@@ -69,6 +70,7 @@ def open_stack(
     help="Seconds to wait until a dependency is healthy or completed.",
 )
 @probe_options
+@no_shim_option
 @quiet_option("Say nothing but errors.")
 @shared_options
 @click.pass_context

@@ -3,7 +3,7 @@
 import json
 
 from tests.e2e.conftest import WriteStack
-from tests.e2e.test_launch import launched
+from tests.e2e.test_launch import held_by_services, launched
 from tests.lab import Host, Lab
 
 POOL = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.200/29")
@@ -73,8 +73,7 @@ def test_a_services_address_on_another_pc_is_no_strangers(
     )
     launched(qtrp, folder)
     launched(qtpc, folder)
-    held = json.loads(qtpc.macvlan_ros("list", "--json").stdout)
-    assert {one["owner"]: one["address"] for one in held} == {
+    assert {one["owner"]: one["address"] for one in held_by_services(qtpc)} == {
         "core": "192.168.50.195",
         "hardware": "192.168.50.196",
     }

@@ -1,0 +1,122 @@
+"""Commands about the shim, by which this PC and its own containers reach each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+import click
+
+from macvlan_ros import views
+from macvlan_ros.app import App
+from macvlan_ros.cli.common import open_app, shared_options
+from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.report import Report
+
+network_argument = click.argument("network", default="", metavar="[NETWORK]")
+
+
+@click.group()
+def shim() -> None:
+    """This PC's own macvlan link, by which it and its own containers reach each other.
+
+    launch makes it by itself. NETWORK is one of `macvlan-ros network list`; all, if none is named.
+    """
+
+
+@shim.command()
+@network_argument
+@shared_options
+@click.pass_context
+def up(context: click.Context, network: str) -> None:
+    """Make the shim and the routes that are missing. Doing it twice is fine.
+
+    Its address is reserved in the network's pool, under the name shim-HOST.
+    """
+    app, report = open_app(context)
+    reached = []
+    for one in app.reach.networks(network):
+        objection = app.reach.objection(one)
+        if objection:
+            report.note(objection)
+            continue
+        reached.append(app.reach.up(one))
+        for refused in reached[-1].refused:
+            report.note(refused)
+    report.table(views.SHIMS, reached)
+
+
+@shim.command()
+@network_argument
+@shared_options
+@click.pass_context
+def down(context: click.Context, network: str) -> None:
+    """Remove the shim; its address stays reserved until the network goes.
+
+    The service (macvlan-ros shim watch) makes it again: stop that first.
+    """
+    app, report = open_app(context)
+    local = [one for one in app.reach.networks(network) if not app.reach.objection(one)]
+    removed = [one.name for one in local if app.reach.down(one)]
+    if report.as_json:
+        report.json({"removed": removed})
+    elif not removed:
+        report.note("there was no shim")
+
+
+@shim.command()
+@network_argument
+@shared_options
+@click.pass_context
+def show(context: click.Context, network: str) -> None:
+    """Show the shim of each network, and which containers this PC reaches."""
+    app, report = open_app(context)
+    found = [app.engine.network(network)] if network else app.engine.networks()
+    report.table(views.SHIMS, [app.reach.show(one) for one in found])
+
+
+@shim.command()
+@network_argument
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two looks.",
+)
+@shared_options
+@click.pass_context
+def watch(context: click.Context, network: str, interval: float) -> None:
+    """Keep shims and routes as they should be, until SIGTERM: for a systemd unit.
+
+    After a reboot, when the parent was down, when containers come, go or restart. One line on
+    stderr for each change.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    app, report = open_app(context)
+    _watch(app, report, network, interval)
+
+
+def _watch(app: App, report: Report, network: str, interval: float) -> None:
+    from macvlan_ros.plugin import systemd
+    from macvlan_ros.reach_watch import Watch
+
+    if app.engine.endpoint.scheme != "unix":
+        raise InvalidRequest(
+            f"the engine at {app.engine.endpoint.url} is not on this PC; run the watch on that PC"
+        )
+    watching = Watch(
+        app.reach, links=app.links, engine=app.engine, say=report.progress, name=network
+    )
+    watching.run(interval, ready=lambda: systemd.notify("READY=1", os.environ))
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """All that a look changes is whole by itself, so the service may end at any moment."""
+    raise SystemExit(0)
+
+
+COMMANDS = (shim,)

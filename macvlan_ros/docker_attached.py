@@ -1,0 +1,117 @@
+"""Who is attached to a Docker network right now, containers of other makers included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from macvlan_ros.docker_calls import Calls
+from macvlan_ros.docker_values import LAN_DRIVERS, read_address
+from macvlan_ros.errors import NotFound
+from macvlan_ros.models import IPAddress
+
+#: How many containers are looked at side by side.
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A running container on a network. `endpoint` is another one after each start.
+
+    `addresses` are those on that network, IPv4 first. `pid` is its first process, as the engine's
+    PC counts them: /proc/PID/ns/net is its network namespace.
+    """
+
+    id: str
+    name: str
+    endpoint: str
+    addresses: tuple[IPAddress, ...]
+    mac: str
+    pid: int
+
+
+class AttachedCalls(Calls):
+    """What an engine's networks can be asked about their containers."""
+
+    def attached(self, network: str, *, known: Iterable[Attached] = ()) -> tuple[Attached, ...]:
+        """The running containers on the network of that id, by name, whoever made them.
+
+        Takes one listing, and one look at each container whose endpoint is not among `known`.
+        """
+        with self.asking("list its containers", quick=True) as client:
+            listing = client.containers(filters={"network": [network]})
+        before = {one.endpoint: one for one in known}
+        look = partial(self._look, network=network, before=before)
+        if len(listing) < 2 or all(_endpoint(one, network)[0] in before for one in listing):
+            found = [look(entry) for entry in listing]
+        else:
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as side_by_side:
+                found = list(side_by_side.map(look, listing))
+        return tuple(sorted((one for one in found if one), key=lambda one: one.name))
+
+    def addresses_in_use(self) -> frozenset[IPAddress]:
+        """The addresses of all running containers, on whichever network."""
+        with self.asking("list its containers", quick=True) as client:
+            listing = client.containers()
+        return frozenset(
+            address
+            for entry in listing
+            for endpoint in _networks(entry).values()
+            for address in _addresses(endpoint or {})
+        )
+
+    def drivers_over(self, parent: str) -> frozenset[str]:
+        """Which drivers, other than Docker's own, have a network with that parent."""
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks()
+        return frozenset(
+            str(found.get("Driver"))
+            for found in listing
+            if (found.get("Options") or {}).get("parent") == parent
+            and found.get("Driver") not in LAN_DRIVERS
+        )
+
+    def _look(
+        self, entry: Mapping[str, Any], *, network: str, before: Mapping[str, Attached]
+    ) -> Attached | None:
+        """One container of the listing; None when it has left in the meantime."""
+        name, _ = _endpoint(entry, network)
+        if name in before:
+            return before[name]
+        try:
+            with self.asking("look at a container", quick=True) as client:
+                found = client.inspect_container(entry["Id"])
+        except NotFound:
+            return None
+        name, endpoint = _endpoint(found, network)
+        pid = (found.get("State") or {}).get("Pid") or 0
+        if not name or not pid:
+            return None
+        return Attached(
+            id=found["Id"],
+            name=(found.get("Name") or "").removeprefix("/"),
+            endpoint=name,
+            addresses=_addresses(endpoint),
+            mac=str(endpoint.get("MacAddress") or "").lower(),
+            pid=pid,
+        )
+
+
+def _networks(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return (entry.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def _endpoint(entry: Mapping[str, Any], network: str) -> tuple[str, Mapping[str, Any]]:
+    """The container's endpoint on that network, with its id; "" when it has none."""
+    for endpoint in _networks(entry).values():
+        if endpoint and endpoint.get("NetworkID") == network:
+            return endpoint.get("EndpointID") or "", endpoint
+    return "", {}
+
+
+def _addresses(endpoint: Mapping[str, Any]) -> tuple[IPAddress, ...]:
+    texts = (endpoint.get("IPAddress"), endpoint.get("GlobalIPv6Address"))
+    return tuple(address for address in map(read_address, texts) if address is not None)

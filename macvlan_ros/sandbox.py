@@ -1,0 +1,125 @@
+"""Sandboxes: what is done inside a container's network namespace, in passing.
+
+A container's process may end while one is on the way, and its id go to another process, even to
+one of the host itself. So nothing is done in a namespace that has no link with the container's MAC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros.arp import open_wire
+from macvlan_ros.docker_attached import Attached
+from macvlan_ros.errors import BadSubnet, Forbidden, KernelRefused, MacvlanRosError, NotFound
+from macvlan_ros.links import Links
+from macvlan_ros.shim import guide
+
+#: How many containers are visited side by side.
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to do in a container: lead it to the addresses `host` by way of `via`, and announce it.
+
+    With `back` the ways to `host` are taken away instead.
+    """
+
+    host: tuple[IPAddress, ...] = ()
+    via: tuple[IPAddress, ...] = ()
+    announce: bool = False
+    back: bool = False
+
+
+class Visits:
+    """Errands in containers. It remembers what was done in which, so that once is enough."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, Errand] = {}
+
+    def forget(self) -> None:
+        """From now on every errand is done anew."""
+        self._done.clear()
+
+    def run(
+        self, errand: Errand, containers: Sequence[Attached], *, announce: Collection[str] | None
+    ) -> tuple[str, ...]:
+        """Do the errand in those containers in which it is not done yet, side by side.
+
+        `announce` names those to be announced, None means those that were never visited. Returns a
+        sentence for each in which it could not be done. One that has ended is passed over.
+        """
+        todo: list[tuple[Attached, Errand]] = []
+        for container in containers:
+            done = self._done.get(container.endpoint)
+            loud = done is None if announce is None else container.name in announce
+            wanted = replace(errand, announce=loud)
+            if loud or done != wanted:
+                todo.append((container, wanted))
+        if not todo:
+            return ()
+        with ThreadPoolExecutor(min(_AT_ONCE, len(todo)), thread_name_prefix="visit") as visitors:
+            outcomes = list(visitors.map(_try, todo))
+        for (container, wanted), outcome in zip(todo, outcomes, strict=True):
+            if outcome is True:
+                self._done[container.endpoint] = replace(wanted, announce=False)
+        return tuple(outcome for outcome in outcomes if isinstance(outcome, str))
+
+    def keep(self, endpoints: Collection[str]) -> None:
+        """Forget all containers but those with these endpoints."""
+        self._done = {name: done for name, done in self._done.items() if name in endpoints}
+
+
+def _try(job: tuple[Attached, Errand]) -> bool | str:
+    container, errand = job
+    try:
+        return run(errand, container)
+    except MacvlanRosError as error:
+        return f"{container.name} cannot reach this host: {error}"
+
+
+def run(errand: Errand, container: Attached) -> bool:
+    """Do it; False when the container has ended, or has no link of its own yet.
+
+    Without the right to send frames, or a carrier, nothing is announced. Raises Forbidden,
+    KernelRefused.
+    """
+    namespace = Path(f"/proc/{container.pid}/ns/net")
+    try:
+        with Links(namespace=namespace) as links:
+            found = (one for one in links.macvlans() if one.mac == container.mac)
+            link = next((one.name for one in found if one.up), "")
+            if not link:
+                return False
+            if errand.back:
+                _forget(links, errand)
+            elif errand.host:
+                guide(links, host=errand.host, via=errand.via)
+        if errand.announce:
+            _announce(link, container, namespace)
+    except NotFound:
+        return False
+    return True
+
+
+def _forget(links: Links, errand: Errand) -> None:
+    for address in errand.host:
+        for gateway in errand.via:
+            if gateway.version == address.version:
+                links.remove_route(IPNetwork(address), via=gateway)
+
+
+def _announce(link: str, container: Attached, namespace: Path) -> None:
+    """Say where the container is now, on the LAN and to the containers over the same parent."""
+    with (
+        suppress(Forbidden, BadSubnet, KernelRefused),
+        open_wire(link, namespace=namespace) as wire,
+    ):
+        for address in container.addresses:
+            wire.announce(address, container.mac)
