@@ -31,13 +31,19 @@ SAID = "\033[1m{text}\033[0m"
 
 @dataclass(frozen=True)
 class Screen:
-    """Where it is all shown; with colours when that is a terminal."""
+    """Where it is all shown."""
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
 
     @property
     def is_terminal(self) -> bool:
         return self.stream.isatty()
+
+    @property
+    def has_colours(self) -> bool:
+        """On a terminal that knows them, unless they are not wanted (no-color.org)."""
+        dull = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
+        return self.is_terminal and not dull
 
     def write(self, text: str) -> None:
         self.stream.write(text)
@@ -47,10 +53,10 @@ class Screen:
         """A paragraph of the demo's own, set off from what the commands print."""
         columns = shutil.get_terminal_size().columns
         text = textwrap.fill(" ".join(text.split()), min(columns, 100))
-        self.write("\n" + (SAID.format(text=text) if self.is_terminal else text) + "\n")
+        self.write("\n" + (SAID.format(text=text) if self.has_colours else text) + "\n")
 
     def prompt(self, who: str, where: str, command: str) -> None:
-        shown = PROMPT.format(who=who, where=where) if self.is_terminal else f"{who}:{where}# "
+        shown = PROMPT.format(who=who, where=where) if self.has_colours else f"{who}:{where}# "
         self.write("\n" + shown + command + "\n")
 
 
@@ -87,7 +93,8 @@ class Terminal:
     def _run(self, command: str, timeout: float) -> tuple[int, str]:
         """The command gets a terminal if we have one: it shows then what a person would see."""
         ours, theirs = _pseudo_terminal() if self._screen.is_terminal else os.pipe()
-        env = {**self._env, "TERM": os.environ.get("TERM", "dumb")}
+        ours_too = {name: os.environ[name] for name in ("TERM", "NO_COLOR") if name in os.environ}
+        env = {**self._env, **ours_too}
         cwd = f"{env['HOME']}/{self.folder}"
         process = self.host.popen(
             "sh", "-c", command, env=env, cwd=cwd, stdout=theirs, stderr=theirs

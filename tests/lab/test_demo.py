@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -31,7 +32,13 @@ def test_the_demo_does_what_it_says() -> None:
 def test_the_demo_has_colours_on_a_terminal_however_narrow() -> None:
     program, *words = COMMAND
     child = pexpect.spawn(
-        program, words, cwd=str(ROOT), timeout=110, encoding="utf-8", dimensions=(24, 80)
+        program,
+        words,
+        cwd=str(ROOT),
+        timeout=110,
+        encoding="utf-8",
+        dimensions=(24, 80),
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": ""},
     )
     child.expect_exact("\x1b[1;32mroot@qtpc\x1b[0m:")
     child.expect_exact("Everything is removed again.")
