@@ -56,11 +56,26 @@ class Choosing:
         for each in former.values():
             if mac and each.mac == mac and _is_free(pool, each.address, taken):
                 return each.address
+        proven = self._proven(pool, within)
+        ready = [address for address in proven if _is_free(pool, address, taken)]
+        unused = [address for address in ready if address not in former]
+        if unused:
+            # by chance, so that those who choose at once rarely choose the same
+            return secrets.choice(unused)
+        if ready:
+            return min(ready, key=lambda address: _until(former, address))
         lately = merge([*taken, *points(map(int, former))])
-        for address in self._lookahead.proven(pool, lambda count: self._fresh(pool, count)):
-            if _is_free(pool, address, lately):
-                return address
         return self._sifted(pool, owner, lately) or self._longest_free(pool, former, taken, within)
+
+    def prepare(self, pool: Pool, within: IPRange | None) -> None:
+        """Somebody will want addresses of the pool: look ahead for some."""
+        self._proven(pool, within)
+
+    def _proven(self, pool: Pool, within: IPRange | None) -> tuple[IPAddress, ...]:
+        def supply(count: int) -> list[IPAddress]:
+            return self._supply(pool, within, count)
+
+        return self._lookahead.proven(pool, supply, within=within)
 
     def _sifted(self, pool: Pool, owner: str, without: list[Span]) -> IPAddress | None:
         """A candidate that nobody on the LAN answers for; None when the pool has none left."""
@@ -90,17 +105,27 @@ class Choosing:
             "look for leaks with: macvlan-ros gc"
         )
 
-    def _fresh(self, pool: Pool, count: int) -> list[IPAddress]:
-        """Addresses for the lookahead to ask for: free, and in nobody's memory."""
-        lately = points(map(int, self._state.former(pool.name)))
-        without = merge([*self._taken(pool, ""), *lately])
-        return list(islice(candidates(pool, secrets.token_hex(8), without=without), count))
+    def _supply(self, pool: Pool, within: IPRange | None, count: int) -> list[IPAddress]:
+        """Addresses for the lookahead to ask for: those that nobody had lately, or, when there are
+        too few of them, those that have been free for longest."""
+        former = self._state.former(pool.name)
+        taken = merge([*self._taken(pool, ""), *_outside(pool, within)])
+        without = merge([*taken, *points(map(int, former))])
+        fresh = list(islice(candidates(pool, secrets.token_hex(8), without=without), count))
+        oldest = sorted(former, key=lambda address: _until(former, address))
+        return (fresh + [each for each in oldest if _is_free(pool, each, taken)])[:count]
 
     def _taken(self, pool: Pool, mac: str) -> list[Span]:
         """What is held in the pool, and what is in use around this host."""
         held = self._store.reservations(pool.name)
         around = _around(pool, self._surroundings(pool), mac)
         return merge([*points(int(each.address) for each in held), *around])
+
+
+def _until(former: Mapping[IPAddress, Former], address: IPAddress) -> float:
+    """When the address was last given back (seconds since 1970); 0 when nobody remembers."""
+    found = former.get(address)
+    return found.until if found is not None else 0.0
 
 
 def _outside(pool: Pool, within: IPRange | None) -> list[Span]:

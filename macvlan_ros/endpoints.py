@@ -7,6 +7,7 @@ does not are both fine.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -34,6 +35,9 @@ __all__ = ["Attached", "Endpoints", "link_name"]
 SETTLED = 30.0
 
 _LINK_PREFIX = "mvr"
+
+# Seconds between the deletion of an endpoint and the release of its address, with room to spare.
+_DEPARTED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Endpoints:
         self._networks = LanNetworks(self._state, links)
         self._host = host
         self._sandboxes = sandboxes
+        self._departed: dict[str, float] = {}
 
     def create_network(self, wanted: DockerNetwork) -> DockerNetwork:
         """See `LanNetworks.create`."""
@@ -168,8 +173,15 @@ class Endpoints:
 
     def delete(self, endpoint_id: str) -> bool:
         """Delete an endpoint's link and forget it; False when there was none."""
+        endpoint = self._state.endpoint(endpoint_id)
         self._links.delete_link(link_name(endpoint_id))
+        if endpoint is not None:
+            self._departed[endpoint.mac] = time.monotonic()
         return self._state.drop_endpoint(endpoint_id)
+
+    def departed(self, mac: str) -> bool:
+        """Whether an endpoint with this MAC was deleted just now; each one is told once."""
+        return time.monotonic() - self._departed.pop(mac, -_DEPARTED) < _DEPARTED
 
     def abandon(self, endpoint_id: str) -> None:
         """Take back a link that nobody will fetch; the endpoint stays."""
@@ -187,17 +199,13 @@ class Endpoints:
     def is_gone(self, endpoint: Endpoint, *, settled: float = SETTLED) -> bool:
         """Whether the endpoint's container is no more, as far as this host can see.
 
-        An endpoint that was made less than `settled` seconds ago may be one that Docker is about
-        to use: it only counts as gone when its sandbox is.
+        A link that is not in the host's namespace is in its sandbox, or was: the sandbox tells.
+        One that is in the host's namespace has come back from a container that left, or waits for
+        Docker, which makes the sandbox only after Join: it is given `settled` seconds.
         """
-        if endpoint.sandbox:
-            if not self._sandbox(endpoint.sandbox).exists():
-                return True
-            # Docker moves the link back into the host's namespace when the container leaves.
-            returned = link_exists(endpoint.link)
-        else:
-            returned = True
-        return returned and time.time() - endpoint.created > settled
+        if endpoint.sandbox and not link_exists(endpoint.link):
+            return not self._sandbox(endpoint.sandbox).exists()
+        return time.time() - endpoint.created > settled
 
     def gone(self, *, settled: float = SETTLED) -> tuple[Endpoint, ...]:
         """The endpoints whose containers are no more."""
@@ -208,13 +216,10 @@ class Endpoints:
     def stray_links(self) -> tuple[str, ...]:
         """Links of ours in the host's namespace that no endpoint has."""
         # Links first: one that is made after this has its endpoint in the store before that.
-        names = [link.name for link in self._links.macvlans()]
+        names = [name for _, name in socket.if_nameindex() if name.startswith(_LINK_PREFIX)]
         known = {link_name(each.id) for each in self._state.endpoints()}
-        return tuple(
-            name
-            for name in names
-            if name.startswith(_LINK_PREFIX) and len(name) == 15 and name not in known
-        )
+        strays = [name for name in names if len(name) == 15 and name not in known]
+        return tuple(name for name in strays if self._links.macvlan(name) is not None)
 
     def delete_link(self, name: str) -> bool:
         """Delete a stray link; False when there was none."""

@@ -99,6 +99,10 @@ class Grants:
             return self._use(pool, own, wanted)
         return self._dynamic(pool, wanted)
 
+    def prepare(self, pool: Pool, within: IPRange | None) -> None:
+        """Containers will want addresses of the pool soon."""
+        self._choosing.prepare(pool, within)
+
     def keep(self, pool: Pool, address: IPAddress, purpose: str) -> Reservation:
         """Keep an address for a Docker network itself: its gateway, an auxiliary address.
 

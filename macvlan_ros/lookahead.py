@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPRange
 
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Pool
@@ -24,7 +24,6 @@ Supply = Callable[[int], Sequence[IPAddress]]
 Sift = Callable[[Pool, Sequence[IPAddress]], tuple[IPAddress, ...]]
 
 _STOCK = 32
-_LOW = 16
 # Seconds for which silence counts, and after which it is asked anew.
 _GOOD = 300.0
 _RENEW = 120.0
@@ -39,6 +38,8 @@ class _Stock:
         self.silent: dict[IPAddress, float] = {}
         self.asked = time.monotonic()
         self.supply: Supply = lambda _: ()
+        # Half of what the last look found: a pool may have few addresses left.
+        self.low = _STOCK // 2
 
 
 class Lookahead:
@@ -48,7 +49,7 @@ class Lookahead:
     def __init__(self, sift: Sift) -> None:
         self._sift = sift
         self._lock = threading.Lock()
-        self._stocks: dict[Pool, _Stock] = {}
+        self._stocks: dict[tuple[Pool, IPRange | None], _Stock] = {}
         self._low = threading.Event()
         self._stop = False
 
@@ -61,14 +62,17 @@ class Lookahead:
         self._stop = True
         self._low.set()
 
-    def proven(self, pool: Pool, supply: Supply) -> tuple[IPAddress, ...]:
-        """Addresses that nobody answered for lately, maybe none. `supply` is for later."""
+    def proven(
+        self, pool: Pool, supply: Supply, *, within: IPRange | None = None
+    ) -> tuple[IPAddress, ...]:
+        """Addresses that nobody answered for lately, maybe none; `within` has a stock of its own.
+        `supply` is for later."""
         now = time.monotonic()
         with self._lock:
-            stock = self._stocks.setdefault(pool, _Stock())
+            stock = self._stocks.setdefault((pool, within), _Stock())
             stock.asked, stock.supply = now, supply
             good = tuple(each for each, at in stock.silent.items() if now - at < _GOOD)
-        if len(good) < _LOW:
+        if len(good) <= stock.low:
             self._low.set()
         return good
 
@@ -79,9 +83,9 @@ class Lookahead:
     def take(self, pool: Pool, address: IPAddress) -> None:
         """The address is somebody's now."""
         with self._lock:
-            stock = self._stocks.get(pool)
-            if stock is not None:
-                stock.silent.pop(address, None)
+            for (other, _), stock in self._stocks.items():
+                if other == pool:
+                    stock.silent.pop(address, None)
 
     def _run(self) -> None:
         while not self._stop:
@@ -89,22 +93,23 @@ class Lookahead:
             self._low.clear()
             with self._lock:
                 pools = list(self._stocks.items())
-            for pool, stock in pools:
-                self._renew(pool, stock)
+            for key, stock in pools:
+                self._renew(key, stock)
 
-    def _renew(self, pool: Pool, stock: _Stock) -> None:
+    def _renew(self, key: tuple[Pool, IPRange | None], stock: _Stock) -> None:
         now = time.monotonic()
         with self._lock:
             if now - stock.asked > _FORGET:
-                self._stocks.pop(pool, None)
+                self._stocks.pop(key, None)
                 return
             young = sum(now - at < _RENEW for at in stock.silent.values())
-        if young >= _LOW or self._stop:
+        if young > stock.low or self._stop:
             return
         try:
-            silent = self._sift(pool, list(stock.supply(_STOCK)))
+            silent = self._sift(key[0], list(stock.supply(_STOCK)))
         except MacvlanRosError:
             # The store or the LAN is away: whoever asks for an address will hear of it.
             return
         with self._lock:
             stock.silent = dict.fromkeys(silent, time.monotonic())
+            stock.low = len(silent) // 2

@@ -80,6 +80,8 @@ class Presence:
 
     def runs_here(self, mac: str) -> bool:
         """Whether a container of this host has the MAC; False when the kernel does not tell."""
+        if self._endpoints.departed(mac):
+            return False
         try:
             return mac in self._running()
         except MacvlanRosError:

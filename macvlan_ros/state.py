@@ -155,6 +155,10 @@ class State:
         else:
             self._store.forget("pool", f"{self._host}/{pool_id}")
 
+    def pools_in_use(self) -> tuple[str, ...]:
+        """The ids of the pools that this host's Docker networks hold."""
+        return tuple(_id(each) for each in self._mine("pool"))
+
     def networks_on(self, pool: str) -> int:
         """How many of this host's Docker networks hold the pool, in whichever way."""
         uses = (each for each in self._mine("pool") if _id(each).partition(";")[0] == pool)

@@ -63,6 +63,12 @@ class IpamDriver:
     def get_default_address_spaces(self, _: wire.Nothing) -> answers.AddressSpaces:
         return answers.AddressSpaces("macvlan-ros-local", "macvlan-ros-global")
 
+    def prepare(self) -> None:
+        """Look ahead for addresses of the pools that Docker's networks hold already."""
+        for text in self._state.pools_in_use():
+            pool_id = PoolId.parse(text)
+            self._grants.prepare(self._pool_of(pool_id), pool_id.within)
+
     # -- pools ------------------------------------------------------------------------------------
 
     def request_pool(self, request: wire.RequestPool) -> answers.PoolGiven:
@@ -77,6 +83,7 @@ class IpamDriver:
             _check_part(pool, request.sub_pool)
             pool_id = PoolId(pool.name, made_for, request.sub_pool, owner)
             self._state.set_pool_uses(str(pool_id), self._state.pool_uses(str(pool_id)) + 1)
+        self._grants.prepare(pool, pool_id.within)
         # With the gateway said here, Docker does not ask for one unless its user named another.
         gateway = pool.gateway
         data = {_GATEWAY: f"{gateway}/{pool.subnet.prefixlen}"} if gateway else {}

@@ -14,7 +14,6 @@ from collections.abc import MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from macvlan_ros.collect import Collector
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.plugin import sockets, systemd
 from macvlan_ros.plugin.parts import Parts
@@ -59,7 +58,7 @@ def serve(
             signal.signal(number, lambda *_: stop.set())
         serving = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
         serving.start()
-        threading.Thread(target=_keep_house, args=(parts.collector, stop), daemon=True).start()
+        threading.Thread(target=_keep_house, args=(parts, stop), daemon=True).start()
         parts.start()
         systemd.notify("READY=1", environ)
         log.info("call=- outcome=Serving socket=%s", listener.getsockname())
@@ -88,13 +87,15 @@ def _remove(path: Path, listener: socket.socket) -> None:
         log.warning("call=- outcome=SocketLeft detail=%s", error)
 
 
-def _keep_house(collector: Collector, stop: threading.Event) -> None:
+def _keep_house(parts: Parts, stop: threading.Event) -> None:
     """Collect what was left over, now and then."""
     wait = _FIRST_ROUND
     while not stop.wait(wait):
-        wait = _ROUNDS
         try:
-            found = collector.collect()
+            if wait == _FIRST_ROUND:
+                parts.ipam.prepare()
+            wait = _ROUNDS
+            found = parts.collector.collect()
         except MacvlanRosError as error:
             log.warning(
                 "call=gc outcome=%s detail=%s", type(error).__name__, json.dumps(str(error))
