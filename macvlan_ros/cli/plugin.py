@@ -34,6 +34,11 @@ def plugin() -> None:
 @plugin.command()
 @socket_option
 @click.option(
+    "--metrics",
+    metavar="HOST:PORT|PATH",
+    help="Give Prometheus its metrics on this loopback port or Unix socket.",
+)
+@click.option(
     "--sandboxes",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
@@ -41,11 +46,12 @@ def plugin() -> None:
 )
 @shared_options
 @click.pass_context
-def serve(context: click.Context, path: Path, sandboxes: Path | None) -> None:
+def serve(context: click.Context, path: Path, sandboxes: Path | None, metrics: str | None) -> None:
     """Serve Docker until SIGTERM. Takes the socket that systemd hands over, if it does."""
     from macvlan_ros import settings
     from macvlan_ros.links import Links
     from macvlan_ros.plugin import parts, service
+    from macvlan_ros.plugin.metrics import exposed
     from macvlan_ros.stores import open_store
 
     service.log_to_stderr()
@@ -54,7 +60,12 @@ def serve(context: click.Context, path: Path, sandboxes: Path | None) -> None:
     context.call_on_close(store.close)
     links = context.with_resource(Links())
     assembled = parts.Parts(
-        store, links, host=found.host_name, sandboxes=sandboxes, probe=found.probe != "none"
+        store,
+        links,
+        host=found.host_name,
+        sandboxes=sandboxes,
+        metrics=context.with_resource(exposed(metrics, store)) if metrics else None,
+        probe=found.probe != "none",
     )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)
