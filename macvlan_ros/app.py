@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import addresses, census, networks, procnet
+from macvlan_ros import addresses, networks, procnet
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
@@ -211,6 +211,8 @@ class App:
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Sighting, ...]:
         """Everybody on the LAN of a pool (without one: of the parent), and whose they are."""
+        from macvlan_ros import census
+
         pool = self.ipam.choose_pool(pool_name)
         parent = self.parent(str(pool.subnet) if pool else "")
         whole = pool.subnet if pool else next(a.cidr for a in parent.addresses if a.version == 4)

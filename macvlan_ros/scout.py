@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
@@ -11,8 +12,10 @@ from macvlan_ros import procnet
 from macvlan_ros.addresses import contains
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Pool
-from macvlan_ros.prober import Prober
 from macvlan_ros.vendors import who
+
+if TYPE_CHECKING:
+    from macvlan_ros.prober import Prober
 
 
 class Scout:

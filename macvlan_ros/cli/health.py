@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from macvlan_ros import doctor as doctors
 from macvlan_ros import views
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
 
@@ -19,6 +18,8 @@ def doctor(context: click.Context, no_dhcp: bool) -> int:
 
     Changes nothing. The exit code is 1 when something is bad, 0 when not.
     """
+    from macvlan_ros import doctor as doctors
+
     app, report = open_app(context)
     report.progress("looking: the store, Docker, the parent, the LAN, DHCP servers ...")
     found = list(doctors.examine(app, dhcp=not no_dhcp))

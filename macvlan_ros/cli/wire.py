@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.census import Sighting
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
 from macvlan_ros.report import Report
+
+if TYPE_CHECKING:
+    from macvlan_ros.census import Sighting
 
 
 @click.command()
