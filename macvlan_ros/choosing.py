@@ -116,10 +116,11 @@ class Choosing:
         return (fresh + [each for each in oldest if _is_free(pool, each, taken)])[:count]
 
     def _taken(self, pool: Pool, mac: str) -> list[Span]:
-        """What is held in the pool, and what is in use around this host."""
-        held = self._store.reservations(pool.name)
-        around = _around(pool, self._surroundings(pool), mac)
-        return merge([*points(int(each.address) for each in held), *around])
+        """What is held in the pool, what a container still uses though its owner has given it up,
+        and what is in use around this host."""
+        held = points(int(each.address) for each in self._store.reservations(pool.name))
+        used = points(map(int, self._state.used(pool.name)))
+        return merge([*held, *used, *_around(pool, self._surroundings(pool), mac)])
 
 
 def _until(former: Mapping[IPAddress, Former], address: IPAddress) -> float:

@@ -123,7 +123,8 @@ class Grants:
         """
         standing = self._store.holder(address)
         if standing is None or standing.pool != pool.name:
-            return False
+            # its owner may have given it up while its container ran
+            return self._state.drop_use(pool.name, address)
         if standing.kind == STATIC:
             use = self._state.use(pool.name, address)
             if use is None or self._runs_here(use.mac):
@@ -186,6 +187,12 @@ class Grants:
         reason = why_not(pool, address)
         if reason and not (address == pool.gateway and not wanted.mac):
             raise BadSubnet(f"address {address} {reason}; choose another, or let one be chosen")
+        use = self._state.use(pool.name, address)
+        if use is not None and (use.host != self._host or not self._gone(pool, address)):
+            raise AddressInUse(
+                f"{address} is still used by a container with the MAC {use.mac}{_on(use.host)}, "
+                "though its owner has given it up; stop that one first, or choose another address"
+            )
         if wanted.mac and not self._had_lately(pool, address):
             self._check_around(pool, address, wanted.mac)
             self._checked(pool, address)

@@ -186,6 +186,10 @@ class State:
         """The uses by this host's containers."""
         return tuple(_use(each) for each in self._store.recall("use") if each.host == self._host)
 
+    def used(self, pool: str) -> tuple[IPAddress, ...]:
+        """The addresses of the pool that owners' containers use, on whichever host."""
+        return tuple(_use(each).address for each in self._store.recall("use") if _of(each, pool))
+
     def use(self, pool: str, address: IPAddress) -> Use | None:
         found = self._store.recall("use", f"{pool}/{address}")
         return _use(found[0]) if found else None

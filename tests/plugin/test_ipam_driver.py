@@ -317,6 +317,23 @@ def test_an_owner_s_address_goes_to_one_container_at_a_time(lab: Docker) -> None
     assert lab.address(pool_id, mac=talker.mac) == f"{talker.address}/24"
 
 
+def test_an_address_given_up_by_its_owner_stays_with_the_container_that_uses_it(
+    lab: Docker,
+) -> None:
+    talker = allocate(lab, "talker")
+    pool_id = lab.pool_id(pool="lab")
+    lab.address(pool_id, mac=talker.mac)
+    lab.store.release("lab", ["talker"])
+    given = {lab.address(pool_id, mac=mac(number)) for number in range(15)}
+    assert f"{talker.address}/24" not in given
+    assert "no free address" in lab.ask(pool_id, mac=mac(99)).error
+    assert (
+        "is still used by a container" in lab.ask(pool_id, str(talker.address), mac=mac(99)).error
+    )
+    lab.release(pool_id, str(talker.address))
+    assert lab.address(pool_id, mac=mac(99)) == f"{talker.address}/24"
+
+
 def test_a_network_with_an_owner_serves_that_owner_alone(lab: Docker) -> None:
     talker = allocate(lab, "talker")
     pool_id = lab.pool_id(pool="lab", owner="talker")
