@@ -187,9 +187,10 @@ class App:
         return made
 
     def add_pool(self, wanted: Pool) -> Pool:
-        """Add a pool, and note what the LAN's DHCP servers would hand out of it."""
+        """Add a pool, and note what the LAN's DHCP servers would hand out of a new one."""
+        known = wanted in self.ipam.pools()
         pool = self.ipam.add_pool(wanted)
-        if self.settings.probe != "none":
+        if not known and self.settings.probe != "none":
             for text in self.scout.dhcp_conflicts(pool, progress=self.progress):
                 self.note(text)
         return pool

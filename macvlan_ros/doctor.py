@@ -47,6 +47,7 @@ def examine(app: App, *, dhcp: bool = True) -> Iterator[Finding]:
             yield from _guarded("lan", lambda pool=pool: _check_lan(app, pool))  # type: ignore[misc]
         if dhcp:
             yield from _guarded("dhcp", lambda parent=parent: _check_dhcp(app, parent))  # type: ignore[misc]
+    yield from _guarded("leases", lambda: _check_leases(app))
 
 
 def _guarded(check: str, make: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
@@ -116,13 +117,25 @@ def _check_dhcp(app: App, parent: Link) -> Iterator[Finding]:
     offers = find_servers(parent.name)
     pools = app.store.pools()
     for offer in offers:
-        taken = [pool for pool in pools if addresses.contains(pool, offer.address)]
+        others = (pool for pool in pools if not pool.dhcp)
+        taken = [pool for pool in others if addresses.contains(pool, offer.address)]
         if taken:
             yield _overlap(offer, taken[0])
         else:
             yield Finding("dhcp", OK, f"the DHCP server {offer.server} offers {offer.address}")
     if not offers:
         yield Finding("dhcp", OK, f"no DHCP server answers on {parent.name}")
+
+
+def _check_leases(app: App) -> Iterator[Finding]:
+    """Leases that could not be had or kept; nothing when no pool takes any."""
+    leases = app.leases.book.everybodys()
+    for lease in leases:
+        if lease.trouble:
+            text, _, remedy = lease.trouble.partition("; ")
+            yield Finding("leases", BAD, f"'{lease.owner}' ({lease.address}): {text}", remedy)
+    if leases and not any(lease.trouble for lease in leases):
+        yield Finding("leases", OK, f"{len(leases)} leases are held")
 
 
 def _overlap(offer: Offer, pool: Pool) -> Finding:

@@ -54,6 +54,12 @@ class Lease:
         mine = (self.pool, self.owner, self.address, self.mac)
         return mine == (held.pool, held.owner, held.address, held.mac)
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether it is for a container that Docker started and nobody named: such a one is
+        reserved before it is leased. No name has a colon."""
+        return ":" in self.owner
+
     def is_due(self, now: float) -> bool:
         """Whether it is time; a clock that was set back must not keep a lease from renewal."""
         return now >= self.due or now < self.since - _OFTEN
@@ -97,7 +103,8 @@ class LeaseBook:
 
     def everybodys(self) -> tuple[Lease, ...]:
         """The leases of all hosts that share the store, by pool and owner."""
-        return tuple(_lease(record) for record in self._store.recall(_KIND))
+        found = (_lease(record) for record in self._store.recall(_KIND))
+        return tuple(sorted(found, key=lambda lease: (lease.pool, lease.owner)))
 
     def mine(self) -> tuple[Lease, ...]:
         """This host's leases, by pool and owner."""

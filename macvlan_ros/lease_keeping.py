@@ -56,7 +56,7 @@ def _stray(
             leases.book.strike(lease)
         elif lease.state == RELEASED:
             found += [lease] if lease.is_due(now) else []
-        elif abs(now - lease.since) > _SETTLED:
+        elif lease.anonymous or abs(now - lease.since) > _SETTLED:
             found.append(lease)
     return found
 

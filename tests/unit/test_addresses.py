@@ -243,6 +243,11 @@ def test_names_are_those_that_containers_may_have(name: str) -> None:
         parse_pool(name, subnet=LAN)
 
 
+def test_leases_are_for_ipv4() -> None:
+    with pytest.raises(InvalidRequest, match="--dhcp: leases are for IPv4, and fd00:50::/64 is"):
+        parse_pool("six", subnet="fd00:50::/64", dhcp=True)
+
+
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="order 'random' is unknown; take one of: hashed, seq"):
         lab(order="random")

@@ -10,6 +10,7 @@ from macvlan_ros import views
 from macvlan_ros.census import Sighting
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
+from macvlan_ros.lease_book import Lease
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Report, View, range_text
 from macvlan_ros.running import ServiceStatus
@@ -43,6 +44,7 @@ NETWORK = Network(
 )
 LAUNCHED = Launched("talker", "talker", TALKER.address, TALKER.mac, "created", "qtpc")
 STATUS = ServiceStatus("talker", "talker", "qtpc", "192.168.50.193", "", "running", "", "ros")
+LEASE = Lease("lab", "talker", TALKER.address, TALKER.mac, "qtpc", "held", 1.0, 2.0)
 SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc", "")
 
 
@@ -57,6 +59,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         ),
         (views.RESERVATIONS, TALKER, "owner address mac pool host created kind"),
         (views.POOLS, LAB, "name subnet ranges exclude gateway order dhcp size"),
+        (views.LEASES, LEASE, "owner address mac pool host server state due until trouble"),
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
         (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
