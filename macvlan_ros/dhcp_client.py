@@ -79,17 +79,17 @@ Told = Callable[[Want, IPAddress, str], None]
 
 @dataclass(slots=True)
 class _Talk:
-    """One lease being taken. `server` and `via` are set once it is asked for, not only sought."""
+    """One lease being taken. `server` is set once it is asked for, not only sought."""
 
     want: Want
     transaction: int
     kind: int
     server: IPAddress | None = None
-    via: str = ""
     due: float = 0.0
     second_best: tuple[float, Message] | None = None
     outcome: Outcome = None
     ended: bool = False
+    insist: bool = False
 
 
 class Client:
@@ -116,13 +116,20 @@ class Client:
     ) -> None:
         self._port.close()
 
-    def take(self, wants: Sequence[Want], *, told: Told) -> Mapping[Want, Outcome]:
+    def take(
+        self, wants: Sequence[Want], *, told: Told, insist: bool = False
+    ) -> Mapping[Want, Outcome]:
         """Take all leases side by side: DISCOVER, OFFER, REQUEST, ACK.
 
-        An offer of another address than the wanted one is not taken. `told` is called before a
-        server is asked for good, so that no lease can be had that nobody knows of.
+        An offer of another address than the wanted one is not taken; with `insist` the wanted one
+        is requested all the same. A server that pings an address before it offers it does not
+        offer that of a container which runs. `told` is called before a server is asked for good,
+        so that no lease can be had that nobody knows of.
         """
-        return self._talk([self._begin(want, dhcp_messages.DISCOVER) for want in wants], told)
+        talks = [self._begin(want, dhcp_messages.DISCOVER) for want in wants]
+        for talk in talks:
+            talk.insist = insist
+        return self._talk(talks, told)
 
     def renew(self, wants: Sequence[Want]) -> Mapping[Want, Outcome]:
         """Ask anew for leases that are held: of their servers, or of any server."""
@@ -154,7 +161,7 @@ class Client:
             if not open_talks:
                 break
             for talk in open_talks:
-                self._press(talk, now)
+                self._press(talk, now, told)
             next_due = min((talk.due for talk in open_talks if not talk.ended), default=now)
             for frame in self._port.receive(max(0.0, min(end, next_due) - now)):
                 said = dhcp_messages.parse(frame)
@@ -163,16 +170,19 @@ class Client:
                     end = time.monotonic() + self._patience
         return {talk.want: talk.outcome for talk in talks}
 
-    def _press(self, talk: _Talk, now: float) -> None:
+    def _press(self, talk: _Talk, now: float, told: Told) -> None:
         """Ask, or ask again, if it is time; settle for the second best if nothing better came."""
-        if talk.second_best is not None and now >= talk.second_best[0]:
-            said = talk.second_best[1]
-            talk.outcome, talk.ended = Refused(said.server, said.address), True
-        elif now >= talk.due:
+        best = talk.second_best
+        if best is not None and now >= best[0] and talk.kind == dhcp_messages.DISCOVER:
+            if not talk.insist:
+                talk.outcome, talk.ended = Refused(best[1].server, best[1].address), True
+                return
+            _request(talk, best[1], told)
+        if now >= talk.due:
             self._port.send(self._question(talk))
             talk.due = now + _ASK_EVERY
-        if talk.second_best is not None:
-            talk.due = min(talk.due, talk.second_best[0])
+        if best is not None and talk.kind == dhcp_messages.DISCOVER:
+            talk.due = min(talk.due, best[0])
 
     def _question(self, talk: _Talk) -> bytes:
         want = talk.want
@@ -199,7 +209,8 @@ def _hear(talk: _Talk, said: Message, told: Told) -> bool:
     if talk.server is not None and said.server != talk.server:
         return False
     if said.kind == dhcp_messages.NAK:
-        talk.outcome, talk.ended = Refused(said.server, text=said.text), True
+        instead = talk.second_best[1].address if talk.second_best else None
+        talk.outcome, talk.ended = Refused(said.server, instead, said.text), True
     elif said.kind == dhcp_messages.ACK and said.address is not None:
         good = said.address == talk.want.address
         talk.outcome = _given(said) if good else Refused(said.server, said.address)
@@ -216,10 +227,15 @@ def _hear_offer(talk: _Talk, said: Message, told: Told) -> bool:
             talk.second_best = (time.monotonic() + _GRACE, said)
             talk.due = min(talk.due, talk.second_best[0])
         return first
-    told(talk.want, said.server, said.source)
-    talk.server, talk.via, talk.second_best = said.server, said.source, None
-    talk.kind, talk.due = dhcp_messages.REQUEST, 0.0
+    talk.second_best = None
+    _request(talk, said, told)
     return True
+
+
+def _request(talk: _Talk, said: Message, told: Told) -> None:
+    """From now on ask the server of that offer for good."""
+    told(talk.want, said.server, said.source)
+    talk.server, talk.kind, talk.due = said.server, dhcp_messages.REQUEST, 0.0
 
 
 def _given(said: Message) -> Given:

@@ -41,8 +41,11 @@ class LeaseWire:
         self._namespace = namespace
         self.patience = patience
 
-    def take(self, leases: Sequence[Lease], *, found: Found) -> Mapping[Lease, Outcome]:
+    def take(
+        self, leases: Sequence[Lease], *, found: Found, insist: bool = False
+    ) -> Mapping[Lease, Outcome]:
         """Ask any server for exactly these; `found` gets each with its server before the request.
+        With `insist` a server is asked that offers something else, too.
 
         The result's keys are those that `found` got last, or else the given ones.
         """
@@ -55,7 +58,7 @@ class LeaseWire:
             found(latest[want])
 
         with self._client(leases[0].address) as client:
-            outcomes = client.take(list(latest), told=told)
+            outcomes = client.take(list(latest), told=told, insist=insist)
         return {lease: outcomes[want] for want, lease in latest.items()}
 
     def renew(self, leases: Sequence[Lease], *, now: float) -> Mapping[Lease, Outcome]:

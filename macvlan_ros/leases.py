@@ -112,7 +112,7 @@ class Leases:
             return ()
         outcomes: Mapping[Lease, Outcome]
         try:
-            outcomes = self.wire.take(lost, found=self.book.write)
+            outcomes = self.wire.take(lost, found=self.book.write, insist=True)
         except MacvlanRosError as error:
             return tuple(self.failed(lease, str(error)) for lease in lost)
         done = []

@@ -41,12 +41,22 @@ class Dnsmasq:
 
 @contextmanager
 def dnsmasq(
-    machine: Machine, folder: Path, pool: str, *options: str, leases: Path | None = None
+    machine: Machine,
+    folder: Path,
+    pool: str,
+    *options: str,
+    leases: Path | None = None,
+    ping: bool = False,
 ) -> Iterator[Dnsmasq]:
-    """A DHCP server on the machine's eth0; it offers at once, without a ping."""
+    """A DHCP server on the machine's eth0; it offers at once, unless it is to ping before."""
     server = Dnsmasq(leases or folder / f"leases-{machine.name}", folder / f"log-{machine.name}")
     command = ["nsenter", f"--net={machine.path}", "dnsmasq", "--keep-in-foreground", "--port=0"]
-    command += ["--conf-file=/dev/null", "--user=root", "--pid-file=", "--no-ping"]
+    command += [
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--pid-file=",
+        *([] if ping else ["--no-ping"]),
+    ]
     command += [f"--dhcp-leasefile={server.leases}", f"--log-facility={server.log}"]
     command += ["--interface=eth0", "--bind-interfaces", f"--dhcp-range={pool}", *options]
     with _running(machine, command):

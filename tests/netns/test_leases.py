@@ -413,3 +413,18 @@ def test_a_flood_of_broken_answers_does_not_stop_a_lease(
     ):
         (address,) = pc.get("talker")
         assert row(address, "talker", server)
+
+
+def test_a_container_that_runs_gets_its_lease_back_from_a_server_that_pings(
+    lan: Lan, pc: Pc, router: Machine, tmp_path: Path
+) -> None:
+    """dnsmasq pings what it offers, and the container answers: the address looks taken."""
+    with dnsmasq(router, tmp_path, RANGE):
+        (address,) = pc.get("talker")
+    lan.contain(pc.machine, f"{address}/24")
+    assert router.answers(address)
+    pc.patience = 10
+    with dnsmasq(router, tmp_path, RANGE, leases=tmp_path / "new", ping=True) as server:
+        pc.make_due(state="asked")
+        assert pc.keep_up() == ["taken"]
+        assert row(address, "talker", server)
