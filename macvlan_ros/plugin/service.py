@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from macvlan_ros.endpoints import SETTLED
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.plugin import sockets, systemd
 from macvlan_ros.plugin.parts import Parts
@@ -30,6 +31,9 @@ log = logging.getLogger("macvlan_ros.plugin")
 # is for what happened while the service was down.
 _FIRST_ROUND = 1.0
 _ROUNDS = 60.0
+
+# What was under way before the start has been given up by Docker after so many seconds.
+_FIRST_SETTLED = 5.0
 
 
 def serve(
@@ -89,20 +93,20 @@ def _remove(path: Path, listener: socket.socket) -> None:
 
 def _keep_house(parts: Parts, stop: threading.Event) -> None:
     """Collect what was left over, now and then."""
-    wait = _FIRST_ROUND
-    while not stop.wait(wait):
+    first = True
+    while not stop.wait(_FIRST_ROUND if first else _ROUNDS):
         try:
-            if wait == _FIRST_ROUND:
+            if first:
                 parts.ipam.prepare()
-            wait = _ROUNDS
-            found = parts.collector.collect()
+            found = parts.collector.collect(settled=_FIRST_SETTLED if first else SETTLED)
         except MacvlanRosError as error:
             log.warning(
                 "call=gc outcome=%s detail=%s", type(error).__name__, json.dumps(str(error))
             )
-            continue
+            found = ()
         for leak in found:
             log.info("call=gc outcome=Collected kind=%s name=%s", leak.kind, leak.name)
+        first = False
 
 
 def log_to_stderr() -> None:
