@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import keeper
 from .errors import LabError
 
 #: Seconds: dockerd answers within half a second when nobody else uses the machine.
@@ -145,12 +145,9 @@ class EngineProcess:
 
 def wait_for_end(pid: int, *, timeout: float) -> None:
     """Returns when a process that need not be a child of ours has ended, or after `timeout`."""
-    with contextlib.suppress(ProcessLookupError):
-        handle = os.pidfd_open(pid)
-        try:
+    with keeper.handle_of(pid) as handle:
+        if handle is not None:
             select.select([handle], [], [], timeout)
-        finally:
-            os.close(handle)
 
 
 class _UnixConnection(http.client.HTTPConnection):

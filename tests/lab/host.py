@@ -13,13 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import images, keeper
 from .engine_process import EngineProcess
 from .errors import CommandFailed, LabError
+from .wiring import Wiring
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACES = Path(__file__).with_name("namespaces.sh")
@@ -37,17 +37,6 @@ find /run -mindepth 1 -delete
 mkdir -p -m 700 /run/home
 mkdir -p -m 1777 /run/lock
 """
-
-
-@dataclass(frozen=True)
-class Wiring:
-    """How a host stands on the LAN: its addresses with their prefix, its MAC, its gateways."""
-
-    address: str
-    mac: str
-    gateway: str
-    address6: str = ""
-    gateway6: str = ""
 
 
 class Host:
@@ -226,18 +215,7 @@ class Host:
 
     def link_up(self) -> None:
         """Gives eth0 exactly its own addresses and routes, whatever it has now."""
-        wiring = self.wiring
-        lines = [
-            "link set eth0 up",
-            "addr flush dev eth0 scope global",
-            f"addr add {wiring.address} brd + dev eth0",
-        ]
-        if wiring.gateway:
-            lines.append(f"route replace default via {wiring.gateway} dev eth0")
-        if wiring.address6:
-            lines.append(f"addr add {wiring.address6} dev eth0 nodad")
-            lines.append(f"route replace default via {wiring.gateway6} dev eth0")
-        self.run("ip", "-batch", "-", input="\n".join(lines) + "\n")
+        self.run("ip", "-batch", "-", input="".join(self.wiring.lines("eth0")))
 
     def clear_links(self, *, keep: Sequence[str] = ("docker0",)) -> None:
         """Deletes all links but lo, eth0 and those in `keep`, and forgets the neighbours."""

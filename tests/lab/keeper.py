@@ -13,6 +13,7 @@ starts does, and passes it on: dockerd, containerd, the shims), if it is in the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import shutil
@@ -20,7 +21,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +51,29 @@ class Process:
 
     def kill(self) -> None:
         """Ends the process, unless its id has passed to another one."""
-        with contextlib.suppress(ProcessLookupError):
-            handle = os.pidfd_open(self.pid)
-            try:
-                now = Process.read(self.pid)
-                if now is not None and now.started == self.started:
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-            finally:
-                os.close(handle)
+        with handle_of(self.pid) as handle, contextlib.suppress(ProcessLookupError):
+            now = Process.read(self.pid)
+            if handle is not None and now is not None and now.started == self.started:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def handle_of(pid: int) -> Iterator[int | None]:
+    """A process's descriptor (pidfd_open(2)), readable when it has ended; None if it is gone.
+
+    While somebody else has a descriptor of a process that is buried, the kernel says EINVAL.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno not in (errno.ESRCH, errno.EINVAL):
+            raise
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def processes() -> dict[int, Process]:
@@ -174,15 +190,14 @@ def keeper_lives(folder: Path, *, young: bool) -> bool:
 
 def wait_for_end(owner: int) -> None:
     """Returns when standard input ends or the process `owner` is gone."""
-    try:
-        handle = os.pidfd_open(owner)
-    except ProcessLookupError:
-        return
-    poller = select.poll()
-    poller.register(handle, select.POLLIN)
-    poller.register(0, select.POLLIN)
-    while not any(fd == handle or not os.read(0, 4096) for fd, _ in poller.poll()):
-        pass
+    with handle_of(owner) as handle:
+        if handle is None:
+            return
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        poller.register(0, select.POLLIN)
+        while not any(fd == handle or not os.read(0, 4096) for fd, _ in poller.poll()):
+            pass
 
 
 def main() -> None:

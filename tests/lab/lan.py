@@ -17,7 +17,8 @@ from netaddr import IPNetwork
 
 from . import keeper
 from .errors import LabError
-from .host import PATH, ROOT, Host, Wiring
+from .host import PATH, ROOT, Host
+from .wiring import Wiring, mac_of
 
 __all__ = ["ROOT", "Lab"]
 
@@ -158,8 +159,11 @@ class Lab:
     def _open(self) -> None:
         gateway = str(self.subnet[1])
         self._port_of: dict[str, str] = {}
-        switch = Wiring(f"{gateway}/{self.subnet.prefixlen}", mac_of(gateway), gateway="")
-        self.switch = self._host("switch", switch)
+        address6 = f"{self.subnet6[1]}/{self.subnet6.prefixlen}" if self.subnet6 else ""
+        wiring = Wiring(
+            f"{gateway}/{self.subnet.prefixlen}", mac_of(gateway), gateway="", address6=address6
+        )
+        self.switch = self._host("switch", wiring)
         addresses = [str(self.subnet[FIRST_HOST + n]) for n in range(len(self._names))]
         made = self._start(zip(self._names, addresses, strict=True))
         self._await([self.switch, *made])
@@ -201,14 +205,8 @@ class Lab:
         )
 
     def _wire_switch(self) -> None:
-        lines = [
-            "link add lan type bridge",
-            f"link set lan address {self.switch.mac} up",
-            f"addr add {self.switch.wiring.address} brd + dev lan",
-        ]
-        if self.subnet6 is not None:
-            lines.append(f"addr add {self.subnet6[1]}/{self.subnet6.prefixlen} dev lan nodad")
-        self.switch.run("ip", "-batch", "-", input="\n".join(lines) + "\n")
+        made = f"link add lan address {self.switch.mac} type bridge\n"
+        self.switch.run("ip", "-batch", "-", input=made + "".join(self.switch.wiring.lines("lan")))
 
     def _wire(self, host: Host) -> None:
         """Both ends of the cable are made in the switch: the machine never sees them."""
@@ -236,11 +234,6 @@ for folder in /etc/macvlan-ros /var/lib/macvlan-ros /run/macvlan-ros /run/home; 
     [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
 done
 """
-
-
-def mac_of(address: str) -> str:
-    """A locally administered MAC with the IPv4 address in it, so that one sees whose it is."""
-    return "52:54:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def check_requirements(*, engines: bool) -> None:

@@ -42,6 +42,14 @@ mkdir -p -m 1777 /run/lock
 # As systemd leaves it, and last: what is shared cannot be moved. The machine sees nothing of it,
 # for these mounts are slaves of its own.
 mount --make-rshared /
+# A new network namespace begins with the machine's IPv4 settings: all labs shall be alike, and the
+# switch pass nothing on although a Docker of the machine's own has switched forwarding on.
+for settings in all default; do
+    for setting in rp_filter arp_ignore arp_announce arp_filter proxy_arp; do
+        echo 0 >"/proc/sys/net/ipv4/conf/$settings/$setting"
+    done
+done
+echo 0 >/proc/sys/net/ipv4/ip_forward
 ip link set lo up
 echo ready
 exec cat >/dev/null

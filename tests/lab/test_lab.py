@@ -130,7 +130,7 @@ def test_an_image_ends_at_once_when_asked(lab: Lab) -> None:
     assert host.docker("exec", "robot", "sh", "-c", "echo $ROS_DISTRO") == "kinetic"
     started = time.monotonic()
     host.docker("stop", "robot")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9  # Docker's patience is 10 s
     assert host.docker("inspect", "-f", "{{.State.ExitCode}}", "robot") == "0"
 
 
