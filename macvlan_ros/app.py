@@ -63,7 +63,7 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        store = open_store(self.settings.store)
+        store = open_store(self.settings.store, self.settings.access)
         self._open.callback(store.close)
         return store
 

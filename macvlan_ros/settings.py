@@ -10,10 +10,11 @@ import difflib
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, InvalidRequest
+from macvlan_ros.stores.access import EtcdAccess
 
 DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
 PROBES = ("fast", "rfc5227", "none")
@@ -27,6 +28,7 @@ class Settings:
 
     `probe` is how the LAN is asked before an address is first used: fast, rfc5227 or none.
     `shim` is whether launch lets this host and its containers reach each other: yes or no.
+    What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS.
     """
 
     store: str = DEFAULT_STORE
@@ -35,11 +37,29 @@ class Settings:
     parent: str = ""
     probe: str = "fast"
     shim: str = "yes"
+    etcd_user: str = ""
+    etcd_password: str = field(default="", repr=False)
+    etcd_password_file: str = ""
+    etcd_ca: str = ""
+    etcd_cert: str = ""
+    etcd_key: str = ""
 
     @property
     def host_name(self) -> str:
         """This PC's name: as set, else the hostname up to its first dot."""
         return self.host or socket.gethostname().split(".")[0]
+
+    @property
+    def access(self) -> EtcdAccess:
+        """What lets us into an etcd."""
+        return EtcdAccess(
+            user=self.etcd_user,
+            password=self.etcd_password,
+            password_file=self.etcd_password_file,
+            ca=self.etcd_ca,
+            cert=self.etcd_cert,
+            key=self.etcd_key,
+        )
 
 
 def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
@@ -64,7 +84,7 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
 
 
 def _names() -> tuple[str, ...]:
-    return tuple(field.name for field in fields(Settings))
+    return tuple(each.name for each in fields(Settings))
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from macvlan_ros.plugin.install import Status
     from macvlan_ros.reach import Reached
     from macvlan_ros.running import ServiceStatus
+    from macvlan_ros.stores.audit import Fault
 
 LINKS: View[Link] = View(
     columns=(
@@ -178,6 +179,15 @@ FINDINGS: View[Finding] = View(
     ),
     empty="nothing is wrong",
     style=lambda one: _STYLES[one.level],
+)
+
+FAULTS: View[Fault] = View(
+    columns=(
+        Column("WHERE", "where", lambda one: one.where),
+        Column("FAULT", "text", lambda one: one.text),
+    ),
+    empty="the store contradicts itself nowhere",
+    style=lambda _one: "bold red",
 )
 
 SHIMS: View[Reached] = View(

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from macvlan_ros import __version__, report
-from macvlan_ros.cli import health, hosts, networks, plugin, pools, shims, stacks, wire
+from macvlan_ros.cli import health, hosts, networks, plugin, pools, shims, stacks, store, wire
 from macvlan_ros.cli.common import shared_options
 from macvlan_ros.errors import MacvlanRosError
 
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _module in (hosts, pools, networks, stacks, shims, wire, health, plugin):
+for _module in (hosts, pools, networks, stacks, shims, wire, health, store, plugin):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -56,7 +56,7 @@ def serve(context: click.Context, path: Path, sandboxes: Path | None, metrics: s
 
     service.log_to_stderr()
     found = settings.load()
-    store = open_store(choices(context).store or found.store)
+    store = open_store(choices(context).store or found.store, found.access)
     context.call_on_close(store.close)
     links = context.with_resource(Links())
     assembled = parts.Parts(

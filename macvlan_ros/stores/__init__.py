@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store
 
-__all__ = ["Store", "open_store"]
+__all__ = ["EtcdAccess", "Store", "open_store"]
 
 
-def open_store(url: str) -> Store:
-    """The store that `url` names: `sqlite:///absolute/path`, a bare path, or `memory:`.
+def open_store(url: str, access: EtcdAccess | None = None) -> Store:
+    """The store that `url` names: `sqlite:///absolute/path`, a bare path, `memory:`, or
+    `etcd://a:2379,b:2379/prefix` (`etcds://` with TLS), into which `access` lets us.
 
-    A bare path may begin with `~` and may be relative to the current folder. Nothing is opened
-    or made on disk before the first call. Raises InvalidRequest for anything else.
+    A bare path may begin with `~` and may be relative to the current folder. Nothing is opened,
+    asked or made on disk before the first call. Raises InvalidRequest for anything else.
     """
     scheme, colon, rest = url.partition(":")
     if not url.strip():
@@ -23,6 +25,10 @@ def open_store(url: str) -> Store:
         from macvlan_ros.stores.memory import MemoryStore
 
         return MemoryStore()
+    if scheme in ("etcd", "etcds") and rest.startswith("//"):
+        from macvlan_ros.stores.etcd import EtcdStore
+
+        return EtcdStore(url, access)
     if scheme == "sqlite":
         if not rest.startswith("///") or rest == "///":
             raise InvalidRequest(
@@ -31,8 +37,15 @@ def open_store(url: str) -> Store:
             )
         return _open_sqlite(rest[2:])
     raise InvalidRequest(
-        f"store {url}: unknown kind {scheme!r}; give a path, or sqlite:///absolute/path"
+        f"store {_shown(url)}: unknown kind {scheme!r}; give a path, sqlite:///absolute/path, or "
+        "etcd://192.168.50.10:2379/macvlan-ros"
     )
+
+
+def _shown(url: str) -> str:
+    from macvlan_ros.stores.etcd_address import hide_password
+
+    return hide_password(url)
 
 
 def _open_sqlite(path: str) -> Store:

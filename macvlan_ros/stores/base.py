@@ -86,5 +86,12 @@ class Store(Protocol):
     def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
         """The records of a kind by key, or the one under `key`, if there is one."""
 
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of which there are records, in order."""
+
+    def inspect(self) -> tuple[str, ...]:
+        """What is wrong in the store's own books, one sentence each: where one thing is written
+        in several places, that these agree. What the values say is not looked at."""
+
     def close(self) -> None:
         """Give back what the store holds open. Closing twice is fine."""

@@ -6,7 +6,7 @@ import json
 
 from netaddr import AddrFormatError
 
-from macvlan_ros.models import IPAddress, IPNetwork, IPRange, Pool
+from macvlan_ros.models import STATIC, IPAddress, IPNetwork, IPRange, Pool, Reservation
 
 _DIGITS = {"4": 8, "6": 32}
 
@@ -66,3 +66,34 @@ def decode_pool(name: str, text: str) -> Pool:
         )
     except (ValueError, KeyError, TypeError, AttributeError, AddrFormatError) as error:
         raise Undecodable(f"pool {name!r} does not decode ({error})") from error
+
+
+def encode_reservation(held: Reservation) -> dict[str, str]:
+    """A reservation as plain fields, the address as people write it."""
+    return {
+        "pool": held.pool,
+        "address": str(held.address),
+        "owner": held.owner,
+        "mac": held.mac,
+        "host": held.host,
+        "created": held.created,
+        "kind": held.kind,
+    }
+
+
+def decode_reservation(fields: object) -> Reservation:
+    """The inverse of `encode_reservation`; further fields are passed over. Raises Undecodable."""
+    try:
+        if not isinstance(fields, dict):
+            raise TypeError("not an object")
+        return Reservation(
+            pool=str(fields["pool"]),
+            address=IPAddress(fields["address"]),
+            owner=str(fields["owner"]),
+            mac=str(fields["mac"]),
+            host=str(fields.get("host", "")),
+            created=str(fields.get("created", "")),
+            kind=str(fields.get("kind", STATIC)),
+        )
+    except (ValueError, KeyError, TypeError, AddrFormatError) as error:
+        raise Undecodable(f"a reservation does not decode ({error!r})") from error

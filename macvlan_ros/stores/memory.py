@@ -7,7 +7,13 @@ from threading import Lock
 
 from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
-from macvlan_ros.stores.rules import check_new_pool, pool_in_use, pool_not_found
+from macvlan_ros.stores.rules import (
+    check_new_pool,
+    is_blocked,
+    pool_in_use,
+    pool_not_found,
+    settle,
+)
 
 
 class MemoryStore:
@@ -45,25 +51,10 @@ class MemoryStore:
         with self._lock:
             for pool in {want.pool for want in wanted}:
                 self._check_pool(pool)
-            held = dict(self._held)
-            by_address = {stands.address: stands for stands in held.values()}
-            by_mac = {stands.mac: stands for stands in held.values() if stands.kind == STATIC}
-            result: list[Reservation] = []
-            free = True
-            for want in wanted:
-                key = (want.pool, want.owner)
-                stands = held.get(key) or by_address.get(want.address)
-                if stands is None and want.kind == STATIC:
-                    stands = by_mac.get(want.mac)
-                if stands is None:
-                    stands = held[key] = by_address[want.address] = want
-                    if want.kind == STATIC:
-                        by_mac[want.mac] = want
-                free = free and (stands.pool, stands.owner) == key
-                result.append(stands)
-            if free:
-                self._held = held
-            return tuple(result)
+            stands = settle(wanted, self._held.values())
+            if not is_blocked(wanted, stands):
+                self._held |= {(held.pool, held.owner): held for held in stands}
+            return stands
 
     def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
         with self._lock:
@@ -115,6 +106,13 @@ class MemoryStore:
             found = (each for each in self._records.values() if each.kind == kind)
             chosen = (each for each in found if key in (None, each.key))
             return tuple(sorted(chosen, key=lambda each: each.key))
+
+    def kinds(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(sorted({kind for kind, _ in self._records}))
+
+    def inspect(self) -> tuple[str, ...]:
+        return ()
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from macvlan_ros.addresses import describe_ranges, shared_address
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
-from macvlan_ros.models import Pool
+from macvlan_ros.models import STATIC, IPAddress, Pool, Reservation
 
 
 def check_new_pool(pool: Pool, standing: Iterable[Pool]) -> bool:
@@ -33,6 +33,42 @@ def check_new_pool(pool: Pool, standing: Iterable[Pool]) -> bool:
                 "a --range of its own, or leave that address out with --exclude"
             )
     return True
+
+
+def settle(
+    wanted: Sequence[Reservation], standing: Iterable[Reservation]
+) -> tuple[Reservation, ...]:
+    """What would stand for each of `wanted`, were they reserved one after the other.
+
+    That is the very object for those that nothing is in the way of. `standing` has to have all
+    that is held by the owners, at the addresses, and under the MACs that are wanted.
+    """
+    by_owner: dict[tuple[str, str], Reservation] = {}
+    by_address: dict[IPAddress, Reservation] = {}
+    by_mac: dict[str, Reservation] = {}
+
+    def stand(held: Reservation) -> None:
+        by_owner[held.pool, held.owner] = by_address[held.address] = held
+        if held.kind == STATIC:
+            by_mac[held.mac] = held
+
+    for held in standing:
+        stand(held)
+    result = []
+    for want in wanted:
+        found = by_owner.get((want.pool, want.owner)) or by_address.get(want.address)
+        if found is None and want.kind == STATIC:
+            found = by_mac.get(want.mac)
+        if found is None:
+            stand(want)
+        result.append(found or want)
+    return tuple(result)
+
+
+def is_blocked(wanted: Sequence[Reservation], stands: Sequence[Reservation]) -> bool:
+    """Whether another owner is in the way of any, so that nothing may be written."""
+    pairs = zip(wanted, stands, strict=True)
+    return any((want.pool, want.owner) != (held.pool, held.owner) for want, held in pairs)
 
 
 def pool_not_found(name: str, known: Iterable[str]) -> PoolNotFound:

@@ -183,6 +183,17 @@ class SqliteStore:
         with self._file.read() as db:
             return _records(db, kind, key)
 
+    def kinds(self) -> tuple[str, ...]:
+        with self._file.read() as db:
+            rows = db.execute("SELECT DISTINCT kind FROM records ORDER BY kind")
+            return tuple(kind for (kind,) in rows)
+
+    def inspect(self) -> tuple[str, ...]:
+        with self._file.read() as db:
+            found = [text for (text,) in db.execute("PRAGMA integrity_check") if text != "ok"]
+            homeless = db.execute("PRAGMA foreign_key_check").fetchall()
+        return (*found, *(f"a row of {table} has no {parent}" for table, _, parent, _ in homeless))
+
     def close(self) -> None:
         self._file.close()
 

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from macvlan_ros.stores import Store, open_store
+from tests.stores.etcd_server import Etcd, running
 
 #: Opens one more handle on the same store, as another process would.
 Opener = Callable[[], Store]
 
+_prefixes = itertools.count()
 
-def _memory(_: Path) -> Opener:
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """One etcd for all tests that do it no harm; each takes a prefix of its own."""
+    with running(tmp_path_factory.mktemp("etcd")) as server:
+        yield server
+
+
+@pytest.fixture
+def etcd_url(etcd: Etcd) -> str:
+    """An empty prefix of the shared etcd."""
+    return etcd.url(f"test{next(_prefixes)}")
+
+
+def _memory(_: pytest.FixtureRequest) -> Opener:
     store = open_store("memory:")
     return lambda: store
 
 
-def _sqlite(folder: Path) -> Opener:
+def _sqlite(request: pytest.FixtureRequest) -> Opener:
+    folder: Path = request.getfixturevalue("tmp_path")
     return lambda: open_store(f"sqlite://{folder}/state.db")
 
 
-KINDS: dict[str, Callable[[Path], Opener]] = {"memory": _memory, "sqlite": _sqlite}
+def _etcd(request: pytest.FixtureRequest) -> Opener:
+    url: str = request.getfixturevalue("etcd_url")
+    return lambda: open_store(url)
+
+
+KINDS: dict[str, Callable[[pytest.FixtureRequest], Opener]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "etcd": _etcd,
+}
 
 
 @pytest.fixture(params=KINDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    open_one = KINDS[request.param](tmp_path)
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    open_one = KINDS[request.param](request)
     opened: list[Store] = []
 
     def opener() -> Store:

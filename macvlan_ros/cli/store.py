@@ -1,0 +1,128 @@
+"""Commands about the store itself: copy, check, backup, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from macvlan_ros import settings, views
+from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.errors import Conflict, InvalidRequest
+
+if TYPE_CHECKING:
+    from macvlan_ros.stores import Store
+    from macvlan_ros.stores.transfer import Content
+
+file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.group()
+def store() -> None:
+    """The store: move it, check it, back it up.
+
+    \b
+    macvlan-ros store copy /var/lib/macvlan-ros/state.db etcd://192.168.50.10:2379/macvlan-ros
+    """
+
+
+@store.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@quiet_option("Print nothing.")
+@shared_options
+@click.pass_context
+def copy(context: click.Context, source: str, target: str) -> None:
+    """Add what the store FROM holds to the store TO.
+
+    Nothing is written when anything contradicts what TO holds. FROM stays as it is.
+    """
+    from macvlan_ros.stores import transfer
+
+    _, report = open_app(context)
+    if source == target:
+        raise InvalidRequest("FROM and TO are the same store; name two")
+    with _opened(source) as old, _opened(target) as new:
+        content = transfer.read_content(old)
+        transfer.copy_into(new, content)
+    report.progress(f"copied {_amount(content)}")
+
+
+@store.command()
+@quiet_option("Print nothing when all is well.")
+@shared_options
+@click.pass_context
+def check(context: click.Context) -> int:
+    """Verify that the store contradicts itself nowhere.
+
+    Every address lies in its pool and is held once, and what is written in several places agrees.
+    The exit code is 1 when something is wrong, 0 when not.
+    """
+    from macvlan_ros.stores import audit
+
+    app, report = open_app(context)
+    faults = audit.find_faults(app.store)
+    report.table(views.FAULTS, faults)
+    return int(bool(faults))
+
+
+@store.command()
+@file_argument
+@quiet_option("Print nothing.")
+@shared_options
+@click.pass_context
+def backup(context: click.Context, file: Path) -> None:
+    """Write all that the store holds into FILE, as JSON."""
+    from macvlan_ros.stores import transfer
+
+    app, report = open_app(context)
+    content = transfer.read_content(app.store)
+    transfer.write_backup(file, content)
+    report.progress(f"wrote {_amount(content)} into {file}")
+
+
+@store.command()
+@file_argument
+@click.option("--force", is_flag=True, help="First take out what the store holds.")
+@quiet_option("Print nothing.")
+@shared_options
+@click.pass_context
+def restore(context: click.Context, file: Path, force: bool) -> None:
+    """Write what FILE holds into the store, which has to be empty."""
+    from macvlan_ros.stores import transfer
+
+    app, report = open_app(context)
+    content = transfer.read_backup(file)
+    standing = transfer.read_content(app.store)
+    if standing and standing != content:
+        if not force:
+            raise Conflict(
+                f"store {app.settings.store}: is not empty ({_amount(standing)}); replace that with"
+                " --force, or name another --store"
+            )
+        transfer.clear(app.store)
+    transfer.copy_into(app.store, content)
+    report.progress(f"restored {_amount(content)} from {file}")
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Store]:
+    from macvlan_ros.stores import open_store
+
+    with closing(open_store(url, settings.load().access)) as opened:
+        yield opened
+
+
+def _amount(content: Content) -> str:
+    counted = (
+        (len(content.pools), "pool"),
+        (len(content.reservations), "reservation"),
+        (len(content.records), "record"),
+    )
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted)
+
+
+COMMANDS = (store,)

@@ -1,0 +1,355 @@
+"""Reservations in etcd: one truth for all hosts, as durable as most of its members.
+
+A reservation stands under its address, its owner and its MAC, and all of these are compared and
+written in one transaction. Each call's values carry a mark of that call: when an answer was lost
+and the request was sent again, the mark tells what this very call has written from what stood.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from macvlan_ros.stores import etcd_books
+from macvlan_ros.stores import etcd_kv as kv
+from macvlan_ros.stores.access import EtcdAccess
+from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.codec import encode_pool
+from macvlan_ros.stores.etcd_address import parse_url
+from macvlan_ros.stores.etcd_books import Stood
+from macvlan_ros.stores.etcd_client import EtcdClient
+from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry, Operation
+from macvlan_ros.stores.etcd_space import VERSION, EtcdSpace
+from macvlan_ros.stores.rules import (
+    check_new_pool,
+    is_blocked,
+    pool_in_use,
+    pool_not_found,
+    settle,
+)
+
+#: More reservations than these at once make a request larger than etcd takes.
+MOST_AT_ONCE = 1000
+# Up to so many keys are compared one by one. More are too many for one transaction (etcd's limit is
+# 128) and are compared at once: nothing was reserved or released since all of it was read.
+_FEW = 120
+
+
+class EtcdStore:
+    """The store's promise over one prefix of an etcd.
+
+    `patience` bounds every call, in seconds. `version` is the schema's. Raises InvalidRequest or
+    Forbidden for a URL or for files that cannot be used; nothing is asked before the first call.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        access: EtcdAccess | None = None,
+        *,
+        patience: float = 5.0,
+        version: int = VERSION,
+    ) -> None:
+        self._client = EtcdClient(parse_url(url), access or EtcdAccess())
+        self._space = EtcdSpace(self._client, version=version)
+        self._patience = patience
+
+    # -- pools ----------------------------------------------------------------------------------
+
+    def add_pool(self, pool: Pool) -> Pool:
+        space, deadline = self._space, self._deadline()
+        while True:
+            gets = [kv.get(space.pools_key), kv.get_all(space.pool_key())]
+            seen = space.read(gets, deadline=deadline)
+            if not check_new_pool(pool, self._decode_pools(seen.found[1])):
+                return pool
+            # Whoever adds a pool writes this key, so no two of them miss each other's overlap.
+            unchanged = kv.is_unchanged(space.pools_key, seen.modified(0))
+            definition = kv.put(space.pool_key(pool.name), encode_pool(pool))
+            puts = [definition, kv.put(space.pools_key, "")]
+            if space.change([unchanged], puts, deadline=deadline).succeeded:
+                return pool
+
+    def pools(self) -> tuple[Pool, ...]:
+        gets = [kv.get_all(self._space.pool_key())]
+        return self._decode_pools(self._space.read(gets, deadline=self._deadline()).found[0])
+
+    def pool(self, name: str) -> Pool:
+        answer = self._read_pool(name, [], self._deadline())
+        return self._decode_pools(answer.found[0])[0]
+
+    def remove_pool(self, name: str) -> bool:
+        space, deadline = self._space, self._deadline()
+        pool_key, owners = space.pool_key(name), space.owner_key(name)
+        seen = space.read([kv.get(pool_key)], deadline=deadline).modified(0)
+        while seen:
+            answer = space.change(
+                [kv.is_unchanged(pool_key, seen), kv.is_empty(owners)],
+                [kv.delete(pool_key), kv.put(space.pools_key, "")],
+                [kv.get(pool_key), kv.get_all(owners, only="count")],
+                deadline=deadline,
+            )
+            if answer.succeeded:
+                return True
+            seen = answer.modified(0)
+            if not seen:
+                return answer.resent  # the first time may have done it
+            if answer.counts[1]:
+                raise pool_in_use(name, answer.counts[1])
+        return False
+
+    # -- reservations ---------------------------------------------------------------------------
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        if not wanted:
+            return ()
+        self._check_size(len(wanted))
+        space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
+        pools = tuple(dict.fromkeys(want.pool for want in wanted))
+        few = 3 * len(wanted) + len(pools) <= _FEW
+        gets = self._gets(wanted, pools, few=few)
+        seen: _Seen | None = None
+        if not few or is_blocked(wanted, settle(wanted, ())):
+            seen = self._see(space.read(gets, deadline=deadline), pools, deadline)
+        while True:
+            stands = settle(wanted, [each.held for each in seen.stood] if seen else ())
+            if seen and (is_blocked(wanted, stands) or not _new(wanted, stands)):
+                return stands
+            answer = space.change(
+                [
+                    *(kv.is_there(space.pool_key(name)) for name in pools),
+                    *self._guards(wanted, seen, few=few),
+                ],
+                etcd_books.puts(space, _new(wanted, stands), mark),
+                gets,
+                deadline=deadline,
+            )
+            if answer.succeeded:
+                return stands
+            seen = self._see(answer, pools, deadline)
+            if any(each.mark == mark for each in seen.stood):
+                return _own(wanted, seen.stood, mark)
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        found, _ = self._held(pool, owners, self._deadline())
+        return tuple(each.held for each in found)
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        self._check_size(len(set(owners)))
+        space, deadline = self._space, self._deadline()
+        few = 3 * len(set(owners)) <= _FEW
+        tried: list[Stood] = []
+        while True:
+            found, changed = self._held(pool, owners, deadline)
+            if tried and not set(tried) & set(found):
+                return tuple(each.held for each in tried)  # done, and the answer lost
+            held = tuple(each.held for each in found)
+            if not held:
+                return ()
+            quiet = kv.is_unchanged(space.reservations_key, changed)
+            answer = space.change(
+                etcd_books.guards(space, held, found) if few else [quiet],
+                etcd_books.deletes(space, held),
+                deadline=deadline,
+            )
+            if answer.succeeded:
+                return held
+            tried = found if answer.resent else []
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        deadline = self._deadline()
+        if pool is None:
+            gets = [kv.get_all(self._space.address_key())]
+            entries = self._space.read(gets, deadline=deadline).found[0]
+        else:
+            gets = [kv.get_all(self._space.owner_key(pool))]
+            entries = self._read_pool(pool, gets, deadline).found[1]
+        found = (each.held for each in self._decode_reservations([entries]))
+        return tuple(sorted(found, key=lambda held: (held.pool, held.address.sort_key())))
+
+    def taken(self, pool: str) -> tuple[int, ...]:
+        gets = [kv.get_all(self._space.owner_key(pool))]
+        entries = self._read_pool(pool, gets, self._deadline()).found[1]
+        found = self._decode_reservations([entries])
+        return tuple(sorted(int(each.held.address) for each in found))
+
+    def holder(self, address: IPAddress) -> Reservation | None:
+        return self._reservation(self._space.address_key(address))
+
+    def owner_of_mac(self, pool: str, mac: str) -> Reservation | None:
+        found = self._reservation(self._space.mac_key(mac))
+        return found if found and found.pool == pool else None
+
+    # -- records --------------------------------------------------------------------------------
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
+        key = space.record_key(record.kind, record.key)
+        put = kv.put(key, etcd_books.write_record(record, mark))
+        seen = space.read([kv.get(key)], deadline=deadline).modified(0) if replace else 0
+        while True:
+            # Compared even when it is to be replaced: a request that is late must not undo another.
+            unchanged = kv.is_unchanged(key, seen)
+            answer = space.change([unchanged], [put], [kv.get(key)], deadline=deadline)
+            if answer.succeeded:
+                return record
+            stands = answer.one(0)
+            if stands:
+                other, its_mark = self._decode_record(record.kind, record.key, stands)
+                if its_mark == mark:
+                    return record
+                if not replace:
+                    return other
+            seen = answer.modified(0) if replace else 0
+
+    def forget(self, kind: str, key: str) -> bool:
+        space, deadline = self._space, self._deadline()
+        place = space.record_key(kind, key)
+        seen = space.read([kv.get(place)], deadline=deadline).modified(0)
+        while seen:
+            unchanged = kv.is_unchanged(place, seen)
+            answer = space.change(
+                [unchanged], [kv.delete(place)], [kv.get(place)], deadline=deadline
+            )
+            if answer.succeeded:
+                return True
+            seen = answer.modified(0)
+            if not seen:
+                return answer.resent
+        return False
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        place = self._space.record_key(kind, key or "")
+        wanted = kv.get_all(place) if key is None else kv.get(place)
+        entries = self._space.read([wanted], deadline=self._deadline()).found[0]
+        prefix = self._space.record_key(kind)
+        return tuple(
+            self._decode_record(kind, entry.key.removeprefix(prefix), entry)[0] for entry in entries
+        )
+
+    def kinds(self) -> tuple[str, ...]:
+        prefix = f"{self._space.prefix}record/"
+        gets = [kv.get_all(prefix, only="keys")]
+        entries = self._space.read(gets, deadline=self._deadline()).found[0]
+        found = {entry.key.removeprefix(prefix).partition("/")[0] for entry in entries}
+        return tuple(sorted(found))
+
+    # -- in general -----------------------------------------------------------------------------
+
+    def inspect(self) -> tuple[str, ...]:
+        everything = [kv.get_all(self._space.prefix)]
+        entries = self._space.read(everything, deadline=self._deadline()).found[0]
+        return tuple(etcd_books.find_errors(self._space, entries))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._patience
+
+    def _check_size(self, number: int) -> None:
+        if number > MOST_AT_ONCE:
+            raise InvalidRequest(
+                f"store {self._space.address.url}: {number} names at once are more than etcd takes "
+                f"in one transaction; ask for {MOST_AT_ONCE} at a time"
+            )
+
+    def _gets(
+        self, wanted: Sequence[Reservation], pools: Sequence[str], *, few: bool
+    ) -> list[Operation]:
+        """What `_see` looks at."""
+        space = self._space
+        first = [kv.get(space.reservations_key), *(kv.get(space.pool_key(name)) for name in pools)]
+        if not few:
+            return [*first, kv.get_all(space.address_key())]
+        keys = dict.fromkeys(key for want in wanted for key in space.keys_of(want))
+        return [*first, *map(kv.get, keys)]
+
+    def _see(self, answer: Answer, pools: Sequence[str], deadline: float) -> _Seen:
+        """Raises PoolNotFound."""
+        for name, found in zip(pools, answer.found[1:], strict=False):
+            self._check_pool(name, found, deadline)
+        stood = self._decode_reservations(answer.found[1 + len(pools) :])
+        return _Seen(answer.modified(0), stood)
+
+    def _guards(
+        self, wanted: Sequence[Reservation], seen: _Seen | None, *, few: bool
+    ) -> list[Comparison]:
+        if few or seen is None:
+            return etcd_books.guards(self._space, wanted, seen.stood if seen else ())
+        return [kv.is_unchanged(self._space.reservations_key, seen.changed)]
+
+    def _held(self, pool: str, owners: Sequence[str], deadline: float) -> tuple[list[Stood], int]:
+        """What the owners hold, and the revision of the last change. Raises PoolNotFound."""
+        space, asked = self._space, tuple(dict.fromkeys(owners))
+        if len(asked) <= _FEW:
+            gets = [kv.get(space.owner_key(pool, owner)) for owner in asked]
+        else:
+            gets = [kv.get_all(space.owner_key(pool))]
+        answer = self._read_pool(pool, [kv.get(space.reservations_key), *gets], deadline)
+        stood = self._decode_reservations(answer.found[2:])
+        by_owner = {each.held.owner: each for each in stood}
+        return [by_owner[owner] for owner in asked if owner in by_owner], answer.modified(1)
+
+    def _read_pool(self, name: str, gets: Sequence[Operation], deadline: float) -> Answer:
+        """The pool's entry and what else the gets find. Raises PoolNotFound."""
+        answer = self._space.read([kv.get(self._space.pool_key(name)), *gets], deadline=deadline)
+        self._check_pool(name, answer.found[0], deadline)
+        return answer
+
+    def _check_pool(self, name: str, found: Sequence[Entry], deadline: float) -> None:
+        if not found:
+            prefix = self._space.pool_key()
+            known = self._space.read([kv.get_all(prefix, only="keys")], deadline=deadline).found[0]
+            raise pool_not_found(name, [entry.key.removeprefix(prefix) for entry in known])
+
+    def _reservation(self, key: str) -> Reservation | None:
+        found = self._space.read([kv.get(key)], deadline=self._deadline()).found
+        stood = self._decode_reservations(found)
+        return stood[0].held if stood else None
+
+    def _decode_pools(self, entries: Sequence[Entry]) -> tuple[Pool, ...]:
+        with self._space.decoding():
+            return tuple(map(etcd_books.read_pool, entries))
+
+    def _decode_reservations(self, found: Iterable[Sequence[Entry]]) -> list[Stood]:
+        with self._space.decoding():
+            return etcd_books.read_reservations(found)
+
+    def _decode_record(self, kind: str, key: str, entry: Entry) -> tuple[Record, str]:
+        with self._space.decoding():
+            return etcd_books.read_record(kind, key, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What stood at one moment; `changed` is the revision of the last change before it."""
+
+    changed: int
+    stood: list[Stood]
+
+
+def _new(wanted: Sequence[Reservation], stands: Sequence[Reservation]) -> list[Reservation]:
+    return [want for want, held in zip(wanted, stands, strict=True) if want is held]
+
+
+def _own(
+    wanted: Sequence[Reservation], stood: Iterable[Stood], mark: str
+) -> tuple[Reservation, ...]:
+    """What stands, after this call has written it without hearing so."""
+    mine = {(want.pool, want.owner): want for want in reversed(wanted)}
+    return settle(
+        wanted,
+        [
+            mine[each.held.pool, each.held.owner] if each.mark == mark else each.held
+            for each in stood
+        ],
+    )
+
+
+def _conforms(store: EtcdStore) -> Store:
+    return store

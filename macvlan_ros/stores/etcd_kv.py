@@ -1,0 +1,150 @@
+"""etcd's transactions as values: operations, comparisons, and what an answer holds. Pure.
+
+The gateway's JSON has keys and values in base64, 64-bit integers as strings, and leaves out what is
+zero, false or empty. etcd 3.4 and 3.5 answer in snake_case, later ones may in camelCase.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Operation: TypeAlias = dict[str, Any]
+Comparison: TypeAlias = dict[str, Any]
+
+# Operations in one inner transaction, and inner ones in one: together within etcd's limit, which
+# is 128 for the longest list of each level, added up over the levels (etcdserver/api/v3rpc/key.go).
+_INNER, _OUTER = 64, 60
+MOST_OPERATIONS = _INNER * _OUTER
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key with its value and the revision that wrote it last."""
+
+    key: str
+    value: str
+    modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a transaction did: its `found` has the entries of each get, in their order, and
+    `counts` how many there are. `revision` is the store's, `resent` as the client says."""
+
+    succeeded: bool
+    found: tuple[tuple[Entry, ...], ...]
+    counts: tuple[int, ...]
+    revision: int
+    resent: bool
+
+    def one(self, index: int) -> Entry | None:
+        """The entry of a get of one key."""
+        return self.found[index][0] if self.found[index] else None
+
+    def modified(self, index: int) -> int:
+        """The revision that wrote the one key of a get; 0 when it is absent."""
+        found = self.one(index)
+        return found.modified if found else 0
+
+
+def get(key: str) -> Operation:
+    return {"request_range": {"key": _out(key)}}
+
+
+def get_all(prefix: str, *, only: str = "") -> Operation:
+    """All entries under a prefix that ends with a slash; `only` is "keys" or "count"."""
+    more = {f"{only}_only": True} if only else {}
+    return {"request_range": {**_under(prefix), **more}}
+
+
+def put(key: str, value: str) -> Operation:
+    return {"request_put": {"key": _out(key), "value": _out(value)}}
+
+
+def delete(key: str) -> Operation:
+    return {"request_delete_range": {"key": _out(key)}}
+
+
+def many(operations: Sequence[Operation]) -> list[Operation]:
+    """The same operations within one transaction, however many (up to MOST_OPERATIONS)."""
+    if len(operations) <= 2 * _INNER:
+        return list(operations)
+    starts = range(0, len(operations), _INNER)
+    return [{"request_txn": {"success": operations[at : at + _INNER]}} for at in starts]
+
+
+def is_absent(key: str) -> Comparison:
+    return {"key": _out(key), "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
+
+
+def is_there(key: str) -> Comparison:
+    return {"key": _out(key), "target": "CREATE", "result": "GREATER", "create_revision": "0"}
+
+
+def is_empty(prefix: str) -> Comparison:
+    """No key under the prefix. A comparison over a range holds when it holds for each key."""
+    return {**_under(prefix), "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
+
+
+def is_unchanged(key: str, modified: int) -> Comparison:
+    """The key is as that revision wrote it; 0: it is absent."""
+    return {"key": _out(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(modified)}
+
+
+def has_value(key: str, value: str) -> Comparison:
+    return {"key": _out(key), "target": "VALUE", "result": "EQUAL", "value": _out(value)}
+
+
+def transaction(
+    compare: Iterable[Comparison], success: Iterable[Operation], failure: Iterable[Operation]
+) -> dict[str, Any]:
+    """The body of a request to /v3/kv/txn."""
+    return {"compare": list(compare), "success": list(success), "failure": list(failure)}
+
+
+def read_answer(answer: Mapping[str, Any], *, resent: bool) -> Answer:
+    """Raises ValueError or KeyError for what is not a transaction's answer."""
+    ranges = [
+        each
+        for response in answer.get("responses") or ()
+        if (each := _field(response, "response_range")) is not None
+    ]
+    return Answer(
+        succeeded=bool(answer.get("succeeded", False)),
+        found=tuple(tuple(map(_entry, each.get("kvs") or ())) for each in ranges),
+        counts=tuple(int(each.get("count", 0)) for each in ranges),
+        revision=int(answer["header"]["revision"]),
+        resent=resent,
+    )
+
+
+def _entry(found: Mapping[str, Any]) -> Entry:
+    return Entry(
+        key=_in(found["key"]),
+        value=_in(found.get("value", "")),
+        modified=int(_field(found, "mod_revision") or 0),
+    )
+
+
+def _field(of: Mapping[str, Any], name: str) -> Any:
+    """A field by its name in snake_case, in whichever case it was written. None if it is not."""
+    if name in of:
+        return of[name]
+    first, *others = name.split("_")
+    return of.get(first + "".join(word.capitalize() for word in others))
+
+
+def _under(prefix: str) -> dict[str, str]:
+    # '0' comes right after '/'.
+    return {"key": _out(prefix), "range_end": _out(prefix[:-1] + "0")}
+
+
+def _out(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def _in(text: str) -> str:
+    return b64decode(text).decode()
