@@ -159,7 +159,9 @@ class EtcdClient:
                     self._drop_idle(member)  # it was restarted: the others are dead as well
                     resent = True
                     continue
-                raise errors.explain(error, seconds=time.monotonic() - began) from error
+                raise errors.explain(
+                    error, seconds=time.monotonic() - began, tls=self.address.tls
+                ) from error
             self._give_back(member, connection)
             return Reply(errors.judge(status, text, self.address), resent)
 

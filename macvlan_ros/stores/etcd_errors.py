@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPException
+from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 
 from macvlan_ros.errors import Forbidden, MacvlanRosError, StoreDown
@@ -92,7 +92,7 @@ def _refused(said: str, address: EtcdAddress) -> MacvlanRosError:
     return StoreDown(f"store {address.url}: etcd says '{said}'; look at its log")
 
 
-def explain(error: OSError | HTTPException, *, seconds: float) -> MemberFailed:
+def explain(error: OSError | HTTPException, *, seconds: float, tls: bool) -> MemberFailed:
     """What went wrong on the way to a member, after so many seconds."""
     if isinstance(error, TimeoutError):
         return MemberFailed(f"no answer in {seconds:.1f} s", hopeful=True)
@@ -102,6 +102,9 @@ def explain(error: OSError | HTTPException, *, seconds: float) -> MemberFailed:
         return MemberFailed("its name is not known")
     if isinstance(error, ssl.SSLError):
         return MemberFailed(_explain_tls(error))
+    if isinstance(error, RemoteDisconnected):
+        hint = "" if tls else " (if it speaks TLS, write etcds://)"
+        return MemberFailed(f"it broke off without an answer{hint}", hopeful=True)
     if isinstance(error, HTTPException):
         return MemberFailed(
             "it broke off" if not str(error) else f"it broke off ({error})", hopeful=True
@@ -120,6 +123,8 @@ def _explain_tls(error: ssl.SSLError) -> str:
         return "it says that this PC's certificate has expired"
     if "ALERT" in reason and ("CERT" in reason or "CA" in reason):
         return "it does not take this PC's certificate (MACVLAN_ROS_ETCD_CERT)"
+    if "EOF" in reason.upper():
+        return "it broke off TLS (if it speaks none, write etcd://; see its log)"
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
         return "it does not speak TLS (write etcd://)"
     return f"TLS failed ({reason.lower().replace('_', ' ')})"

@@ -42,7 +42,12 @@ class Connection:
         if token:
             headers["Authorization"] = token
         self._http.auto_open = 0
-        self._http.request("POST", path, body, headers)
+        try:
+            self._http.request("POST", path, body, headers)
+        except (ssl.SSLError, ConnectionError):
+            # A member that does not like our certificate says why, and closes at once (TLS 1.3).
+            self._timed.receive(bytearray(1))
+            raise
         with self._http.getresponse() as answer:
             status, text = answer.status, answer.read()
         self.used = True
