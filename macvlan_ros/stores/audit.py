@@ -42,8 +42,8 @@ def _check_reservation(held: Reservation, pool: Pool | None) -> Iterator[Fault]:
     where = f"{held.pool}/{held.owner}"
     if pool is None:
         yield Fault(where, f"holds {held.address} in a pool that is not there")
-    elif held.kind == NETWORK:
-        # Gateways and auxiliary addresses lie beside what is handed out.
+    elif held.kind == NETWORK or pool.dhcp:
+        # Gateways and auxiliary addresses lie beside what is handed out, and a DHCP server chooses.
         if held.address not in pool.subnet:
             yield Fault(where, f"holds {held.address}, which is not in {pool.subnet}")
     elif why_not(pool, held.address):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import IPAddress, Pool, Record, Reservation
-from macvlan_ros.stores import etcd_books
+from macvlan_ros.stores import etcd_books, etcd_records
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store
@@ -111,7 +111,7 @@ class EtcdStore:
         space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
         pools = tuple(dict.fromkeys(want.pool for want in wanted))
         few = 3 * len(wanted) + len(pools) <= _FEW
-        gets = self._gets(wanted, pools, few=few)
+        gets = etcd_books.gets(space, wanted, pools, few=few)
         seen: _Seen | None = None
         if not few or is_blocked(wanted, settle(wanted, ())):
             seen = self._see(space.read(gets, deadline=deadline), pools, deadline)
@@ -187,56 +187,18 @@ class EtcdStore:
     # -- records --------------------------------------------------------------------------------
 
     def remember(self, record: Record, *, replace: bool = False) -> Record:
-        space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
-        key = space.record_key(record.kind, record.key)
-        put = kv.put(key, etcd_books.write_record(record, mark))
-        seen = space.read([kv.get(key)], deadline=deadline).modified(0) if replace else 0
-        while True:
-            # Compared even when it is to be replaced: a request that is late must not undo another.
-            unchanged = kv.is_unchanged(key, seen)
-            answer = space.change([unchanged], [put], [kv.get(key)], deadline=deadline)
-            if answer.succeeded:
-                return record
-            stands = answer.one(0)
-            if stands:
-                other, its_mark = self._decode_record(record.kind, record.key, stands)
-                if its_mark == mark:
-                    return record
-                if not replace:
-                    return other
-            seen = answer.modified(0) if replace else 0
-
-    def forget(self, kind: str, key: str) -> bool:
-        space, deadline = self._space, self._deadline()
-        place = space.record_key(kind, key)
-        seen = space.read([kv.get(place)], deadline=deadline).modified(0)
-        while seen:
-            unchanged = kv.is_unchanged(place, seen)
-            answer = space.change(
-                [unchanged], [kv.delete(place)], [kv.get(place)], deadline=deadline
-            )
-            if answer.succeeded:
-                return True
-            seen = answer.modified(0)
-            if not seen:
-                return answer.resent
-        return False
-
-    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
-        place = self._space.record_key(kind, key or "")
-        wanted = kv.get_all(place) if key is None else kv.get(place)
-        entries = self._space.read([wanted], deadline=self._deadline()).found[0]
-        prefix = self._space.record_key(kind)
-        return tuple(
-            self._decode_record(kind, entry.key.removeprefix(prefix), entry)[0] for entry in entries
+        return etcd_records.remember(
+            self._space, record, replace=replace, deadline=self._deadline()
         )
 
+    def forget(self, kind: str, key: str) -> bool:
+        return etcd_records.forget(self._space, kind, key, deadline=self._deadline())
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        return etcd_records.recall(self._space, kind, key, deadline=self._deadline())
+
     def kinds(self) -> tuple[str, ...]:
-        prefix = f"{self._space.prefix}record/"
-        gets = [kv.get_all(prefix, only="keys")]
-        entries = self._space.read(gets, deadline=self._deadline()).found[0]
-        found = {entry.key.removeprefix(prefix).partition("/")[0] for entry in entries}
-        return tuple(sorted(found))
+        return etcd_records.kinds(self._space, deadline=self._deadline())
 
     # -- in general -----------------------------------------------------------------------------
 
@@ -257,17 +219,6 @@ class EtcdStore:
                 f"store {self._space.address.url}: {number} names at once are more than etcd takes "
                 f"in one transaction; ask for {MOST_AT_ONCE} at a time"
             )
-
-    def _gets(
-        self, wanted: Sequence[Reservation], pools: Sequence[str], *, few: bool
-    ) -> list[Operation]:
-        """What `_see` looks at."""
-        space = self._space
-        first = [kv.get(space.reservations_key), *(kv.get(space.pool_key(name)) for name in pools)]
-        if not few:
-            return [*first, kv.get_all(space.address_key())]
-        keys = dict.fromkeys(key for want in wanted for key in space.keys_of(want))
-        return [*first, *map(kv.get, keys)]
 
     def _see(self, answer: Answer, pools: Sequence[str], deadline: float) -> _Seen:
         """Raises PoolNotFound."""
@@ -319,10 +270,6 @@ class EtcdStore:
     def _decode_reservations(self, found: Iterable[Sequence[Entry]]) -> list[Stood]:
         with self._space.decoding():
             return etcd_books.read_reservations(found)
-
-    def _decode_record(self, kind: str, key: str, entry: Entry) -> tuple[Record, str]:
-        with self._space.decoding():
-            return etcd_books.read_record(kind, key, entry)
 
 
 @dataclass(frozen=True, slots=True)

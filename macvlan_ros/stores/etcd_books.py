@@ -28,6 +28,20 @@ class Stood:
     modified: int
 
 
+def gets(
+    space: EtcdSpace, wanted: Iterable[Reservation], pools: Iterable[str], *, few: bool
+) -> list[Operation]:
+    """What a reservation has to know: the last change, each pool, and what may stand in the way.
+
+    That is what stands under the wanted keys when they are few, else all reservations.
+    """
+    first = [kv.get(space.reservations_key), *(kv.get(space.pool_key(name)) for name in pools)]
+    if not few:
+        return [*first, kv.get_all(space.address_key())]
+    keys = dict.fromkeys(key for want in wanted for key in space.keys_of(want))
+    return [*first, *map(kv.get, keys)]
+
+
 def puts(space: EtcdSpace, new: Iterable[Reservation], mark: str) -> list[Operation]:
     """Write reservations under all of their keys."""
     operations = [kv.put(space.reservations_key, "")]
