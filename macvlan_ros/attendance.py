@@ -8,17 +8,22 @@ containers run all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from netaddr import IPAddress
 
+from macvlan_ros import interrupts
 from macvlan_ros.errors import Forbidden, MacvlanRosError, PoolExhausted
 from macvlan_ros.models import Network
 from macvlan_ros.reach import Made, Reach
+from macvlan_ros.shim import Shim
 from macvlan_ros.undo import Undo
 
 _SERVICE = "systemctl enable --now macvlan-ros-shim"
+_HERE = "this host and its containers do not reach each other"
+#: How many containers are seen to side by side.
+_AT_ONCE = 4
 
 
 class Attendance:
@@ -32,22 +37,37 @@ class Attendance:
     @contextmanager
     def arriving(
         self, network: Network, addresses: Collection[IPAddress], *, undo: Undo
-    ) -> Iterator[Callable[[Collection[str]], None]]:
+    ) -> Iterator[Arrivals]:
         """Around the start of containers with these addresses: the shim is made meanwhile.
 
-        Yields what is to be called once they run, with the names of those that were started. What
-        was made is taken back with `undo`. Raises what `Reach.prepare` raises.
+        What is made is taken back with `undo`.
         """
         objection = self._reach.objection(network) if self._wanted else ""
         if objection:
             self._note(objection)
-        if objection or not self._wanted:
-            yield lambda started: self._reach.announce(network, started)
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="shim") as aside:
-            making = aside.submit(self._reach.prepare, network)
-            undo.add(self._take_back, making, addresses)
-            yield lambda started: self._arrived(network, making, started)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="attend") as aside:
+            making: Future[Made] | None = None
+            if self._wanted and not objection:
+                with interrupts.shielded():
+                    making = aside.submit(self._reach.prepare, network)
+                    undo.add(self._take_back, making, addresses)
+            arrivals = Arrivals(self._reach, network, aside=aside, making=making)
+            yield arrivals
+
+    def finish(self, arrivals: Arrivals) -> None:
+        """All are started: see to all containers of the network, and say what could not be done.
+
+        Raises what `Reach.prepare` raises, but for a missing right or address.
+        """
+        try:
+            with self._permitted(_HERE):
+                for refused in arrivals.finish():
+                    self._note(refused)
+        except PoolExhausted as error:
+            self._note(f"{_HERE}, for the shim needs an address of its own: {error}")
+        except MacvlanRosError as error:
+            error.args = (f"{error} (or launch without the shim: --no-shim)",)
+            raise
 
     def left(self, network: Network) -> None:
         """A network was removed: its shim goes, if it was the last that had it."""
@@ -58,23 +78,6 @@ class Attendance:
         """Containers run no more. Routes that a user may not remove do no harm."""
         with suppress(Forbidden):
             self._reach.drop(addresses)
-
-    def _arrived(self, network: Network, making: Future[Made], started: Collection[str]) -> None:
-        try:
-            with self._permitted("this host and its containers do not reach each other"):
-                making.result()
-                for refused in self._reach.up(network, announce=started).refused:
-                    self._note(refused)
-                return
-        except PoolExhausted as error:
-            self._note(
-                f"this host and its containers do not reach each other, for the shim needs an"
-                f" address of its own: {error}"
-            )
-        except MacvlanRosError as error:
-            error.args = (f"{error} (or launch without the shim: --no-shim)",)
-            raise
-        self._reach.announce(network, started)
 
     def _take_back(self, making: Future[Made], addresses: Collection[IPAddress]) -> None:
         if making.exception() is None:
@@ -90,3 +93,44 @@ class Attendance:
                 f"{otherwise}: {error}, or let the service do it: {_SERVICE}; without the shim:"
                 " --no-shim"
             )
+
+
+class Arrivals:
+    """The containers of one launch as they start. `making` is the shim, None when there is none.
+
+    Each is seen to as soon as it runs: others may wait for minutes until it is healthy.
+    """
+
+    def __init__(
+        self, reach: Reach, network: Network, *, aside: Executor, making: Future[Made] | None
+    ) -> None:
+        self._reach = reach
+        self._network = network
+        self._aside = aside
+        self._making = making
+        self._welcomed: list[Future[None]] = []
+
+    def started(self, name: str) -> None:
+        """A container has started just now. Returns at once."""
+        self._welcomed.append(self._aside.submit(self._welcome, name))
+
+    def finish(self) -> tuple[str, ...]:
+        """Wait until all have been seen to, then see to the others on the network.
+
+        Returns a sentence for each that could not be led to the host. Raises what
+        `Reach.prepare` raises.
+        """
+        for one in self._welcomed:
+            one.result()
+        if self._making is None:
+            return ()
+        self._making.result()
+        return self._reach.up(self._network, fresh=False).refused
+
+    def _welcome(self, name: str) -> None:
+        shim: Shim | None = None
+        # what keeps the shim from being made is said at the end, once
+        if self._making is not None and self._making.exception() is None:
+            shim = self._making.result().shim
+        with suppress(MacvlanRosError):
+            self._reach.welcome(self._network, name, shim=shim)

@@ -52,6 +52,10 @@ class AttachedCalls(Calls):
                 found = list(side_by_side.map(look, listing))
         return tuple(sorted((one for one in found if one), key=lambda one: one.name))
 
+    def attached_as(self, name: str, network: str) -> Attached | None:
+        """The running container of that name or id on the network of that id; None if it is not."""
+        return self._look({"Id": name}, network=network, before={})
+
     def addresses_in_use(self) -> frozenset[IPAddress]:
         """The addresses of all running containers, on whichever network."""
         with self.asking("list its containers", quick=True) as client:

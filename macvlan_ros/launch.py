@@ -88,18 +88,18 @@ class Launcher:
         with all_or_nothing(self._note) as undo:
             planned, network = self._plan(stack, here, site=site, images=images, undo=undo)
             self._prepare(stack, here, undo)
-            starter = Starter(
-                self._engine,
-                undo=undo,
-                progress=self._progress,
-                labels=lambda one: labels.of_container(stack, one),
-                wait_seconds=wait_seconds,
-            )
-            with self._attendance.arriving(
-                network, [one.attachment.address for one in planned], undo=undo
-            ) as arrived:
+            addresses_here = [one.attachment.address for one in planned]
+            with self._attendance.arriving(network, addresses_here, undo=undo) as arrivals:
+                starter = Starter(
+                    self._engine,
+                    undo=undo,
+                    progress=self._progress,
+                    labels=lambda one: labels.of_container(stack, one),
+                    started=arrivals.started,
+                    wait_seconds=wait_seconds,
+                )
                 done = starter.start_all(planned)
-                arrived([one.service.container_name for one in planned if _started(one, done)])
+                self._attendance.finish(arrivals)
         starter.finish()
         self._look_after(stack, here)
         return tuple(
@@ -283,7 +283,3 @@ class Launcher:
                     f"{container.name} ended at once with exit code {container.exit_code};"
                     f" look at: docker logs {container.name}"
                 )
-
-
-def _started(one: plan.Planned, done: dict[str, str]) -> bool:
-    return done[one.service.name] != "unchanged"

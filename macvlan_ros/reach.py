@@ -165,17 +165,25 @@ class Reach:
         containers = self._attached(network)
         if fresh:
             self._visits.forget()
-        host = tuple(one.ip for one in self._links.addresses(network.parent) if _is_usual(one.ip))
+        host = self._host_addresses(network.parent)
         added = self._route(made.shim, containers)
         refused = self._visits.run(Errand(host, made.shim.addresses), containers, announce=announce)
         routed = _among(containers, {*made.shim.containers, *added})
         return Reached(network, made.shim, containers, routed, refused=refused)
 
-    def announce(self, network: Network, names: Collection[str]) -> None:
-        """Announce the named containers of a network that has no shim."""
-        if names and self._engine.endpoint.scheme == "unix":
-            chosen = [one for one in self._attached(network) if one.name in names]
-            self._visits.run(Errand(), chosen, announce=names)
+    def welcome(self, network: Network, name: str, *, shim: Shim | None) -> None:
+        """Announce a container that has just been started, and with a shim see that the host and
+        the container reach each other. Several threads may do it at once."""
+        if self._engine.endpoint.scheme != "unix":
+            return
+        container = self._engine.attached_as(name, network.id)
+        if container is None:
+            return
+        errand = Errand()
+        if shim is not None:
+            self._route(shim, [container])
+            errand = Errand(self._host_addresses(network.parent), shim.addresses)
+        self._visits.run(errand, [container], announce=[name])
 
     def show(self, network: Network) -> Reached:
         """How it stands; changes nothing."""
@@ -257,6 +265,11 @@ class Reach:
         if held is not None:
             self._ipam.release(held.pool, [held.owner])
 
+    def _host_addresses(self, parent: str) -> tuple[IPAddress, ...]:
+        """Those by which containers may want to reach the host."""
+        own = (one.ip for one in self._links.addresses(parent))
+        return tuple(a for a in own if not (a.is_link_local() or a.is_loopback()))
+
     def _attached(self, network: Network) -> tuple[Attached, ...]:
         found = self._engine.attached(network.id, known=self._known.get(network.id, ()))
         self._known[network.id] = found
@@ -281,11 +294,6 @@ class Reach:
 def shim_links() -> frozenset[str]:
     """The names of links here that look like shims, without asking netlink."""
     return frozenset(name for _, name in socket.if_nameindex() if name.startswith(NAME_PREFIX))
-
-
-def _is_usual(address: IPAddress) -> bool:
-    """Whether containers may want to reach the host by it."""
-    return not (address.is_link_local() or address.is_loopback())
 
 
 def _among(containers: Sequence[Attached], reached: Collection[IPAddress]) -> tuple[IPAddress, ...]:

@@ -25,7 +25,8 @@ _POLL = 0.2
 
 
 class Starter:
-    """Starts one plan. `undo` collects, as it goes, how to get back to what was before."""
+    """Starts one plan. `undo` collects, as it goes, how to get back to what was before; `started`
+    hears the name of each container that was started."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class Starter:
         undo: Undo,
         progress: Callable[[str], None],
         labels: Callable[[Planned], dict[str, str]],
+        started: Callable[[str], None],
         wait_seconds: float = 120,
     ) -> None:
         self._engine = engine
         self._undo = undo
         self._progress = progress
         self._labels = labels
+        self._started = started
         self._wait_seconds = wait_seconds
         self._stopped = threading.Event()
         self._standing: dict[str, Container] = {}
@@ -144,6 +147,7 @@ class Starter:
         except MacvlanRosError as error:
             error.args = (f"{plan.service.name} did not start: {error}",)
             raise
+        self._started(plan.service.container_name)
 
     def _say(self, plan: Planned, what: str) -> str:
         self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")

@@ -1,6 +1,7 @@
 """Host and own containers reach each other after a plain launch, until the last network goes."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -290,3 +291,25 @@ def test_the_announcement_is_a_gratuitous_arp_of_the_containers_own(
     with announcements(lab.switch, "lan") as seen:
         talker = launched(qtpc, write_stack(TWO), "--no-shim")["talker"]
         comes_true(lambda: (talker["mac"], talker["address"]) in seen, within=5)
+
+
+def test_a_container_is_reached_and_announced_while_others_still_wait_for_it(
+    lab: Lab, qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(
+        """
+        services:
+          first: {image: "ros:lab", healthcheck: {test: "false", interval: 1s, retries: 500}}
+          second: {image: "ros:lab", depends_on: {first: {condition: service_healthy}}}
+        """
+    )
+    with announcements(lab.switch, "lan") as seen:
+        process = qtpc.popen(*qtpc.macvlan_ros_command("launch"), cwd=folder)
+        comes_true(lambda: "first" in qtpc.docker("ps", "--format", "{{.Names}}"), within=30)
+        address = reservations(qtpc)["first"]["address"]
+        comes_true(lambda: reach_each_other(qtpc, "first", address), within=8)
+        comes_true(lambda: address in [one for _, one in seen], within=5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert shims(qtpc) == []
