@@ -43,14 +43,14 @@ class Figures:
     lost: int
 
 
-def measure(path: Path, *, processes: int, seconds: float) -> Figures:
+def measure(url: str, *, processes: int, seconds: float) -> Figures:
     """Allocate one new name after the other for `seconds`, in each of `processes`."""
-    with_pool = open_ipam(path)
+    with_pool = open_ipam(url)
     with_pool.add_pool(parse_pool(POOL, subnet="10.0.0.0/12"))
     context = multiprocessing.get_context("fork")
     start = context.Barrier(processes)
     with context.Pool(processes, initializer=_remember, initargs=(start,)) as workers:
-        jobs = [(path, number, seconds) for number in range(processes)]
+        jobs = [(url, number, seconds) for number in range(processes)]
         results = workers.starmap(_allocate_for, jobs, chunksize=1)
     times = sorted(time for _, times in results for time in times)
     promised = {owner_address for made, _ in results for owner_address in made}
@@ -68,9 +68,9 @@ def measure(path: Path, *, processes: int, seconds: float) -> Figures:
     )
 
 
-def open_ipam(path: Path) -> Ipam:
-    """Ipam over the file, with nothing around."""
-    return Ipam(open_store(str(path)), surroundings=lambda _: Surroundings(), host="bench")
+def open_ipam(url: str) -> Ipam:
+    """Ipam over the store, with nothing around."""
+    return Ipam(open_store(url), surroundings=lambda _: Surroundings(), host="bench")
 
 
 _start: Barrier
@@ -82,9 +82,9 @@ def _remember(start: Barrier) -> None:
 
 
 def _allocate_for(
-    path: Path, number: int, seconds: float
+    url: str, number: int, seconds: float
 ) -> tuple[list[tuple[str, str]], list[float]]:
-    ipam = open_ipam(path)
+    ipam = open_ipam(url)
     made: list[tuple[str, str]] = []
     times: list[float] = []
     _start.wait(30)
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         floor = measure_floor(Path(folder) / "floor.db", seconds=options.seconds)
         one, eight = (
-            measure(Path(folder) / f"{count}.db", processes=count, seconds=options.seconds)
+            measure(f"{folder}/{count}.db", processes=count, seconds=options.seconds)
             for count in (1, 8)
         )
     show(

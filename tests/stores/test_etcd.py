@@ -344,25 +344,25 @@ def failing(url: str, *, within: float) -> str:
 
 def test_nobody_there_is_said_at_once() -> None:
     (port,) = free_ports(1)
-    said = failing(f"etcd://127.0.0.1:{port}/lab", within=1)
+    said = failing(f"etcd://127.0.0.1:{port}/lab", within=3)
     assert f"127.0.0.1:{port}: connection refused" in said
     assert "look whether etcd runs there" in said
 
 
 def test_a_name_that_nobody_knows_is_said() -> None:
-    said = failing("etcd://nowhere.invalid/lab", within=5.5)
+    said = failing("etcd://nowhere.invalid/lab", within=6.5)
     assert "nowhere.invalid:2379: its name is not known" in said or "no answer" in said
 
 
 def test_a_member_that_never_answers_is_given_up_after_five_seconds() -> None:
     with deaf() as member:
-        assert f"{member}: no answer in 5.0 s" in failing(f"etcd://{member}", within=5.5)
+        assert f"{member}: no answer in 5.0 s" in failing(f"etcd://{member}", within=6.5)
 
 
 def test_an_answer_that_drips_is_given_up_after_five_seconds() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b" " * 1000
     with dripping(answer, pause=0.1) as member:
-        assert "no answer in 5.0 s" in failing(f"etcd://{member}", within=5.5)
+        assert "no answer in 5.0 s" in failing(f"etcd://{member}", within=6.5)
 
 
 def test_a_member_that_never_answers_is_passed_over_and_remembered(etcd: Etcd, prefix: str) -> None:
@@ -376,7 +376,7 @@ def test_a_member_that_never_answers_is_passed_over_and_remembered(etcd: Etcd, p
         began = time.monotonic()
         store.reserve([want(0)])
         assert 2 < first < 5
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5
 
 
 def test_what_is_no_etcd_is_said() -> None:
@@ -386,7 +386,7 @@ def test_what_is_no_etcd_is_said() -> None:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        said = failing(f"etcd://127.0.0.1:{server.server_address[1]}", within=2)
+        said = failing(f"etcd://127.0.0.1:{server.server_address[1]}", within=4)
         server.shutdown()
     assert "not an etcd 3.4 or later (HTTP 501)" in said
 
@@ -395,7 +395,7 @@ def test_the_store_waits_for_nothing_when_it_is_only_opened() -> None:
     began = time.monotonic()
     with closing(open_store("etcd://192.0.2.1:2379/lab")):
         pass
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
 
 
 def test_values_are_written_as_documented(etcd: Etcd, prefix: str, store: EtcdStore) -> None:
