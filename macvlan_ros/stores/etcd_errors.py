@@ -143,7 +143,7 @@ def nobody_answers(address: EtcdAddress, heard: Mapping[Member, str]) -> StoreDo
         remedy = "look whether etcd runs there and this PC reaches it"
     else:
         remedy = "etcd answers only while most of its members run and reach one another"
-    return StoreDown(f"store {address.url}: no member of etcd does it ({said}); {remedy}")
+    return StoreDown(f"store {address.url}: etcd cannot be used ({said}); {remedy}")
 
 
 def user_wanted(address: EtcdAddress, said: str, *, user: str) -> Forbidden:

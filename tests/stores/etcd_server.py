@@ -23,7 +23,17 @@ class Member:
 
     def start(self, cluster: str, options: Sequence[str] = ()) -> None:
         """Start the process; `cluster` is what --initial-cluster takes."""
-        command = ["etcd", "--name", self.name, "--data-dir", str(self._folder / self.name)]
+        # A test run that is killed takes its servers with it.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "etcd",
+            "--name",
+            self.name,
+            "--data-dir",
+            str(self._folder / self.name),
+        ]
         command += ["--listen-client-urls", self.client_url]
         command += ["--advertise-client-urls", self.client_url]
         command += ["--listen-peer-urls", self.peer_url]
