@@ -148,7 +148,14 @@ class App:
             attendance=self.attendance,
             host=self.settings.host_name,
             progress=self.progress,
+            strangers=self._strangers,
         )
+
+    def _strangers(self) -> dict[IPAddress, str]:
+        """Who was heard lately with addresses of ours; of several with one address the latest."""
+        from macvlan_ros import conflicts
+
+        return {seen.address: seen.mac for seen in reversed(conflicts.recent(self.store))}
 
     def parent(self, wanted: str = "") -> Link:
         """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import NoReturn
 
 from netaddr import IPAddress, IPRange
 
@@ -21,6 +22,7 @@ from macvlan_ros.models import Pool
 from macvlan_ros.spans import Span, merge, points
 from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.strangers import Strangers
 
 __all__ = ["Choosing"]
 
@@ -45,6 +47,7 @@ class Choosing:
         self._state = State(store, host=host)
         self._surroundings = surroundings
         self._lookahead = lookahead
+        self._strangers = Strangers(store, host=host)
 
     def choose(
         self, pool: Pool, owner: str, *, mac: str = "", within: IPRange | None = None
@@ -52,7 +55,9 @@ class Choosing:
         """The address that this MAC had last, else one that nobody had lately, else the one that
         has been free for longest. Raises PoolExhausted."""
         former = self._state.former(pool.name)
-        taken = merge([*self._taken(pool, mac), *_outside(pool, within)])
+        held = merge([*self._taken(pool, mac), *_outside(pool, within)])
+        marked = self._strangers.marked(pool.name)
+        taken = merge([*held, *points(map(int, marked))])
         for each in former.values():
             if mac and each.mac == mac and _is_free(pool, each.address, taken):
                 return each.address
@@ -65,7 +70,13 @@ class Choosing:
         if ready:
             return min(ready, key=lambda address: _until(former, address))
         lately = merge([*taken, *points(map(int, former))])
-        return self._sifted(pool, owner, lately) or self._longest_free(pool, former, taken, within)
+        return (
+            self._sifted(pool, owner, lately)
+            or _longest_free(pool, former, taken)
+            # For want of others: the strangers may have left.
+            or (self._sifted(pool, owner, held) if marked else None)
+            or self._give_up(pool, within)
+        )
 
     def prepare(self, pool: Pool, within: IPRange | None) -> None:
         """Somebody will want addresses of the pool: look ahead for some."""
@@ -87,16 +98,7 @@ class Choosing:
             without = merge([*without, *points(map(int, batch))])
         return None
 
-    def _longest_free(
-        self,
-        pool: Pool,
-        former: Mapping[IPAddress, Former],
-        taken: list[Span],
-        within: IPRange | None,
-    ) -> IPAddress:
-        for each in sorted(former.values(), key=lambda each: each.until):
-            if _is_free(pool, each.address, taken):
-                return each.address
+    def _give_up(self, pool: Pool, within: IPRange | None) -> NoReturn:
         held = len(self._store.reservations(pool.name))
         where = f" within {within}" if within else ""
         raise PoolExhausted(
@@ -109,7 +111,8 @@ class Choosing:
         """Addresses for the lookahead to ask for: those that nobody had lately, or, when there are
         too few of them, those that have been free for longest."""
         former = self._state.former(pool.name)
-        taken = merge([*self._taken(pool, ""), *_outside(pool, within)])
+        marked = points(map(int, self._strangers.marked(pool.name)))
+        taken = merge([*self._taken(pool, ""), *_outside(pool, within), *marked])
         without = merge([*taken, *points(map(int, former))])
         fresh = list(islice(candidates(pool, secrets.token_hex(8), without=without), count))
         oldest = sorted(former, key=lambda address: _until(former, address))
@@ -127,6 +130,15 @@ def _until(former: Mapping[IPAddress, Former], address: IPAddress) -> float:
     """When the address was last given back (seconds since 1970); 0 when nobody remembers."""
     found = former.get(address)
     return found.until if found is not None else 0.0
+
+
+def _longest_free(
+    pool: Pool, former: Mapping[IPAddress, Former], taken: list[Span]
+) -> IPAddress | None:
+    for each in sorted(former.values(), key=lambda each: each.until):
+        if _is_free(pool, each.address, taken):
+            return each.address
+    return None
 
 
 def _outside(pool: Pool, within: IPRange | None) -> list[Span]:

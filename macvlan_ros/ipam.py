@@ -16,6 +16,7 @@ from macvlan_ros.errors import Conflict, InvalidRequest
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, Pool, Reservation
 from macvlan_ros.search import Search, Surroundings, release_command
 from macvlan_ros.stores.base import Store
+from macvlan_ros.strangers import Strangers
 
 if TYPE_CHECKING:
     from macvlan_ros.lease_taking import Taking
@@ -66,6 +67,7 @@ class Ipam:
         self._host = host
         self._ask = ask
         self._leases = leases
+        self._strangers = Strangers(store, host=host)
 
     def allocate(
         self,
@@ -157,6 +159,10 @@ class Ipam:
             store=self._store,
             hosts={owner: hosts.get(owner) or self._host for owner in owners},
         )
+        search.avoid_marked(
+            self._strangers.marked(pool.name),
+            owners=[owner for owner in owners if owner not in claims],
+        )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
         with self._taking(pool) as taking:
             return self._settle(search, pool, owners, claims, taking=taking)
@@ -177,7 +183,7 @@ class Ipam:
             chosen = search.choose(missing, claims, spread=lost)
             if chosen is None:
                 shortage = search.explain_shortage(wanted=len(missing))
-                if shortage:
+                if shortage and not (self._ask and search.unmark()):
                     raise shortage
                 lost += 1
                 continue
@@ -225,7 +231,9 @@ class Ipam:
         here = self._here(chosen)
         asked = search.to_ask(here, spares=spares)
         if asked:
-            search.hear(asked, self._ask(pool, asked), owners=[want.owner for want in here])
+            answers = self._ask(pool, asked)
+            self._strangers.hear(pool, asked, answers)
+            search.hear(asked, answers, owners=[want.owner for want in here])
             search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
         return any(search.is_held(want.address, want.mac) for want in here)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from netaddr import IPAddress
 
@@ -14,18 +14,27 @@ from macvlan_ros.scout import interface_on
 
 __all__ = ["Lan"]
 
+#: Is told the pool, the addresses that were asked for, and the MACs of those who answered.
+Heard = Callable[[Pool, Sequence[IPAddress], Mapping[IPAddress, str]], None]
+
 
 class Lan:
     """Probes on the interfaces of this host; any number of threads may share it.
 
-    `told` hears of each probe whether somebody answered; without `asked` nobody ever is. Frames
+    `told` hears of each probe whether somebody answered, and `heard` who holds which of the
+    addresses that were asked for because they are wanted; without `asked` nobody ever is. Frames
     from a parent do not reach the containers over that very parent: those are known from elsewhere.
     """
 
     def __init__(
-        self, *, told: Callable[[bool], None] = lambda _: None, asked: bool = True
+        self,
+        *,
+        told: Callable[[bool], None] = lambda _: None,
+        heard: Heard = lambda *_: None,
+        asked: bool = True,
     ) -> None:
         self._told = told
+        self._heard = heard
         self._asked = asked
         self._lock = threading.Lock()
         self._wires: dict[str, Wire] = {}
@@ -43,9 +52,11 @@ class Lan:
         A LAN that cannot be asked (no carrier, say) is no reason to refuse: the store decides.
         """
         try:
-            holder = self.answering(pool, (address,)).get(address)
+            answers = self.answering(pool, (address,))
         except MacvlanRosError:
             return
+        self._heard(pool, (address,), answers)
+        holder = answers.get(address)
         if holder:
             raise AddressInUse(
                 f"address {address} is in use on the LAN by {holder}, which macvlan-ros knows "
@@ -58,6 +69,7 @@ class Lan:
             answers = self.answering(pool, addresses)
         except MacvlanRosError:
             return tuple(addresses)
+        self._heard(pool, addresses, answers)
         return tuple(each for each in addresses if each not in answers)
 
     def answering(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
@@ -70,7 +82,9 @@ class Lan:
         if not interface:
             return {}
         with self._lock:
-            wire = self._wires.setdefault(interface, Wire(interface))
+            if interface not in self._wires:
+                self._wires[interface] = Wire(interface)
+            wire = self._wires[interface]
         found = {address: answer.mac for address, answer in wire.probe(addresses).items()}
         for address in addresses:
             self._told(address in found)

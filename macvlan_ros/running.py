@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from netaddr import IPAddress
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
@@ -19,7 +21,8 @@ from macvlan_ros.starter import ASIDE, AT_ONCE
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """One service as it stands. `state` is Docker's word, "absent" when there is no container,
-    "elsewhere" when the service belongs to another host; `health` is "" without a healthcheck."""
+    "elsewhere" when the service belongs to another host; `health` is "" without a healthcheck;
+    `conflict` is the MAC of a stranger that was heard with the address within the hour, else ""."""
 
     service: str
     container: str
@@ -29,10 +32,12 @@ class ServiceStatus:
     state: str
     health: str
     image: str
+    conflict: str = ""
 
 
 class Running:
-    """The containers of stacks on this host. `progress` hears each step."""
+    """The containers of stacks on this host. `progress` hears each step; `strangers` gives the
+    MACs of strangers that were heard lately with addresses of ours."""
 
     def __init__(
         self,
@@ -42,12 +47,14 @@ class Running:
         attendance: Attendance,
         host: str,
         progress: Callable[[str], None],
+        strangers: Callable[[], Mapping[IPAddress, str]],
     ) -> None:
         self._ipam = ipam
         self._engine = engine
         self._attendance = attendance
         self._host = host
         self._progress = progress
+        self._strangers = strangers
 
     def status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
         """Every service of the file, and containers of the stack that the file has no more."""
@@ -74,6 +81,8 @@ class Running:
                     container.image,
                 )
             )
+        strangers = {str(address): mac for address, mac in self._strangers().items()}
+        rows = [replace(row, conflict=strangers.get(row.address, "")) for row in rows]
         return tuple(sorted(rows, key=lambda row: row.service))
 
     def _absent(self, service: Service) -> ServiceStatus:

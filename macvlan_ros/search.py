@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -56,6 +56,7 @@ class Search:
         self._store = store
         self._hosts = hosts
         self._strangers: dict[IPAddress, str] = {}
+        self._marked: dict[IPAddress, str] = {}
         self._asked: set[IPAddress] = set()
         self._salts: dict[str, int] = {}
         self._avoided: list[Span] = []
@@ -151,13 +152,24 @@ class Search:
         self._asked.update(asked)
         self._strangers.update(strangers)
         self._free = self._free_for("")
-        for owner in owners:
-            while self._mac(owner) in strangers.values():
-                self._salts[owner] = self._salts.get(owner, 0) + 1
+        self._change_macs(owners, strangers.values())
 
     def is_held(self, address: IPAddress, mac: str) -> bool:
         """Whether a stranger answered for the address, or from the MAC."""
         return address in self._strangers or mac in self._strangers.values()
+
+    def avoid_marked(self, marked: Mapping[IPAddress, str], *, owners: Sequence[str]) -> None:
+        """Do not choose the `marked` addresses, which strangers with these MACs were heard to hold
+        lately. They may be claimed; the `owners` have claimed nothing."""
+        self._marked = dict(marked)
+        self._free = self._free_for("")
+        self._change_macs(owners, marked.values())
+
+    def unmark(self) -> bool:
+        """Choose marked addresses too, for want of others; False when there were none."""
+        had, self._marked = bool(self._marked), {}
+        self._free = self._free_for("")
+        return had
 
     def refuse_strangers(self, claims: Mapping[str, IPAddress]) -> None:
         """Raises AddressInUse when a stranger holds a claimed address."""
@@ -236,6 +248,11 @@ class Search:
             if held.address == address and held.owner != owner:
                 raise _held_by_another(held)
 
+    def _change_macs(self, owners: Sequence[str], strangers: Collection[str]) -> None:
+        for owner in owners:
+            while self._mac(owner) in strangers:
+                self._salts[owner] = self._salts.get(owner, 0) + 1
+
     def _mac(self, owner: str) -> str:
         salt = self._salts.get(owner, 0)
         return mac_of_owner(self._pool.name, owner, salt=salt)
@@ -243,7 +260,7 @@ class Search:
     def _free_for(self, mac: str) -> list[Span]:
         """What is left for an owner with this MAC, whose own traces are no obstacle to it."""
         foreign = (value for value, other in self._neighbours.items() if not mac or other != mac)
-        heard = (int(address) for address in self._strangers)
+        heard = (int(address) for address in (*self._strangers, *self._marked))
         passed = points(sorted(self._passed_over))
         taken = [*self._avoided, *self._networks, *points(foreign), *points(heard), *passed]
         return subtract(intervals(self._pool), merge(taken))
@@ -289,7 +306,8 @@ class Search:
         for address in sorted(self._around.addresses):
             if any(first <= int(address) <= last for first, last in free):
                 shown.append(f"{address} by {self._around.holder(address)}")
-        shown += [f"{address} by {who(mac)}" for address, mac in sorted(self._strangers.items())]
+        heard = {**self._marked, **self._strangers}
+        shown += [f"{address} by {who(mac)}" for address, mac in sorted(heard.items())]
         shown += [
             f"{subnet} by Docker's network {name!r}"
             for subnet, name in self._around.subnets.items()

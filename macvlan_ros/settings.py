@@ -28,6 +28,7 @@ class Settings:
 
     `probe` is how the LAN is asked before an address is first used: fast, rfc5227 or none.
     `shim` is whether launch lets this host and its containers reach each other: yes or no.
+    `defend` is whether the service defends reserved addresses whose containers are down: yes or no.
     What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     parent: str = ""
     probe: str = "fast"
     shim: str = "yes"
+    defend: str = "yes"
     etcd_user: str = ""
     etcd_password: str = field(default="", repr=False)
     etcd_password_file: str = ""
@@ -74,6 +76,7 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
     for name, value, allowed in (
         ("probe", settings.probe, PROBES),
         ("shim", settings.shim, ANSWERS),
+        ("defend", settings.defend, ANSWERS),
     ):
         if value not in allowed:
             raise InvalidRequest(

@@ -190,6 +190,10 @@ class State:
         """The addresses of the pool that owners' containers use, on whichever host."""
         return tuple(_use(each).address for each in self._store.recall("use") if _of(each, pool))
 
+    def uses_anywhere(self) -> tuple[Use, ...]:
+        """The uses by containers of any host that shares the store."""
+        return tuple(_use(each) for each in self._store.recall("use"))
+
     def use(self, pool: str, address: IPAddress) -> Use | None:
         found = self._store.recall("use", f"{pool}/{address}")
         return _use(found[0]) if found else None

@@ -148,9 +148,12 @@ STATUSES: View[ServiceStatus] = View(
         Column("STATE", "state", lambda one: one.state),
         Column("HEALTH", "health", lambda one: one.health),
         Column("IMAGE", "image", lambda one: one.image),
+        Column("CONFLICT", "conflict", lambda one: one.conflict),
     ),
     empty="the stack has no services",
-    style=lambda one: "dim" if one.state in ("absent", "elsewhere") else "",
+    style=lambda one: (
+        "bold red" if one.conflict else "dim" if one.state in ("absent", "elsewhere") else ""
+    ),
 )
 
 SIGHTINGS: View[Sighting] = View(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from netaddr import IPAddress
 
@@ -35,7 +36,10 @@ _PATIENCE = 5.0
 _REST = 0.02
 _BATCHES = 4
 
-_NOTHING: tuple[frozenset[IPAddress], frozenset[IPAddress]] = (frozenset(), frozenset())
+#: The addresses that are defended, those that run, and the servers.
+_Tuning: TypeAlias = tuple[frozenset[IPAddress], frozenset[IPAddress], frozenset[IPAddress]]
+
+_NOTHING: _Tuning = (frozenset(), frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ class Watcher:
             if not self._stopping.is_set():
                 os.eventfd_write(self._wake, 1)
 
+    def heed(self, servers: Collection[IPAddress]) -> None:
+        """From now on answer these DHCP servers, and no others, like probers."""
+        self._guard.servers = frozenset(servers)
+        self.refresh()
+
     def conflicts(self) -> tuple[Conflict, ...]:
         """Every stranger that was met, the latest last; at most 1024 are kept."""
         return self._guard.conflicts()
@@ -178,7 +187,7 @@ class Watcher:
     def _tune(self) -> None:
         """Open what the addresses need, and let in only frames about them."""
         guard = self._guard
-        wanted = (frozenset(guard.defended), frozenset(guard.running))
+        wanted = (frozenset(guard.defended), frozenset(guard.running), guard.servers)
         if wanted == self._tuned:
             return
         for version in (4, 6):

@@ -44,9 +44,21 @@ def plugin() -> None:
     type=click.Path(path_type=Path),
     help="Where the containers' network namespaces are seen [where Docker says].",
 )
+@click.option(
+    "--no-defend",
+    is_flag=True,
+    help="Do not answer for reserved addresses whose containers are down.",
+)
 @shared_options
 @click.pass_context
-def serve(context: click.Context, path: Path, sandboxes: Path | None, metrics: str | None) -> None:
+def serve(
+    context: click.Context,
+    path: Path,
+    *,
+    sandboxes: Path | None,
+    metrics: str | None,
+    no_defend: bool,
+) -> None:
     """Serve Docker until SIGTERM. Takes the socket that systemd hands over, if it does."""
     from macvlan_ros import settings
     from macvlan_ros.links import Links
@@ -66,6 +78,7 @@ def serve(context: click.Context, path: Path, sandboxes: Path | None, metrics: s
         sandboxes=sandboxes,
         metrics=context.with_resource(exposed(metrics, store)) if metrics else None,
         probe=found.probe != "none",
+        defend=found.defend == "yes" and not no_defend,
     )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)

@@ -33,6 +33,9 @@ class Metrics(Protocol):
     def probe(self, conflict: bool) -> None:
         """One address was asked for on the wire; `conflict` when somebody answered."""
 
+    def conflict(self) -> None:
+        """A stranger was heard with an address of ours; once a minute for each of the two."""
+
 
 class NoMetrics:
     """Nobody asked."""
@@ -41,6 +44,9 @@ class NoMetrics:
         pass
 
     def probe(self, conflict: bool) -> None:
+        pass
+
+    def conflict(self) -> None:
         pass
 
 
@@ -83,6 +89,11 @@ class _Prometheus:
             "Addresses that somebody on the LAN answered for.",
             registry=self.registry,
         )
+        self._strangers = prometheus.Counter(
+            "macvlan_ros_strangers",
+            "Strangers that were heard with addresses of ours, once a minute each.",
+            registry=self.registry,
+        )
         self.registry.register(self)
 
     def request(self, call: str, outcome: str, seconds: float) -> None:
@@ -93,6 +104,9 @@ class _Prometheus:
         self._probes.inc()
         if conflict:
             self._conflicts.inc()
+
+    def conflict(self) -> None:
+        self._strangers.inc()
 
     def collect(self) -> Iterable[Any]:
         """Size and use of each pool, now; none while the store is away."""

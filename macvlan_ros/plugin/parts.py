@@ -19,12 +19,14 @@ from macvlan_ros.lan import Lan
 from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
+from macvlan_ros.oversight import Oversight
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.metrics import Metrics, NoMetrics
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.presence import Presence
 from macvlan_ros.stores.base import Store
+from macvlan_ros.strangers import Strangers
 
 __all__ = ["Parts"]
 
@@ -42,9 +44,11 @@ class Parts:
         sandboxes: Path | None = None,
         metrics: Metrics | None = None,
         probe: bool = True,
+        defend: bool = True,
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
-        self._lan = Lan(told=self.metrics.probe, asked=probe)
+        heard = Strangers(store, host=host).hear
+        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe)
         self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
@@ -70,14 +74,23 @@ class Parts:
         )
         self.ipam = IpamDriver(store, ipam=ipam, grants=grants, host=host, router=router)
         self.network = NetworkDriver(endpoints)
+        self.oversight = Oversight(
+            store,
+            host=host,
+            running=links.running_macs,
+            defend=defend,
+            counted=self.metrics.conflict,
+        )
 
     def start(self) -> None:
-        """Look ahead for free addresses, and keep leases, from now on."""
+        """From now on look ahead for free addresses, keep leases, and watch the LAN."""
         self._lookahead.start()
         self._renewing.start()
+        self.oversight.start()
 
     def close(self) -> None:
         """Closing twice is fine."""
+        self.oversight.stop()
         self._lookahead.stop()
         self._renewing.stop()
         self._lan.close()

@@ -20,6 +20,7 @@ from macvlan_ros.plugin import sockets, systemd
 from macvlan_ros.plugin.parts import Parts
 from macvlan_ros.plugin.routes import routes
 from macvlan_ros.plugin.server import Limits, Server
+from macvlan_ros.plugin.watching import telling
 
 __all__ = ["DEFAULT_SOCKET", "log_to_stderr", "serve"]
 
@@ -55,9 +56,8 @@ def serve(
         undo.callback(listener.close)
         if handed is None:
             undo.callback(_remove, path, listener)
-        server = Server(
-            listener, routes(parts.network, parts.ipam), limits=limits, metrics=parts.metrics
-        )
+        table = telling(routes(parts.network, parts.ipam), parts.oversight.tell)
+        server = Server(listener, table, limits=limits, metrics=parts.metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         serving = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)

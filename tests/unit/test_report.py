@@ -64,7 +64,11 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
         (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
         (views.SIGHTINGS, SIGHTING, "address mac vendor latency_ms whose owner host trouble"),
-        (views.STATUSES, STATUS, "service container host address mac state health image"),
+        (
+            views.STATUSES,
+            STATUS,
+            "service container host address mac state health image conflict",
+        ),
     ],
 )
 def test_the_keys_of_the_json_are_a_contract(
