@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from .lab import Lab, LabError
+
+# A shell starts what runs in the background with SIGINT ignored, and all that a test starts would
+# inherit that: Ctrl-C could not be tested there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
