@@ -18,7 +18,7 @@ from . import keeper
 from .errors import LabError
 
 #: Seconds: dockerd answers within half a second when nobody else uses the machine.
-START = 30.0
+START = 60.0
 STOP = 20.0
 CALL = 30.0
 

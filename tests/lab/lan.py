@@ -34,8 +34,8 @@ PROGRAMS = {
     "busybox": "busybox-static",
 }
 FIRST_HOST = 11
-SETUP = 20.0
-CLOSE = 40.0
+SETUP = 60.0
+CLOSE = 60.0
 
 
 class Lab:
