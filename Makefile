@@ -23,7 +23,7 @@ bench: setup-lab ## the figures, beside those of plain Docker in the same run
 	@$(python-in-venv) -m bench
 
 clean: ## removes what these commands made in this folder
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .lab build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the others need; quick when there is nothing to do.

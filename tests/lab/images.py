@@ -34,6 +34,9 @@ trap 'exit 0' TERM INT
 while :; do nc -l -p "$1" -e /bin/echo "$2" & wait $!; done
 """
 
+#: Where scripts/setup puts one when the machine's own is another.
+UNPACKED = Path(__file__).resolve().parents[2] / ".lab" / "busybox"
+
 SCRIPTS = {"bin/rest": REST, "bin/bash": BASH, "bin/answer": ANSWER}
 FOLDERS = ("bin", "etc", "root", "tmp", "var", "usr/bin", "run", "www")
 
@@ -76,14 +79,14 @@ def root_filesystem(extra: tuple[tuple[str, str], ...] = ()) -> bytes:
 
 
 def static_busybox() -> Path:
-    """The machine's busybox, which must need no shared libraries. Raises LabError if it does."""
-    found = shutil.which("busybox", path="/bin:/usr/bin")
-    if found is None or b"/ld-linux" in Path(found).read_bytes()[:4096]:
-        raise LabError(
-            "the lab's images need a static busybox; install it with: "
-            "apt-get install busybox-static"
-        )
-    return Path(found)
+    """A busybox that needs no shared libraries: the machine's, or the one that `make` unpacked.
+
+    Raises LabError if there is none.
+    """
+    for found in (UNPACKED, shutil.which("busybox", path="/bin:/usr/bin")):
+        if found and Path(found).exists() and b"/ld-" not in Path(found).read_bytes()[:4096]:
+            return Path(found)
+    raise LabError("the lab's images need a static busybox; get it with: make setup-lab")
 
 
 def _add_file(archive: tarfile.TarFile, path: str, content: bytes) -> None:

@@ -10,18 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = (
-    "sh",
-    "dirname",
-    "mktemp",
-    "rm",
-    "cat",
-    "id",
-    "head",
-    "grep",
-    "tail",
-    "sleep",
-    "chmod",
-    "mv",
+    *("sh", "cat", "chmod", "cp", "dirname", "find", "grep", "head"),
+    *("mkdir", "mktemp", "mv", "rm", "sleep", "tail", "touch"),
 )
 
 
@@ -29,10 +19,9 @@ TOOLS = (
 def tree(tmp_path: Path) -> Path:
     """A copy of what setup needs, and a folder of programs that is its whole PATH."""
     (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts")
     # the machine's own programs are to be out of sight
-    text = (ROOT / "scripts" / "setup").read_text()
-    assert "PATH=$PATH:/usr/sbin:/sbin\n" in text
-    (tmp_path / "scripts" / "setup").write_text(text.replace("PATH=$PATH:/usr/sbin:/sbin\n", ""))
+    replace(tmp_path, "PATH=$PATH:/usr/sbin:/sbin\n", "")
     for name in ("setup.cfg", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "bin").mkdir()
@@ -45,6 +34,13 @@ def program(tree: Path, name: str, script: str) -> None:
     path = tree / "bin" / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def replace(tree: Path, what: str, by: str) -> None:
+    """Another path in the copy of the script; it must be in there."""
+    script = tree / "scripts" / "setup"
+    assert what in script.read_text()
+    script.write_text(script.read_text().replace(what, by))
 
 
 def setup(tree: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -92,7 +88,6 @@ def test_a_newer_python_beside_the_old_one_is_found(tree: Path) -> None:
 
 def test_missing_packages_are_named_to_somebody_who_is_not_root(tree: Path) -> None:
     program(tree, "python3", "exit 0")
-    (tree / "bin" / "id").unlink()
     program(tree, "id", "echo 1000")
     done = setup(tree, "lab")
     assert done.returncode == 1
@@ -102,7 +97,6 @@ def test_missing_packages_are_named_to_somebody_who_is_not_root(tree: Path) -> N
 
 def test_without_apt_the_packages_are_named(tree: Path) -> None:
     program(tree, "python3", "exit 0")
-    (tree / "bin" / "id").unlink()
     program(tree, "id", "echo 0")
     done = setup(tree, "test")
     assert done.returncode == 1
@@ -110,14 +104,48 @@ def test_without_apt_the_packages_are_named(tree: Path) -> None:
     assert "tshark" in done.stderr
 
 
+def test_services_that_came_with_packages_do_not_start_at_the_next_boot(tree: Path) -> None:
+    program(tree, "python3", "exit 0")
+    for name in ("ip", "iptables", "nsenter", "mount", "docker", "busybox"):
+        program(tree, name, "exit 0")
+    program(tree, "id", "echo 0")
+    program(tree, "apt-get", 'case "$*" in *" install "*) echo docker.service on >>enabled ;; esac')
+    program(
+        tree,
+        "systemctl",
+        'case "$1" in list-unit-files) cat enabled ;; *) echo "$*" >>did ;; esac',
+    )
+    (tree / "enabled").write_text("cron.service enabled enabled\n")
+    (tree / "systemd").mkdir()
+    replace(tree, "/run/systemd/system", str(tree / "systemd"))
+    replace(tree, "/usr/sbin/policy-rc.d", str(tree / "policy-rc.d"))
+    setup(tree, "lab")
+    assert (tree / "did").read_text() == "disable docker.service\n"
+    assert not (tree / "policy-rc.d").exists()
+
+
+def test_a_busybox_with_shared_libraries_is_not_replaced(tree: Path) -> None:
+    program(tree, "python3", "exit 0")
+    for name in ("dockerd", "ip", "iptables", "nsenter", "mount", "docker"):
+        program(tree, name, "exit 0")
+    program(tree, "busybox", "# /lib64/ld-linux-x86-64.so.2")
+    program(
+        tree, "apt-get", 'case "$*" in *download*) touch busybox-static.deb ;; *) exit 9 ;; esac'
+    )
+    program(tree, "id", "echo 1000")
+    unpack = 'mkdir -p "$3/bin"; echo static >"$3/bin/busybox"; chmod 755 "$3/bin/busybox"'
+    program(tree, "dpkg-deb", unpack)
+    setup(tree, "lab")
+    assert (tree / ".lab" / "busybox").read_text() == "static\n"
+    assert "unpacking" not in setup(tree, "lab").stdout
+
+
 def test_what_apt_says_is_shown_when_it_fails_and_nothing_is_left_behind(tree: Path) -> None:
     program(tree, "python3", "exit 0")
-    (tree / "bin" / "id").unlink()
     program(tree, "id", "echo 0")
     program(tree, "apt-get", "echo E: no such place; exit 100")
-    text = (tree / "scripts" / "setup").read_text()
     policy = tree / "policy-rc.d"
-    (tree / "scripts" / "setup").write_text(text.replace("/usr/sbin/policy-rc.d", str(policy)))
+    replace(tree, "/usr/sbin/policy-rc.d", str(policy))
     policy.write_text("somebody's own\n")
     done = setup(tree, "lab")
     assert done.returncode == 1
