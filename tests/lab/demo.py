@@ -6,6 +6,7 @@ The demo looks at the answers too: it ends with code 1 and a sentence when one i
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -30,6 +31,9 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # nobody reads on: `make demo | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     screen.say(f"Everything is removed again. The demo took {time.monotonic() - began:.0f} s.")
     return 0
 

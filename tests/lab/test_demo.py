@@ -57,6 +57,18 @@ def test_the_demo_ends_on_ctrl_c() -> None:
     assert child.exitstatus == 130
 
 
+def test_the_demo_ends_quietly_when_nobody_reads_on() -> None:
+    with subprocess.Popen(
+        COMMAND, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == ""
+        assert child.wait(60) == 1
+
+
 def test_the_demo_fails_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
