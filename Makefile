@@ -1,17 +1,23 @@
 # Everything that is done often, one word each. On a fresh Debian or Ubuntu: as root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-some lint bench clean
 .NOTPARALLEL:
 
 python-in-venv := .venv/bin/python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: setup-lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, ping
 	@$(python-in-venv) -m tests.lab.demo
 
-test: setup-test ## all tests, the lab's included; ARGS="-k name" for some of them
+# Most tests wait for engines, so that several at once cost little more than one; those that
+# measure time come after them, alone.
+test: setup-test ## all tests, the lab's included
+	@$(python-in-venv) -m pytest -q -n 3 --dist loadfile -m "not alone"
+	@$(python-in-venv) -m pytest -q -m alone
+
+test-some: setup-test ## some tests: ARGS="-k name"
 	@$(python-in-venv) -m pytest $(ARGS)
 
 lint: setup-python ## style and types

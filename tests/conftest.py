@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,3 +51,15 @@ def make_lab() -> Iterator[Callable[..., Lab]]:
     """
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(started(**options))
+
+
+#: Folders whose tests measure time or fill the machine; others say so with a mark of their own.
+_ALONE = ("netns", "stores", "plugin", "lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must not run beside other tests."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in _ALONE:
+            item.add_marker(pytest.mark.alone)

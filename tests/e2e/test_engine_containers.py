@@ -430,6 +430,7 @@ def test_stopping_killing_and_removing_twice_is_fine(engine: Engine, host: Host)
     assert container_names(host) == []
 
 
+@pytest.mark.alone
 def test_a_stop_waits_as_long_as_the_service_says_and_no_longer(engine: Engine) -> None:
     # the shell ignores SIGTERM as process 1
     stubborn = ("sh", "-c", "sleep 60; true")

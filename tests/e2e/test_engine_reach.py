@@ -68,6 +68,7 @@ def test_an_engine_that_is_stopped_says_how_to_start_it(question: str, host: Hos
         QUESTIONS[question](engine)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("question", "seconds"), [("info", 5), ("networks", 5), ("subnets", 2)])
 def test_an_engine_that_hangs_is_given_up_in_time(
     question: str, seconds: float, host: Host
@@ -124,6 +125,7 @@ while True:
 """
 
 
+@pytest.mark.alone
 def test_allocates_question_takes_neither_the_sdk_nor_long(host: Host) -> None:
     script = (
         "import sys, time; from macvlan_ros.engine import Engine; began = time.perf_counter(); "
@@ -179,6 +181,7 @@ def test_a_pull_of_what_the_registry_has_not_says_so(host: Host, registry: str) 
         engine.pull(f"{registry}/robot:nope", progress=print)
 
 
+@pytest.mark.alone
 def test_a_pull_that_is_stuck_is_given_up(
     host: Host, registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_a_connection_that_breaks_is_made_anew(host: Host, tmp_path: Path) -> No
                 assert engine.info().name == "qtrp"
 
 
+@pytest.mark.alone
 def test_a_host_that_does_not_answer_is_given_up(
     ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def boot(host: Host) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Host) -> None:
     pc = PluginHost(host)
     words = ["-d", "macvlan", "--subnet", "192.168.50.0/24", "-o", "parent=eth0", "theirs"]

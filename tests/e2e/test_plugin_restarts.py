@@ -78,6 +78,7 @@ def test_the_plugin_is_killed_and_started_again(inhabited: PluginHost) -> None:
     everything_works_and_nothing_is_left(inhabited, before)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("live", [False, True], ids=["containers-die", "live-restore"])
 def test_dockerd_is_killed_and_started_again(inhabited: PluginHost, live: bool) -> None:
     options = ("--live-restore",) if live else ()
@@ -220,6 +221,7 @@ def mac_of(pc: PluginHost, address: str) -> str:
 # -- bounds ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_store_that_is_locked_is_an_error_within_five_seconds(pc: PluginHost) -> None:
     pc.network()
     with pc.store_locked():
@@ -237,6 +239,7 @@ def test_a_store_that_is_locked_is_an_error_within_five_seconds(pc: PluginHost) 
     assert pc.run("one").gateway == "192.168.50.1"
 
 
+@pytest.mark.alone
 def test_sigterm_ends_the_service_and_takes_its_socket_with_it(pc: PluginHost) -> None:
     began = time.monotonic()
     assert pc.stop() == 0

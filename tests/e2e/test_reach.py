@@ -259,6 +259,7 @@ def test_a_shim_can_be_had_again_after_a_power_cut(qtpc: Host, write_stack: Writ
     assert reach_each_other(qtpc, "talker", done["talker"]["address"])
 
 
+@pytest.mark.alone
 def test_a_neighbour_with_a_stale_entry_reaches_the_restarted_container_within_a_second(
     qtpc: Host, qtrp: Host, write_stack: WriteStack
 ) -> None:

@@ -181,6 +181,7 @@ def test_after_a_power_cut_it_waits_for_docker_and_restores_all(
     assert reservations(qtpc) == held
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_at_once(watching: Watching, number: signal.Signals) -> None:
     code, seconds = watching.ends_at(number)
@@ -188,6 +189,7 @@ def test_a_signal_ends_it_at_once(watching: Watching, number: signal.Signals) ->
     assert seconds < 1.5
 
 
+@pytest.mark.alone
 def test_it_ends_at_once_while_docker_hangs(qtpc: Host, watching: Watching) -> None:
     qtpc.engine.pause()
     time.sleep(1.5)
