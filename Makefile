@@ -11,11 +11,8 @@ help: ## this list
 demo: setup-lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, ping
 	@$(python-in-venv) -m tests.lab.demo
 
-# Most tests wait for engines, so that several at once cost little more than one; those that
-# measure time come after them, alone.
 test: setup-test ## all tests, the lab's included
-	@$(python-in-venv) -m pytest -q -n 3 --dist loadfile -m "not alone"
-	@$(python-in-venv) -m pytest -q -m alone
+	@scripts/test
 
 test-some: setup-test ## some tests: ARGS="-k name"
 	@$(python-in-venv) -m pytest $(ARGS)
