@@ -25,7 +25,8 @@ Addresses = Mapping[IPAddress, str]
 
 # Whoever probes waits a second and more for an answer; ten of them a second are plenty.
 _ANSWER_EVERY = 0.1
-_ANSWERS_A_SECOND = 100
+# Each answer takes a look at the kernel, 2 ms: a hundred at once are fine, but not all the time.
+_ANSWERS_AT_ONCE, _ANSWERS_A_SECOND = 100, 10
 # DEFEND_INTERVAL (RFC 5227, section 1.1)
 _DEFEND_EVERY = 10.0
 # An address whose own MAC was heard is in use somewhere, whatever the store says.
@@ -79,7 +80,7 @@ class Guard:
         self._alive: dict[IPAddress, float] = {}
         self._answered_at: dict[IPAddress, float] = {}
         self._defended_at: dict[IPAddress, float] = {}
-        self._allowance = _Allowance(_ANSWERS_A_SECOND)
+        self._allowance = _Allowance(_ANSWERS_AT_ONCE, rate=_ANSWERS_A_SECOND)
         self._conflicts: dict[tuple[IPAddress, str], Conflict] = {}
         self._told: dict[tuple[IPAddress, str], float] = {}
         self._told_of: dict[IPAddress, float] = {}
@@ -144,9 +145,9 @@ class Guard:
         interval: float,
     ) -> bytes | None:
         now = time.monotonic()
-        if _within(interval, last.get(address), now) or not self._allowance.take(now):
+        if _within(interval, last.get(address), now):
             return None
-        if _within(_ALIVE_FOR, self._alive.get(address), now):
+        if _within(_ALIVE_FOR, self._alive.get(address), now) or not self._allowance.take(now):
             return None
         last[address] = now
         # The container may have come up since the last look.
@@ -202,14 +203,14 @@ class Guard:
 
 
 class _Allowance:
-    """So many a second, and no more."""
+    """So many at once, and then so many a second."""
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._left, self._since = float(rate), time.monotonic()
+    def __init__(self, most: int, *, rate: int) -> None:
+        self._most, self._rate = most, rate
+        self._left, self._since = float(most), time.monotonic()
 
     def take(self, now: float) -> bool:
-        self._left = min(self._rate, self._left + (now - self._since) * self._rate)
+        self._left = min(self._most, self._left + (now - self._since) * self._rate)
         self._since = now
         if self._left < 1:
             return False

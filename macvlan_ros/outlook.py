@@ -82,7 +82,8 @@ class Outlook:
 
         Raises what the kernel's reader raises.
         """
-        return self._roster(interface).running(self._read())
+        roster = self._roster(interface)
+        return roster.running(self._read()) if roster.claimed else {}
 
     def down(self, interface: str) -> dict[IPAddress, str]:
         """The reserved addresses behind the interface whose containers run neither here nor, as
@@ -94,7 +95,8 @@ class Outlook:
             raise Unavailable(self._trouble)
         if time.monotonic() > self._good_until:
             raise Unavailable("the store has not been read for a while; is it slow?")
-        return self._roster(interface).down(self._read())
+        roster = self._roster(interface)
+        return roster.down(self._read()) if roster.resting else {}
 
     def subnets(self, interface: str) -> frozenset[IPNetwork]:
         """The subnets of the pools that stand on the interface."""

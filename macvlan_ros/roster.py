@@ -73,13 +73,15 @@ def read(store: Store, *, host: str, stands_on: Mapping[str, str]) -> dict[str, 
     uses = {use.address: use for use in state.uses_anywhere()}
     for held in store.reservations():
         roster = rosters.get(stands_on.get(held.pool, ""))
-        if roster is None or held.kind == NETWORK:
+        if roster is None or held.kind == NETWORK or held.address in uses:
             continue
-        use = uses.get(held.address)
-        if use is None or use.host == host:
-            roster.claimed[held.address] = use.mac if use and use.mac else held.mac
-        if use is None and _rests_here(held, host):
+        roster.claimed[held.address] = held.mac
+        if _rests_here(held, host):
             roster.resting[held.address] = held.mac
+    for use in uses.values():
+        roster = rosters.get(stands_on.get(use.pool, ""))
+        if roster is not None and use.host == host:
+            roster.claimed[use.address] = use.mac
     networks = {network.id: network.parent for network in state.networks()}
     for endpoint in state.endpoints():
         roster = rosters.get(networks.get(endpoint.network, "")) or Roster()

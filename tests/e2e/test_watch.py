@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -59,7 +60,7 @@ class Service:
     def runs(self, *options: str) -> Iterator[Service]:
         command = self.host.macvlan_ros_command("plugin", "serve", *options)
         with self._log.open("w") as log:
-            process = self.host.popen(*command, stdout=log, stderr=log)
+            process = self._process = self.host.popen(*command, stdout=log, stderr=log)
         try:
             eventually(lambda: "outcome=Serving" in self.log)
             yield self
@@ -67,6 +68,12 @@ class Service:
             process.terminate()
             assert process.wait(20) == 0
         assert "Traceback" not in self.log
+
+    @property
+    def seconds_used(self) -> float:
+        """Processor time of all its threads."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def held(self, owner: str) -> tuple[str, str]:
         """Address and MAC of a reservation."""
@@ -321,3 +328,23 @@ def test_a_strangers_address_is_not_asked_for_again_until_it_is_claimed(
     qtpc.macvlan_ros("release", "talker", check=True)
     once_more = qtpc.macvlan_ros("allocate", "-q", "talker", "--no-probe", check=True)
     assert once_more.stdout.strip() == wanted
+
+
+def test_a_thousand_frames_a_second_cost_less_than_a_twentieth_of_a_core(
+    lab: Lab, qtpc: Host
+) -> None:
+    """Announcements of a reserved address by a stranger, and the whole service's time."""
+    reserve(qtpc)
+    other = neighbour(lab)
+    stranger = "02:00:00:00:09:09"
+    with Service(qtpc).runs() as service:
+        eventually(lambda: bool(answer(other)))
+        time.sleep(5)  # by now it has looked for DHCP servers
+        frame = frames.announcement(IPAddress(ADDRESS), stranger)
+        with repeating(other, lambda _: frame, rate=1000):
+            time.sleep(1)
+            before, start = service.seconds_used, time.monotonic()
+            time.sleep(6)
+            share = (service.seconds_used - before) / (time.monotonic() - start)
+        assert share < 0.05
+        assert service.log.count(stranger) == 1

@@ -207,3 +207,20 @@ def test_a_running_address_is_never_answered_for(
     }[operation]
     reply = world.meet(frame)
     assert reply is None or (reply.sender == DOWN and DOWN not in up)
+
+
+def test_a_flood_of_probes_is_answered_a_hundred_times_and_then_ten_times_a_second(
+    world: World, clock: list[float]
+) -> None:
+    many = [IPAddress("198.51.100.0") + number for number in range(250)]
+    world.defended = dict.fromkeys(many, OURS)
+    world.guard.refresh()
+
+    def answered() -> int:
+        return sum(world.meet(frames.probe(one, STRANGER)) is not None for one in many)
+
+    assert answered() == 100
+    clock[0] += 2
+    assert answered() == 20
+    clock[0] += 60
+    assert answered() == 100

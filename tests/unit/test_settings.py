@@ -44,3 +44,10 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, par
         settings.load({}, file)
     assert part in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_defence_is_yes_or_no(tmp_path: Path) -> None:
+    assert settings.load({}, tmp_path / "absent").defend == "yes"
+    assert settings.load({"MACVLAN_ROS_DEFEND": "no"}, tmp_path / "absent").defend == "no"
+    with pytest.raises(InvalidRequest, match="the setting defend is 'off'"):
+        settings.load({"MACVLAN_ROS_DEFEND": "off"}, tmp_path / "absent")
