@@ -239,9 +239,11 @@ class Launcher:
         wanted: dict[str, IPAddress],
         undo: Undo,
     ) -> dict[str, Reservation]:
-        """Reserve for what starts here, and for what has a fixed address elsewhere: nobody else
-        may get that one here either."""
-        names = {service.name for service in here}
+        """Reserve for all that belongs here, started now or not, for a ROS_MASTER_URI may name it;
+        and for what has a fixed address elsewhere: nobody else may get that one here either."""
+        host = self._settings.host_name
+        belongs = [one for one in stacks.enabled(stack) if placement.is_here(one, host)]
+        names = {service.name for service in (*here, *belongs)}
         held_for = [
             service
             for service in stack.services.values()

@@ -17,6 +17,9 @@ from netaddr import IPRange
 
 T = TypeVar("T")
 
+#: Columns that the last one of a table has at least.
+_NARROWEST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
@@ -163,11 +166,16 @@ def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -
     from rich.text import Text
 
     table: Any = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    # an address that is broken over two lines cannot be copied: only the last column gives way,
+    # and where that is not enough, the terminal itself breaks the line
+    fixed = [max(len(row[i]) for row in [headings, *rows]) + 2 for i in range(len(headings) - 1)]
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=number < len(fixed))
     for row, style in zip(rows, styles, strict=True):
         table.add_row(*(Text(cell) for cell in row), style=style)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, sum(fixed) + _NARROWEST)
+    console.print(table)
 
 
 def _styled(text: str, code: str) -> str:

@@ -6,6 +6,6 @@ service and the key. Nothing here talks to Docker or to the network.
 
 from macvlan_ros.stack.files import find_files
 from macvlan_ros.stack.loading import load
-from macvlan_ros.stack.selection import replace_network, select
+from macvlan_ros.stack.selection import enabled, replace_network, select
 
-__all__ = ["find_files", "load", "replace_network", "select"]
+__all__ = ["enabled", "find_files", "load", "replace_network", "select"]

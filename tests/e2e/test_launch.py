@@ -214,6 +214,26 @@ def test_a_stack_for_a_swarm_overlay_launches_as_it_stands(
     assert environment(qtpc, "core")["ROS_MASTER_URI"] == f"http://{master}:11311"
 
 
+def test_one_service_of_a_stack_knows_where_its_master_will_be(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(
+        """
+        services:
+          core:
+            image: ros:lab
+            environment: {ROS_MASTER_URI: "http://172.18.3.4:11311"}
+            networks: {ros_net: {ipv4_address: 172.18.3.5}}
+          hardware: {image: "ros:lab", networks: {ros_net: {ipv4_address: 172.18.3.4}}}
+        networks: {ros_net: {driver: overlay}}
+        """
+    )
+    launched(qtpc, folder, "core")
+    uri = environment(qtpc, "core")["ROS_MASTER_URI"]
+    assert uri == f"http://{launched(qtpc, folder)['hardware']['address']}:11311"
+    assert launched(qtpc, folder)["core"]["action"] == "unchanged"
+
+
 def test_an_external_overlay_network_is_replaced_too(qtpc: Host, write_stack: WriteStack) -> None:
     qtpc.docker("swarm", "init", "--advertise-addr", qtpc.address)
     try:
