@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import addresses, networks, procnet
+from macvlan_ros import addresses, networks
+from macvlan_ros.around import look_around
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
@@ -245,15 +246,7 @@ class App:
 
     def surroundings(self, pool: Pool) -> Surroundings:
         """What on this host and around it is in use already, as far as can be known at once."""
-        taken: dict[IPAddress, str] = {}
-        labels: dict[IPAddress, str] = {}
-        for neighbour in procnet.neighbours():
-            taken[neighbour.address] = neighbour.mac
-            labels[neighbour.address] = f"a neighbour on {neighbour.interface}"
-        for own in procnet.host_addresses():
-            taken[own.address] = ""
-            labels[own.address] = f"{own.interface} of this host"
-        return Surroundings(taken, labels, self._docker_subnets(pool))
+        return look_around(self._docker_subnets(pool))
 
     def _docker_subnets(self, pool: Pool) -> dict[IPNetwork, str]:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
+from macvlan_ros.around import look_around
 from macvlan_ros.collect import Collector
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.grants import Grants
@@ -98,15 +99,7 @@ class Parts:
 
 def surroundings(_: Pool) -> Surroundings:
     """This host's addresses, and those of the neighbours that it has met."""
-    taken: dict[IPAddress, str] = {}
-    labels: dict[IPAddress, str] = {}
-    for neighbour in procnet.neighbours():
-        taken[neighbour.address] = neighbour.mac
-        labels[neighbour.address] = f"a neighbour on {neighbour.interface}"
-    for own in procnet.host_addresses():
-        taken[own.address] = ""
-        labels[own.address] = f"{own.interface} of this host"
-    return Surroundings(taken, labels)
+    return look_around()
 
 
 def router(subnet: IPNetwork) -> IPAddress | None:
