@@ -1,0 +1,84 @@
+"""The doctor on the LAN: who has addresses of the pools, and what its DHCP servers offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from macvlan_ros import addresses, census
+from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, guarded
+from macvlan_ros.models import Link, Pool
+from macvlan_ros.vendors import who
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.census import Sighting
+    from macvlan_ros.dhcp import Offer
+
+#: The largest pool's LAN that is scanned: more would take longer than people wait.
+_LARGEST_SCAN = 1024
+
+
+def check(app: App, parent: Link) -> Iterator[Finding]:
+    """Whether strangers hold addresses of the pools on the parent's LAN."""
+    for pool in _pools_on(app, parent):
+        yield from guarded("lan", partial(_check_pool, app, pool))
+
+
+def _pools_on(app: App, parent: Link) -> Sequence[Pool]:
+    own = [address.ip for address in parent.addresses]
+    return [pool for pool in app.store.pools() if any(address in pool.subnet for address in own)]
+
+
+def _check_pool(app: App, pool: Pool) -> Iterator[Finding]:
+    if pool.subnet.size > _LARGEST_SCAN:
+        yield Finding(
+            "lan",
+            OK,
+            f"pool '{pool.name}': {pool.subnet} is too large to be scanned by the way",
+            f"see for yourself: macvlan-ros scan {pool.name}",
+        )
+        return
+    troubles = [one for one in app.scan(pool.name) if one.trouble]
+    for one in troubles:
+        yield Finding("lan", BAD, f"{one.address}: {who(one.mac)} {one.trouble}", _remedy(one))
+    if not troubles:
+        yield Finding("lan", OK, f"pool '{pool.name}': nobody but us has its addresses")
+
+
+def _remedy(one: Sighting) -> str:
+    if one.whose == census.STRANGER and not one.owner:
+        return (
+            f"give that device another address, or leave it out of the pool with --exclude"
+            f" {one.address}"
+        )
+    return "find that device and give it another address"
+
+
+def check_dhcp(app: App, parent: Link) -> Iterator[Finding]:
+    """Whether a DHCP server gives out addresses of a pool. Takes 4 s."""
+    from macvlan_ros.dhcp import find_servers
+
+    offers = find_servers(parent.name)
+    pools = app.store.pools()
+    for offer in offers:
+        others = (pool for pool in pools if not pool.dhcp)
+        taken = [pool for pool in others if addresses.contains(pool, offer.address)]
+        if taken:
+            yield _overlap(offer, taken[0])
+        else:
+            yield Finding("dhcp", OK, f"the DHCP server {offer.server} offers {offer.address}")
+    if not offers:
+        yield Finding("dhcp", OK, f"no DHCP server answers on {parent.name}")
+
+
+def _overlap(offer: Offer, pool: Pool) -> Finding:
+    return Finding(
+        "dhcp",
+        WARNING,
+        f"the DHCP server {offer.server} ({who(offer.mac)}) offers {offer.address}, which is in the"
+        f" pool '{pool.name}'",
+        "take the pool's range out of that server's range, or make the pool where it gives out"
+        " nothing",
+    )

@@ -1,0 +1,28 @@
+"""The doctor on the store: whether it answers, and what stands in it about leases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from macvlan_ros.doctor.finding import BAD, OK, Finding
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+
+
+def check(app: App) -> Iterator[Finding]:
+    """Whether the store can be read."""
+    held = app.store.reservations()
+    yield Finding("store", OK, f"{app.settings.store}: {len(held)} reservations")
+
+
+def check_leases(app: App) -> Iterator[Finding]:
+    """Leases that could not be had or kept; nothing when no pool takes any."""
+    leases = app.leases.book.everybodys()
+    for lease in leases:
+        if lease.trouble:
+            text, _, remedy = lease.trouble.partition("; ")
+            yield Finding("leases", BAD, f"'{lease.owner}' ({lease.address}): {text}", remedy)
+    if leases and not any(lease.trouble for lease in leases):
+        yield Finding("leases", OK, f"{len(leases)} leases are held")
