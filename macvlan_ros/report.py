@@ -79,6 +79,11 @@ class Report:
         """One line of result, as it is."""
         print(text, flush=True)
 
+    def text(self, text: str) -> None:
+        """A whole file as the result; it ends with its own newline."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """Something worth knowing that is not the result."""
         if not self.quiet:

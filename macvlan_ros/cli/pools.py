@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from macvlan_ros import addresses, views
+from macvlan_ros import export as export_forms
 from macvlan_ros.cli.common import (
     no_probe_option,
     open_app,
@@ -77,6 +78,38 @@ def list_(context: click.Context, pool_name: str | None) -> None:
         for reservation in held:
             report.line(reservation.owner)
     else:
+        report.table(views.RESERVATIONS, held)
+
+
+@click.command()
+@click.argument("form", type=click.Choice(["table", "json", *export_forms.FORMS]), metavar="FORM")
+@click.option("--pool", "pool_name", metavar="POOL", help="Of this pool only.")
+@click.option("--domain", metavar="DOMAIN", help="Full names, as in talker.DOMAIN.")
+@shared_options
+@click.pass_context
+def export(context: click.Context, *, form: str, pool_name: str | None, domain: str | None) -> None:
+    """Print the reservations as another program's file: a router or a DNS server can be told.
+
+    \b
+    table    as list prints it
+    json     likewise, for programs
+    csv      for a spreadsheet
+    hosts    lines for /etc/hosts
+    dnsmasq  dhcp-host and host-record, for /etc/dnsmasq.d
+    isc      host statements of ISC dhcpd
+    kea      host reservations of Kea
+    ansible  an inventory, with a group for each pool and each host
+
+    \b
+    macvlan-ros export hosts --domain lab.lan
+    """
+    app, report = open_app(context)
+    held = app.store.reservations(pool_name)
+    if form in export_forms.FORMS:
+        wanted = export_forms.entries(held, domain=domain or "")
+        report.text(export_forms.render(form, wanted))
+    else:
+        report.as_json = report.as_json or form == "json"
         report.table(views.RESERVATIONS, held)
 
 
@@ -167,4 +200,4 @@ def rm(context: click.Context, name: str) -> None:
         report.note(f"there was no pool '{name}'")
 
 
-COMMANDS = (allocate, release, list_, pool)
+COMMANDS = (allocate, release, list_, export, pool)
