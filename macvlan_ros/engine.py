@@ -18,6 +18,7 @@ from macvlan_ros.docker_containers import ContainerCalls
 from macvlan_ros.docker_context import Endpoint, resolve
 from macvlan_ros.docker_errors import refusal, unreachable
 from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
+from macvlan_ros.docker_logs import LogCalls
 from macvlan_ros.docker_networks import NetworkCalls
 from macvlan_ros.docker_quick import get_json
 from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _SUBNETS_TIMEOUT = 2.0
 
 
-class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls):
+class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls):
     """One Docker Engine, reached as the docker command line would reach it.
 
     `url` is a URL, a socket's path or a context's name, "" for what the environment says; see

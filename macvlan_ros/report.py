@@ -17,6 +17,8 @@ from netaddr import IPRange
 
 T = TypeVar("T")
 
+#: What tells one from another in a mixed output; red is for trouble.
+_COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 #: Columns that the last one of a table has at least.
 _NARROWEST = 20
 
@@ -71,6 +73,10 @@ class Report:
         if sys.stdout.isatty():
             sys.stdout.write("\x1b[H\x1b[2J")
 
+    def json_line(self, value: object) -> None:
+        """One of many results that come one by one: JSON on one line."""
+        print(json.dumps(value), flush=True)
+
     def json(self, value: object) -> None:
         """A result that has no table, as JSON."""
         _write_json(value)
@@ -83,6 +89,12 @@ class Report:
         """A whole file as the result; it ends with its own newline."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def prefixed(self, prefix: str, text: str, *, colour: int) -> None:
+        """One line of result after who said it, in a colour that is that one's."""
+        if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+            prefix = f"\x1b[{_COLOURS[colour % len(_COLOURS)]}m{prefix}\x1b[0m"
+        print(f"{prefix} {text}", flush=True)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is not the result."""

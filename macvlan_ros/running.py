@@ -100,7 +100,7 @@ class Running:
 
     def stop(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
         """Stop the containers of the named services, or of all; return those that were running."""
-        running = [c for c in self._of(stack, names) if c.state in ("running", "restarting")]
+        running = [c for c in self.containers(stack, names) if c.state in ("running", "restarting")]
         _each(running, self._stop)
         self._attendance.stopped([c.address for c in running if c.address])
         return tuple(container.name for container in running)
@@ -112,7 +112,7 @@ class Running:
 
         Reservations stay, unless `release`: the next launch has the same addresses again.
         """
-        gone = self._of(stack, names)
+        gone = self.containers(stack, names)
         _each(gone, self._remove)
         if names:
             self._attendance.stopped([c.address for c in gone if c.address])
@@ -151,7 +151,10 @@ class Running:
             if not use.external and self._engine.remove_bridge(name):
                 self._progress(f"network {name}: removed")
 
-    def _of(self, stack: Stack, names: Sequence[str]) -> list[Container]:
+    def containers(self, stack: Stack, names: Sequence[str] = ()) -> list[Container]:
+        """The containers of the named services, or of all, in every state, by name.
+
+        Raises ServiceNotFound."""
         if names:
             stacks.select(stack, names)  # for its error, when there is no such service
         return [

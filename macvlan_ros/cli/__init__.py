@@ -10,8 +10,8 @@ from typing import NoReturn
 import click
 
 from macvlan_ros import __version__, report
-from macvlan_ros.cli import health, hosts, networks, plugin, pools, shims, stacks, store, wire
-from macvlan_ros.cli.common import shared_options
+from macvlan_ros.cli import health, hosts, logs, networks, plugin, pools, shims, stacks, store, wire
+from macvlan_ros.cli.common import group_options, shared_options
 from macvlan_ros.errors import MacvlanRosError
 
 INTERRUPTED = 130
@@ -19,6 +19,7 @@ INTERRUPTED = 130
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="macvlan-ros")
+@group_options
 @shared_options
 def cli() -> None:
     """LAN addresses of their own for ROS containers, on as many PCs as there are.
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _module in (hosts, pools, networks, stacks, shims, wire, health, store, plugin):
+for _module in (hosts, pools, networks, stacks, logs, shims, wire, health, store, plugin):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -27,6 +28,9 @@ class Choices:
     no_shim: bool = False
     as_json: bool = False
     quiet: bool = False
+    files: tuple[Path, ...] = ()
+    profiles: tuple[str, ...] = ()
+    project_name: str = ""
 
 
 def choices(context: click.Context) -> Choices:
@@ -69,6 +73,25 @@ def shared_options(command: F) -> F:
             "--store",
             metavar="URL",
             help="Where reservations are kept [MACVLAN_ROS_STORE; /var/lib/macvlan-ros/state.db].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def group_options(command: F) -> F:
+    """What may stand before the command too, as people write it who come from Compose."""
+    for option in (
+        _shared("-p", "--project-name", metavar="NAME", hidden=True),
+        _shared("--profile", "profiles", multiple=True, metavar="NAME", hidden=True),
+        _shared(
+            "-f",
+            "--file",
+            "files",
+            multiple=True,
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="The stack file, for the commands about a stack.",
         ),
     ):
         command = option(command)

@@ -12,6 +12,7 @@ import click
 from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
+    choices,
     host_option,
     no_shim_option,
     open_app,
@@ -27,22 +28,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def stack_options(command: F) -> F:
     """Which stack, and which of its hosts this is."""
-    for option in (
-        host_option,
-        click.option("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
-        click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
-        click.option(
-            "-f",
-            "--file",
-            "files",
-            multiple=True,
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="The stack file; later ones over earlier ones [compose.yaml, COMPOSE_FILE].",
-        ),
-    ):
+    for option in (*_STACK, file_option("-f")):
         command = option(command)
     return command
+
+
+def stack_options_but_f(command: F) -> F:
+    """The same for a command whose -f means something else; `macvlan-ros -f FILE` goes there."""
+    for option in (*_STACK, file_option()):
+        command = option(command)
+    return command
+
+
+def file_option(*short: str) -> Callable[[F], F]:
+    """Which files the stack is in."""
+    return click.option(
+        *short,
+        "--file",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The stack file; later ones over earlier ones [compose.yaml, COMPOSE_FILE].",
+    )
+
+
+_STACK = (
+    host_option,
+    click.option("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
+    click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
+)
 
 
 def open_stack(
@@ -54,8 +69,14 @@ def open_stack(
     """The App, the Report and the stack of this invocation."""
     from macvlan_ros import stack
 
-    paths = files or stack.find_files(Path.cwd(), os.environ)
-    loaded = stack.load(paths, environ=os.environ, profiles=profiles, project_name=project_name)
+    chosen = choices(context)
+    paths = files or chosen.files or stack.find_files(Path.cwd(), os.environ)
+    loaded = stack.load(
+        paths,
+        environ=os.environ,
+        profiles=(*chosen.profiles, *profiles),
+        project_name=project_name or chosen.project_name or None,
+    )
     return (*open_app(context), loaded)
 
 

@@ -1,0 +1,106 @@
+"""The command that shows what the services of a stack say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from macvlan_ros.app import App
+from macvlan_ros.cli.common import shared_options
+from macvlan_ros.cli.stacks import open_stack, stack_options_but_f
+from macvlan_ros.models import Stack
+from macvlan_ros.report import Report
+
+if TYPE_CHECKING:
+    from macvlan_ros.logs import LogLine, Source
+
+#: What a shell says of a command that ended by Ctrl-C.
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@stack_options_but_f
+@click.option("-f", "--follow", is_flag=True, help="Go on as more is written, until Ctrl-C.")
+@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="The last N lines of each.")
+@click.option("--since", metavar="WHEN", help="How long ago (10m, 1h30m), or a time.")
+@click.option("-t", "--timestamps", is_flag=True, help="Show when each line was written.")
+@click.option("--no-prefix", is_flag=True, help="Do not show who wrote it.")
+@shared_options
+@click.pass_context
+def logs(
+    context: click.Context,
+    *,
+    services: tuple[str, ...],
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+    follow: bool,
+    tail: int | None,
+    since: str | None,
+    timestamps: bool,
+    no_prefix: bool,
+) -> int:
+    """Show what the services write, each line after the name of its service.
+
+    The stack file is named with --file, or before the command: macvlan-ros -f FILE logs. With
+    --json each line is an object of its own.
+    """
+    from macvlan_ros import logs as readers
+
+    app, report, stack = open_stack(context, files, profiles, project_name)
+    start = readers.parse_since(since, now=time.time()) if since else ""
+    sources = _sources(app, report, stack, services)
+    reader = readers.follow if follow else readers.read
+    lines = reader(sources, tail=tail, since=start, note=report.note)
+    try:
+        _show(report, lines, sources, timestamps=timestamps, prefix=not no_prefix)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def _sources(
+    app: App, report: Report, stack: Stack, services: tuple[str, ...]
+) -> tuple[Source, ...]:
+    """The containers to read, in the file's order; a note for what has none here."""
+    from macvlan_ros.logs import Source
+
+    host = app.settings.host_name
+    found = {one.service: one for one in app.running.containers(stack, services)}
+    for name in services:
+        if name not in found:
+            report.note(f"{name}: has no container on '{host}'")
+    if not found and not services:
+        report.note(f"the stack '{stack.name}' has no container on '{host}'")
+    order = [*stack.services, *found]
+    names = sorted(found, key=order.index)
+    return tuple(Source(app.engine, found[name].name, name, host) for name in names)
+
+
+def _show(
+    report: Report,
+    lines: Iterable[LogLine],
+    sources: tuple[Source, ...],
+    *,
+    timestamps: bool,
+    prefix: bool,
+) -> None:
+    width = max((len(one.service) for one in sources), default=0)
+    colours = {one.service: number for number, one in enumerate(sources)}
+    for line in lines:
+        text = f"{line.time[:23]}Z {line.text}" if timestamps else line.text
+        if report.as_json:
+            report.json_line(asdict(line))
+        elif prefix:
+            report.prefixed(f"{line.service:<{width}} |", text, colour=colours[line.service])
+        else:
+            report.line(text)
+
+
+COMMANDS = (logs,)
