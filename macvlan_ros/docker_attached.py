@@ -56,6 +56,17 @@ class AttachedCalls(Calls):
         """The running container of that name or id on the network of that id; None if it is not."""
         return self._look({"Id": name}, network=network, before={})
 
+    def on_the_hosts_network(self) -> dict[str, str]:
+        """The running containers that share this PC's address (--network host), with their images,
+        by name."""
+        with self.asking("list its containers", quick=True) as client:
+            listing = client.containers()
+        return {
+            entry["Names"][0].lstrip("/"): entry["Image"]
+            for entry in sorted(listing, key=lambda entry: str(entry["Names"]))
+            if (entry.get("HostConfig") or {}).get("NetworkMode") == "host"
+        }
+
     def addresses_in_use(self) -> frozenset[IPAddress]:
         """The addresses of all running containers, on whichever network."""
         with self.asking("list its containers", quick=True) as client:

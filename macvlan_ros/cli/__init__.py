@@ -10,7 +10,19 @@ from typing import NoReturn
 import click
 
 from macvlan_ros import __version__, report
-from macvlan_ros.cli import health, hosts, logs, networks, plugin, pools, shims, stacks, store, wire
+from macvlan_ros.cli import (
+    begin,
+    health,
+    hosts,
+    logs,
+    networks,
+    plugin,
+    pools,
+    shims,
+    stacks,
+    store,
+    wire,
+)
 from macvlan_ros.cli.common import group_options, shared_options
 from macvlan_ros.errors import MacvlanRosError
 
@@ -31,7 +43,7 @@ def cli() -> None:
     """
 
 
-for _module in (hosts, pools, networks, stacks, logs, shims, wire, health, store, plugin):
+for _module in (begin, hosts, pools, networks, stacks, logs, shims, wire, health, store, plugin):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -1,0 +1,211 @@
+"""Commands for the first minutes: init."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from macvlan_ros import addresses, drafting
+from macvlan_ros.app import App
+from macvlan_ros.cli.common import host_option, open_app, quiet_option, shared_options
+from macvlan_ros.drafting import Draft, DraftService
+from macvlan_ros.errors import (
+    Conflict,
+    DockerDown,
+    Forbidden,
+    InvalidRequest,
+    MacvlanRosError,
+)
+from macvlan_ros.models import IPNetwork, IPRange, Link
+from macvlan_ros.report import Report, range_text
+
+T = TypeVar("T")
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    default="compose.yaml",
+    show_default=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file to write.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing; take what was found out.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME=IMAGE[@HOST]",
+    help="A service, and the PC that it belongs to [this one].",
+)
+@click.option("--master", metavar="NAME", help="The service that runs roscore.")
+@click.option("--range", "handed_out", metavar="FROM-TO|CIDR", help="What may be handed out.")
+@click.option("--parent", metavar="NAME|MAC|CIDR", help="The interface to the LAN.")
+@host_option
+@quiet_option("Ask nothing and say nothing but errors.")
+@shared_options
+@click.pass_context
+def init(
+    context: click.Context,
+    *,
+    path: Path,
+    yes: bool,
+    services: tuple[str, ...],
+    master: str | None,
+    handed_out: str | None,
+    parent: str | None,
+) -> None:
+    """Write a stack file with comments, after a few questions about this PC and its LAN.
+
+    What can be read off this PC is proposed: its interface, a part of the LAN's subnet, and the
+    containers that run here with --network host. Options answer questions in advance.
+    """
+    if path.exists():
+        raise Conflict(f"{path} is there already; edit it, or write another one with: init -f FILE")
+    app, report = open_app(context)
+    yes = yes or report.quiet or report.as_json
+    if not yes and not sys.stdin.isatty():
+        raise InvalidRequest("init asks questions, and there is no terminal; take --yes")
+    link = app.parent(parent or "")
+    found = [drafting.parse_service(text, here=app.settings.host_name) for text in services]
+    ranges = _ranges(link, handed_out, ask=not yes)
+    if not found:
+        found = _services(app, report, ask=not yes)
+    names = [service.name for service in found]
+    if master is None:
+        master = drafting.likely_master(names)
+        if not yes:
+            master = _ask_master(names, master)
+    elif master not in names:
+        raise InvalidRequest(
+            f"--master {master}: no service has this name; there are: {', '.join(names)}"
+        )
+    hosts = _parents([service.host for service in found], link, here=app.settings.host_name)
+    _write(path, drafting.render(Draft(link, ranges, found, master, hosts)))
+    if report.as_json:
+        report.json({"file": str(path), "services": names, "master": master or None})
+    elif not report.quiet:
+        report.line(f"wrote {path}; read it once, then: macvlan-ros launch")
+
+
+def _ranges(link: Link, said: str | None, *, ask: bool) -> IPRange:
+    subnet = _subnet(link)
+
+    def checked(text: str) -> IPRange:
+        wanted = addresses.parse_range(text)
+        gateway = link.gateway if link.gateway and link.gateway in subnet else None
+        addresses.parse_pool("new", subnet=subnet, ranges=[wanted], gateway=gateway)
+        return wanted
+
+    proposed = range_text(addresses.default_range(subnet))
+    if said or not ask:
+        return checked(said or proposed)
+    click.echo(f"{link.name} is on the LAN {subnet}; its router: {link.gateway or '-'}", err=True)
+    return _ask(
+        "Which addresses may be handed out? None that your router hands out itself",
+        checked,
+        default=proposed,
+    )
+
+
+def _subnet(link: Link) -> IPNetwork:
+    """The LAN's, IPv4 first; a parent has one."""
+    found = [each.cidr for each in link.addresses if not each.ip.is_link_local()]
+    return min(found, key=lambda each: each.version)
+
+
+def _ask(text: str, reader: Callable[[str], T], *, default: str | None = None) -> T:
+    """Ask until the reader is content."""
+
+    def read(answer: str) -> T:
+        try:
+            return reader(answer.strip())
+        except MacvlanRosError as error:
+            raise click.UsageError(str(error)) from error
+
+    answer: T = click.prompt(text, default=default, value_proc=read, err=True)
+    return answer
+
+
+def _services(app: App, report: Report, *, ask: bool) -> list[DraftService]:
+    here = app.settings.host_name
+    try:
+        running = app.engine.on_the_hosts_network()
+    except (DockerDown, Forbidden) as error:
+        report.note(f"which containers run here was not looked at: {error}")
+        running = {}
+    found = [DraftService(name, image, here) for name, image in running.items()]
+    if not ask:
+        return found or [DraftService("robot", "my/ros-image", here)]
+    if found:
+        click.echo("These run here with --network host:", err=True)
+        for one in found:
+            click.echo(f"  {one.name} ({one.image})", err=True)
+        if not click.confirm("Make services of them?", default=True, err=True):
+            found = []
+    while True:
+        more = _ask_service(here, needed=not found)
+        if more is None:
+            return found
+        found.append(more)
+
+
+def _ask_service(here: str, *, needed: bool) -> DraftService | None:
+    """Another service; None when there is none any more."""
+    if needed:
+        name = _ask("A service's name", _name)
+    else:
+        name = _ask("Another service's name (Enter: no more)", _name_or_none, default="")
+    if not name:
+        return None
+
+    def service(image: str) -> DraftService:
+        return drafting.parse_service(f"{name}={image}", here=here)
+
+    one = _ask("  its image", service)
+    return replace(one, host=_ask("  the PC that it belongs to, by hostname", _name, default=here))
+
+
+def _name(text: str) -> str:
+    return addresses.check_name(text)
+
+
+def _name_or_none(text: str) -> str:
+    return _name(text) if text else ""
+
+
+def _ask_master(names: Sequence[str], proposed: str) -> str:
+    answer: str = click.prompt(
+        "Which of them runs roscore? (none: it is a PC's, or all are ROS 2)",
+        default=proposed or "none",
+        type=click.Choice([*names, "none"]),
+        err=True,
+    )
+    return "" if answer == "none" else answer
+
+
+def _parents(hosts: Sequence[str], link: Link, *, here: str) -> dict[str, str]:
+    """The parent of each host: this one's by name, the others' by the LAN that they share."""
+    lan = str(_subnet(link))
+    return {name: link.name if name == here else lan for name in hosts if name}
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Conflict(f"{path} was made meanwhile; write another one with: init -f FILE") from None
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
+
+
+COMMANDS = (init,)
