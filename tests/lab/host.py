@@ -31,7 +31,10 @@ RECIPE = "macvlan-ros-lab.recipe"
 #: What a PC loses with its power: the mounts of its containers, /run, and all links but eth0.
 FORGET = """
 while read -r _ _ _ _ where _; do
-    case $where in /run/*|/var/lib/docker/*) echo "$where" ;; esac
+    case $where in
+        /var/lib/docker/overlay2/*/diff) ;;  # an image's files, as if they were on the disk
+        /run/*|/var/lib/docker/*) echo "$where" ;;
+    esac
 done </proc/self/mountinfo | sort -r | xargs -r umount -l
 find /run -mindepth 1 -delete
 mkdir -p -m 700 /run/home
@@ -240,20 +243,36 @@ class Host:
         cmd: Sequence[str] | None = None,
         changes: Sequence[str] = (),
         files: Mapping[str, str] | None = None,
+        tree: Path | None = None,
     ) -> None:
         """Makes an image in the host's engine; images.py tells what is in it.
 
         `cmd` is /bin/rest unless given. `changes` are more Dockerfile instructions, `files` more
-        (executable) files by their path. An image that is there already is not made again.
+        (executable) files by their path. With `tree`, a folder, the image is that folder (see
+        ros_image.py), which all engines then share. An image that is there already is not made
+        again.
         """
         lines = images.image_changes(env=env or {}, entrypoint=entrypoint, cmd=cmd, changes=changes)
         extra = tuple(sorted((files or {}).items()))
+        if tree is not None:
+            extra = (("tree", str(tree)),)
         recipe = hashlib.sha256(json.dumps([lines, extra]).encode()).hexdigest()[:16]
         if f'"{recipe}"' in self.docker("image", "inspect", name, check=False):
             return
         options = [word for line in [*lines, f"LABEL {RECIPE}={recipe}"] for word in ("-c", line)]
         data = images.root_filesystem(extra)
         self.run("/usr/bin/docker", "import", *options, "-", name, input=data)
+        if tree is not None:
+            self._lay_over(name, tree)
+
+    def _lay_over(self, image: str, tree: Path) -> None:
+        """Puts a folder, read-only, in the place of an image's only layer: that costs nothing."""
+        layer = "{{.GraphDriver.Name}} {{.GraphDriver.Data.UpperDir}}"
+        kind, _, place = self.docker("image", "inspect", "-f", layer, image).partition(" ")
+        if kind != "overlay2":
+            raise LabError(f"{self.name}: an image of a folder needs overlay2, and here is {kind}")
+        script = 'mount --bind "$1" "$2" && mount -o remount,bind,ro "$2"'
+        self.run("sh", "-euc", script, "sh", str(tree), place)
 
     def close(self) -> None:
         """Ends the host with all that runs in it."""

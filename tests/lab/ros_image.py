@@ -1,0 +1,84 @@
+"""ROS 1 for the lab: Debian's packages of it as a folder, made once, which images share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import debian, images
+from .errors import LabError
+from .host import Host
+
+#: The image's name in an engine of the lab.
+NAME = "ros:lab"
+
+SUITE = "bookworm"
+#: ROS's own command lines with what they print from, and a system around them.
+PACKAGES = (
+    *("python3-roslaunch", "python3-rosmaster", "python3-rostopic", "python3-rosnode"),
+    *("python3-rospy", "python3-std-msgs", "rosout", "rosbash"),
+    *("base-files", "bash", "coreutils", "dash", "findutils", "grep", "hostname", "libc-bin"),
+    *("mawk", "procps", "sed", "iproute2", "iputils-ping", "busybox-static"),
+)
+#: What builds packages and signs them: 150 MB that a running node has no use for.
+WITHOUT = (
+    *("cmake", "perl", "perl-base", "libperl5.36", "gnupg", "pkg-config", "debconf"),
+    *("libfile-find-rule-perl", "dpkg", "adduser", "passwd", "tzdata", "lsb-base", "lsb-release"),
+    *("init-system-helpers", "usrmerge", "sgml-base", "xml-core", "pkgconf"),
+    *("libpam-modules", "libcap2-bin", "debianutils"),
+)
+
+PASSWD = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+FILES = {
+    "etc/passwd": PASSWD,
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    # Docker writes these two for its containers; whoever uses the tree as it is needs them too
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "etc/resolv.conf": "",
+    "bin/rest": images.REST,
+    "bin/answer": images.ANSWER,
+}
+#: What an installation would have done: Python starts in half the time. What nobody reads goes.
+FINISH = """
+ln -s mawk /usr/bin/awk
+for program in $(busybox --list); do
+    command -v $program >/dev/null || ln -s /bin/busybox /usr/bin/$program
+done
+python3 -m compileall -q -x "/(test|setuptools|pkg_resources|distutils|lib2to3|docutils)/" \
+    /usr/lib/python3.11 /usr/lib/python3
+rm -rf /usr/share/doc /usr/share/man /usr/share/locale
+"""
+
+#: Prints the first message of the topic /test, and ends.
+ECHO = ("rostopic", "echo", "-n1", "/test")
+
+
+def tree() -> Path:
+    """The folder, made at the first call (ten seconds). Raises LabError when it cannot be."""
+    return debian.tree(SUITE, PACKAGES, without=WITHOUT, files=FILES, finish=FINISH)
+
+
+def give(
+    host: Host,
+    name: str = NAME,
+    *,
+    env: Mapping[str, str] | None = None,
+    cmd: Sequence[str] | None = None,
+) -> None:
+    """Makes an image of it in the host's engine; it has `env`, and rests unless `cmd` is given."""
+    host.import_image(name, env=env, cmd=cmd, tree=tree())
+
+
+def wait_for_master(host: Host, container: str, *, patience: float = 30.0) -> None:
+    """Returns when the master that a container is told of answers it."""
+    deadline = time.monotonic() + patience
+    while not host.docker("exec", container, "rostopic", "list", check=False):
+        if time.monotonic() > deadline:
+            raise LabError(f"{container} on {host.name} hears no master after {patience:g} s")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{tree()}\n")
