@@ -24,11 +24,13 @@ SOCKET = "/run/docker/plugins/macvlan-ros.sock"
 SUBNET = "192.168.50.0/24"
 
 
-# SQLite finds its file by its real path, which is another one outside of the host.
+# SQLite finds its file by its real path, which is another one outside of the host. Former addresses
+# and strangers' marks are forgotten in time.
 REMEMBERED = """
 import sqlite3
 db = sqlite3.connect("/var/lib/macvlan-ros/state.db")
-for row in db.execute("SELECT kind, key FROM records WHERE kind != 'former'"): print(*row)
+kept = "SELECT kind, key FROM records WHERE kind NOT IN ('former', 'stranger')"
+for row in db.execute(kept): print(*row)
 for row in db.execute("SELECT 'a pool', name FROM pools"): print(*row)
 """
 LOCKED = """
@@ -189,10 +191,14 @@ class PluginHost:
             self.host.start_engine()
         if not self.runs:
             self.start()
-        for container in self.host.docker("ps", "-aq").split():
-            self.docker("rm", "-f", container)
+        self.clear_containers()
         self.docker("network", "prune", "-f")
         self.stop()
+
+    def clear_containers(self) -> None:
+        """Remove all containers, one after the other."""
+        for container in self.host.docker("ps", "-aq").split():
+            self.docker("rm", "-f", container)
 
 
 @contextlib.contextmanager

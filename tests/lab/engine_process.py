@@ -17,6 +17,7 @@ from typing import Any
 from . import keeper
 from .errors import LabError
 
+OTHER_ROOT = Path(__file__).with_name("other_root.sh")
 #: Seconds: dockerd answers within half a second when nobody else uses the machine.
 START = 60.0
 STOP = 20.0
@@ -29,10 +30,15 @@ class EngineProcess:
     `enter` is the command that puts another one into the host, `folder` the host's own folder,
     whose `run` is the host's /run. `control_group` is the parent of the containers' groups.
     dockerd has all its usual paths; that they differ from host to host is the namespaces' work.
+    With `tree` it is another Debian's, with that one's files as its root (debian.py).
     """
 
-    def __init__(self, enter: Sequence[str], folder: Path, *, control_group: str) -> None:
+    def __init__(
+        self, enter: Sequence[str], folder: Path, *, control_group: str, tree: Path | None = None
+    ) -> None:
         self._enter = tuple(enter)
+        self._tree = tree
+        self._work = folder / "private" / "engine"
         self._control_group = control_group
         self._run = folder / "run"
         self._log = folder / "dockerd.log"
@@ -49,11 +55,21 @@ class EngineProcess:
         running = self._process is not None and self._process.poll() is None
         return self._process.pid if running and self._process else None
 
+    def cli(self) -> list[str]:
+        """The words that start the engine's own docker command line, in the host."""
+        # Debian's: a newer one that somebody put into /usr/local may refuse an older engine.
+        if self._tree is None:
+            return ["/usr/bin/docker"]
+        if self.pid is None:
+            raise LabError("the engine does not run, and its command line's files are its own")
+        return ["nsenter", f"--target={self.pid}", "--mount", "--wd", "/usr/bin/docker"]
+
     def spawn(self, *options: str) -> None:
         """Starts dockerd without waiting until it answers."""
         if self.pid is not None:
             raise LabError("this host's engine runs already")
-        command = [*self._enter, "dockerd", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        command = [*self._enter, *self._elsewhere(), "dockerd"]
+        command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
         command += ["--cgroup-parent", self._control_group, *options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -134,6 +150,13 @@ class EngineProcess:
         if not self._log.exists():
             return "(no log)"
         return " / ".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _elsewhere(self) -> list[str]:
+        """The words before a command that give it the tree as its root."""
+        if self._tree is None:
+            return []
+        unshare = ["unshare", "--mount", "--propagation", "unchanged"]
+        return [*unshare, "sh", str(OTHER_ROOT), str(self._tree), str(self._work)]
 
     def _answers(self) -> bool:
         try:

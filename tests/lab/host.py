@@ -45,17 +45,20 @@ mkdir -p -m 1777 /run/lock
 class Host:
     """One PC. It is made, and wired to the switch, by a Lab.
 
-    `mark` is what its processes carry, `folder` is its own, outside (see keeper.py).
+    `mark` is what its processes carry, `folder` is its own, outside (see keeper.py). `tree` is
+    where its Docker Engine comes from, if not from this machine (see debian.py).
     """
 
-    def __init__(self, name: str, *, mark: str, folder: Path, wiring: Wiring) -> None:
+    def __init__(
+        self, name: str, *, mark: str, folder: Path, wiring: Wiring, tree: Path | None = None
+    ) -> None:
         self.name = name
         self.mark = mark
         self.folder = folder
         self.wiring = wiring
         self._holder = self._open_namespaces()
         group = "/" + keeper.PREFIX + mark
-        self.engine = EngineProcess(self.command(), folder, control_group=group)
+        self.engine = EngineProcess(self.command(), folder, control_group=group, tree=tree)
         self._started: list[subprocess.Popen[str]] = []
 
     def __repr__(self) -> str:
@@ -164,8 +167,8 @@ class Host:
 
     def docker(self, *args: str, timeout: float = TIMEOUT, check: bool = True) -> str:
         """Docker's own command line on this host's engine; its standard output."""
-        # Debian's: a newer one that somebody put into /usr/local may refuse an older engine.
-        return self.run("/usr/bin/docker", *args, timeout=timeout, check=check).stdout.rstrip("\n")
+        done = self.run(*self.engine.cli(), *args, timeout=timeout, check=check)
+        return done.stdout.rstrip("\n")
 
     def macvlan_ros(
         self,
@@ -261,7 +264,7 @@ class Host:
             return
         options = [word for line in [*lines, f"LABEL {RECIPE}={recipe}"] for word in ("-c", line)]
         data = images.root_filesystem(extra)
-        self.run("/usr/bin/docker", "import", *options, "-", name, input=data)
+        self.run(*self.engine.cli(), "import", *options, "-", name, input=data)
         if tree is not None:
             self._lay_over(name, tree)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -43,7 +43,8 @@ class Lab:
 
     `hosts` are their names, in the order of their addresses, which start at .11; .1 is the
     switch's, everybody's gateway. `engines` says which of them run a Docker Engine: all, none, or
-    those named. `engine_options` are more options for dockerd. With `subnet6` the LAN has IPv6.
+    those named. `engine_options` are more options for dockerd. `trees` names the hosts whose engine
+    is another Debian's, and its files (debian.py). With `subnet6` the LAN has IPv6.
 
     Nothing in it has a name on the machine, so labs do not meet. When the process that made it
     dies, its keeper removes it.
@@ -57,6 +58,7 @@ class Lab:
         subnet6: str = "",
         engines: bool | Collection[str] = True,
         engine_options: Sequence[str] = (),
+        trees: Mapping[str, Path] | None = None,
     ) -> None:
         self.subnet = IPNetwork(subnet)
         self.subnet6 = IPNetwork(subnet6) if subnet6 else None
@@ -65,6 +67,7 @@ class Lab:
         self._names = tuple(hosts)
         self._with_engine = tuple(hosts) if engines is True else tuple(engines or ())
         self._engine_options = tuple(engine_options)
+        self._trees = dict(trees or {})
         self._made: list[Host] = []
         self._ports = 0
 
@@ -224,7 +227,7 @@ class Lab:
 
     def _host(self, name: str, wiring: Wiring) -> Host:
         mark, folder = f"{self.mark}/{name}", self.folder / name
-        host = Host(name, mark=mark, folder=folder, wiring=wiring)
+        host = Host(name, mark=mark, folder=folder, wiring=wiring, tree=self._trees.get(name))
         self._made.append(host)
         return host
 

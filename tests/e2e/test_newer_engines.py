@@ -1,0 +1,306 @@
+"""Newer engines, beside this machine's on one LAN: the plugin, Compose and launch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+from netaddr import IPNetwork
+
+from tests.conftest import started
+from tests.e2e.conftest import WriteStack
+from tests.e2e.plugin_host import PluginHost, plugged, within
+from tests.lab import Host, Lab, LabError
+from tests.lab.debian import NEWER, engine_tree
+
+DRIVERS = ["macvlan", "macvlan-ros"]
+MAC = "02:42:c0:ff:ee:01"
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Lab]:
+    """One LAN with an engine of each kind: qtpc has this machine's."""
+    try:
+        trees = {suite: engine_tree(suite) for suite in NEWER}
+    except LabError as error:
+        pytest.fail(str(error), pytrace=False)
+    with started(hosts=("qtpc", *NEWER), trees=trees, subnet6="fd00:50::/64") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lan(engines: Lab) -> Iterator[Lab]:
+    yield engines
+    engines.reset()
+
+
+@pytest.fixture(params=NEWER)
+def pc(lan: Lab, request: pytest.FixtureRequest) -> Iterator[PluginHost]:
+    with plugged(lan.hosts[request.param]) as host:
+        yield host
+
+
+def left_over(pc: PluginHost) -> list[str]:
+    """What stays in the store and in the kernel."""
+    return [*pc.reservations(), *pc.own_links(), *pc.remembered()]
+
+
+def version(host: Host) -> int:
+    return int(host.docker("version", "--format", "{{.Server.Version}}").partition(".")[0])
+
+
+def test_the_engines_are_newer_than_this_machine_s(lan: Lab) -> None:
+    mine, *newer = (version(host) for host in lan.hosts.values())
+    assert mine < newer[0] < newer[1]
+
+
+# -- the plugin -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_addresses_come_go_and_stay_as_docker_does_what_it_does(
+    pc: PluginHost, driver: str
+) -> None:
+    pc.network(driver=driver)
+    free, fixed = pc.run("free"), pc.run("fixed", "--ip", "192.168.50.70")
+    sticky = pc.run("sticky", "--mac-address", MAC)
+    assert (fixed.address, sticky.mac) == ("192.168.50.70/24", MAC)
+    assert {each.gateway for each in (free, fixed, sticky)} == {"192.168.50.1"}
+    given = {each.address.partition("/")[0] for each in (free, fixed, sticky)}
+    assert given == set(pc.reservations())
+    assert pc.reaches("free", "192.168.50.70")
+    assert pc.reaches("free", "192.168.50.1")
+    pc.docker("restart", "-t", "1", "fixed", "sticky")
+    pc.docker("stop", "fixed")
+    pc.docker("start", "fixed")
+    assert pc.interface("fixed").address == fixed.address
+    assert pc.interface("sticky") == sticky
+    again = ("run", "-d", "--network", "lan", "--ip", "192.168.50.70", "ros:lab")
+    assert "192.168.50.70 is in use by a container" in pc.refused(*again)
+    pc.docker("network", "disconnect", "lan", "fixed")
+    pc.docker("network", "connect", "--ip", "192.168.50.70", "lan", "fixed")
+    assert pc.reaches("fixed", free.address)
+    pc.docker("rm", "-f", "free", "sticky")
+    assert pc.run("sticky", "--mac-address", MAC).address == sticky.address
+    pc.clear_containers()
+    pc.docker("network", "rm", "lan")
+    assert left_over(pc) == []
+
+
+def test_an_owner_s_address_is_kept_for_the_owner(pc: PluginHost) -> None:
+    add = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.192/28")
+    pc.host.macvlan_ros(*add, "--gateway", "192.168.50.1", check=True)
+    held = pc.host.macvlan_ros("allocate", "-q", "talker", check=True).stdout.strip()
+    mac = str(pc.reservations()[held]["mac"])
+    pc.network("lan", "--subnet", "192.168.50.0/24", "--ipam-opt", "pool=lab")
+    given = IPNetwork(pc.run("one").address)
+    assert given.ip in IPNetwork("192.168.50.192/28")
+    assert str(given) != f"{held}/24"
+    said = pc.refused("run", "-d", "--network", "lan", "--ip", held, "ros:lab")
+    assert f"{held} is reserved for 'talker' in pool 'lab'" in said
+    by_mac = pc.run("anybody", "--mac-address", mac)
+    assert (by_mac.address, by_mac.mac) == (f"{held}/24", mac)
+    pc.docker("rm", "-f", "anybody")
+    # Docker 29 and later say the container's name, and that is enough
+    by_name = pc.run("talker").address == f"{held}/24"
+    assert by_name == (version(pc.host) >= 29)
+    pc.docker("rm", "-f", "talker")
+    assert held in pc.reservations()
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["containers-die", "live-restore"])
+def test_engine_and_plugin_are_killed_and_all_goes_on(pc: PluginHost, live: bool) -> None:
+    options = ("--live-restore",) if live else ()
+    pc.host.restart_engine(*options)
+    pc.network()
+    before = {
+        "always": pc.run("always", "--restart", "always", "--ip", "192.168.50.71"),
+        "sticky": pc.run("sticky", "--mac-address", MAC),
+    }
+    pc.host.kill_engine()
+    pc.kill()
+    pc.start()
+    pc.host.start_engine(*options)
+    assert within(15, lambda: "always" in pc.docker("ps", "--format", "{{.Names}}"))
+    pc.docker("start", "sticky")
+    for name, had in before.items():
+        assert pc.interface(name).address == had.address
+    assert pc.reaches("sticky", "192.168.50.71")
+    pc.docker("restart", "-t", "1", "always")
+    assert pc.interface("always").address == "192.168.50.71/24"
+    pc.docker("rm", "-f", "always", "sticky")
+    pc.docker("network", "rm", "lan")
+    assert left_over(pc) == []
+
+
+def test_ipv6_stands_beside_ipv4(pc: PluginHost) -> None:
+    pc.network("lan", "--ipv6", "--subnet", "192.168.50.0/24", "--subnet", "fd00:50::/64")
+    pc.run("one", "--ip6", "fd00:50::70")
+    pc.run("two")
+    assert "fd00:50::70/64" in pc.docker("exec", "one", "ip", "-6", "addr", "show", "eth0")
+    words = ("exec", "two", "ping", "-6", "-c", "1", "-W", "3", "fd00:50::70")
+    assert within(5, lambda: " 0% packet loss" in pc.docker(*words, check=False))
+    pc.docker("rm", "-f", "one", "two")
+    pc.docker("network", "rm", "lan")
+    assert left_over(pc) == []
+
+
+def test_a_network_without_a_gateway_burns_no_address_where_docker_asks_first(
+    pc: PluginHost,
+) -> None:
+    pc.network("lan", "-o", "no_gateway=true", "--subnet", "10.77.0.0/24")
+    asked = "GwAllocCheck" in pc.log.read_text()
+    assert asked == (version(pc.host) >= 28)
+    assert (pc.reservations() == {}) == asked
+    assert pc.run("one").gateway == ""
+    pc.docker("rm", "-f", "one")
+    pc.docker("network", "rm", "lan")
+    assert left_over(pc) == []
+
+
+def test_a_pool_by_name_alone_is_refused_in_words_where_docker_will_not_have_it(
+    pc: PluginHost,
+) -> None:
+    add = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.192/28")
+    pc.host.macvlan_ros(*add, check=True)
+    words = ["network", "create", "-d", "macvlan-ros", "--ipam-driver", "macvlan-ros"]
+    words += ["-o", "parent=eth0", "--ipam-opt", "pool=lab", "lan"]
+    assert "add --subnet 192.168.50.0/24 --ipam-opt pool=lab" in pc.refused(*words)
+
+
+STACK = """
+services:
+  talker:
+    image: ros:lab
+    networks:
+      lan: {ipv4_address: 192.168.50.70}
+  listener:
+    image: ros:lab
+    networks: [lan]
+  fixed_mac:
+    image: ros:lab
+    networks:
+      lan: {mac_address: 02:42:c0:ff:ee:01}
+networks:
+  lan:
+    driver: macvlan-ros
+    driver_opts: {parent: eth0}
+    ipam:
+      driver: macvlan-ros
+      config: [{subnet: 192.168.50.0/24, ip_range: 192.168.50.192/28, gateway: 192.168.50.1}]
+"""
+
+
+def test_compose_comes_up_goes_down_and_comes_back(pc: PluginHost, write_stack: WriteStack) -> None:
+    file = str(write_stack(STACK) / "compose.yaml")
+
+    def compose(*words: str) -> None:
+        pc.docker("compose", "-p", "robot", "-f", file, *words, timeout=120)
+
+    def where() -> dict[str, str]:
+        names = ("talker", "listener", "fixed_mac")
+        return {name: pc.interface(f"robot-{name}-1").address for name in names}
+
+    compose("up", "-d")
+    first = where()
+    assert first["talker"] == "192.168.50.70/24"
+    assert len(set(first.values())) == 3
+    assert pc.interface("robot-fixed_mac-1").mac == MAC
+    assert pc.reaches("robot-listener-1", "192.168.50.70")
+    compose("restart", "-t", "1", "fixed_mac")
+    assert where()["fixed_mac"] == first["fixed_mac"]
+    compose("rm", "-s", "-f", "fixed_mac")
+    compose("up", "-d")
+    assert where() == first
+    compose("down", "-t", "1")
+    assert left_over(pc) == []
+
+
+# -- side by side ---------------------------------------------------------------------------------
+
+
+def test_engines_of_all_kinds_on_one_lan_give_no_address_twice(lan: Lab) -> None:
+    with contextlib.ExitStack() as stack:
+        pcs = [stack.enter_context(plugged(host)) for host in lan.hosts.values()]
+        given = {}
+        for number, pc in enumerate(pcs):
+            # each takes the whole LAN, and has only its eyes to see what the others gave
+            pc.network(driver=DRIVERS[number % 2])
+            for name in ("one", "two"):
+                given[pc.host.name, name] = pc.run(name).address.partition("/")[0]
+        assert len(set(given.values())) == len(given)
+        for pc in pcs:
+            for (host, _), address in given.items():
+                assert pc.reaches("one", address), (pc.host.name, host, address)
+        (theirs, *_), last = given.values(), pcs[-1]
+        said = last.refused("run", "-d", "--network", "lan", "--ip", theirs, "ros:lab")
+        assert f"{theirs} is in use on the LAN by" in said
+
+
+# -- launch ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=NEWER)
+def newer(lan: Lab, request: pytest.FixtureRequest) -> Host:
+    host = lan.hosts[request.param]
+    host.import_image("ros:lab")
+    return host
+
+
+ROBOT = """
+x-macvlan-ros:
+  range: 192.168.50.192/27
+  master: core
+services:
+  core:
+    image: ros:lab
+    x-macvlan-ros: {address: 192.168.50.195}
+  talker: {image: "ros:lab", restart: always, depends_on: [core]}
+"""
+
+
+def test_launch_gives_each_service_its_address_and_mac(
+    newer: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(ROBOT)
+
+    def launched() -> dict[str, dict[str, str]]:
+        done = newer.macvlan_ros("launch", "--json", check=True, cwd=folder)
+        return {one["service"]: one for one in json.loads(done.stdout)}
+
+    first = launched()
+    assert first["core"]["address"] == "192.168.50.195"
+    for name, service in first.items():
+        link = newer.docker("exec", name, "ip", "addr", "show", "eth0")
+        assert f"inet {service['address']}/24" in link
+        assert f"link/ether {service['mac']}" in link
+    newer.docker("exec", "talker", "ping", "-c", "1", "-W", "2", "core")
+    newer.run("busybox", "ping", "-c", "1", "-W", "2", "192.168.50.195")
+    assert "ROS_MASTER_URI=http://192.168.50.195:11311" in newer.docker("exec", "talker", "env")
+    assert {one["action"] for one in launched().values()} == {"unchanged"}
+    newer.docker("restart", "-t", "1", "core")
+    assert f"link/ether {first['core']['mac']}" in newer.docker("exec", "core", "ip", "link")
+    newer.kill_engine()
+    newer.start_engine()
+    assert within(15, lambda: "talker" in newer.docker("ps", "--format", "{{.Names}}"))
+    link = newer.docker("exec", "talker", "ip", "addr", "show", "eth0")
+    assert f"inet {first['talker']['address']}/24" in link
+    assert f"link/ether {first['talker']['mac']}" in link
+    newer.macvlan_ros("down", check=True, cwd=folder)
+    assert newer.docker("ps", "-aq") == ""
+    assert "ros_lan" not in newer.docker("network", "ls")
+    again = launched()
+    assert {name: one["address"] for name, one in again.items()} == {
+        name: one["address"] for name, one in first.items()
+    }
+
+
+def test_launch_says_what_is_wrong_in_a_sentence(newer: Host, write_stack: WriteStack) -> None:
+    folder = write_stack(ROBOT.replace("core:\n    image: ros:lab", "core:\n    image: no:such"))
+    done = newer.macvlan_ros("launch", cwd=folder)
+    assert done.returncode in (3, 6)
+    assert "no:such" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert newer.docker("ps", "-aq") == ""
