@@ -8,7 +8,7 @@ python-in-venv := .venv/bin/python
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: setup-lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, ping
+demo: setup-lab ## two PCs with a Docker Engine each, in this machine: allocate, launch, a ROS message
 	@$(python-in-venv) -m tests.lab.demo
 
 test: setup-test ## all tests, the lab's included

@@ -65,9 +65,7 @@ def tree(
     sentence, when the release or a package of it cannot be had.
     """
     files = files or {}
-    wanted = (suite, sorted(packages), sorted(without), sorted(files.items()), finish)
-    recipe = repr((wanted, Path(__file__).read_bytes()))
-    made = KEPT / f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    made = place(suite, packages, without=without, files=files, finish=finish)
     KEPT.mkdir(exist_ok=True)
     with _one_at_a_time(made):
         if not made.exists():
@@ -84,6 +82,20 @@ def tree(
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     return made
+
+
+def place(
+    suite: str,
+    packages: Sequence[str],
+    *,
+    without: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
+    finish: str = "",
+) -> Path:
+    """Where `tree` puts the folder, or has put it."""
+    wanted = (suite, sorted(packages), sorted(without), sorted((files or {}).items()), finish)
+    recipe = repr((wanted, Path(__file__).read_bytes()))
+    return KEPT / f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
 @contextlib.contextmanager

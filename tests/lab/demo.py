@@ -11,6 +11,7 @@ import re
 import sys
 import time
 
+from . import ros_image
 from .errors import LabError
 from .lan import Lab
 from .robot import LOGIN, furnish
@@ -22,8 +23,9 @@ PORT = 45678
 
 def main() -> int:
     screen = Screen()
-    began = time.monotonic()
     try:
+        fetch_ros(screen)
+        began = time.monotonic()
         with Lab() as lab:
             show(lab, screen, time.monotonic() - began)
     except LabError as error:
@@ -38,19 +40,27 @@ def main() -> int:
     return 0
 
 
+def fetch_ros(screen: Screen) -> None:
+    """The first time ROS must be fetched; what takes seconds says so."""
+    if not ros_image.is_there():
+        screen.say("Fetching ROS 1 from Debian's packages, this once (ten seconds) …")
+        ros_image.tree()
+
+
 def show(lab: Lab, screen: Screen, seconds: float) -> None:
     screen.say(
         f"""Two PCs, qtpc and qtrp, on one LAN, {lab.subnet}, each with a Docker Engine of its own.
         They are network namespaces of this machine ({seconds:.1f} s to set up); nothing leaves it.
-        HARMONI's images cannot be pulled in here: busybox stands in for them, under their names.
-        So do device nodes with nothing behind them for the camera and the sound card."""
+        HARMONI's images cannot be pulled in here: Debian's ROS 1 stands in for them, under their
+        names. So do device nodes with nothing behind them for the camera and the sound card."""
     )
     for host in lab.hosts.values():
-        furnish(host)
+        furnish(host, ros=True)
     qtpc, qtrp = (Terminal(h, screen=screen, env=LOGIN) for h in lab.hosts.values())
     reserve(qtpc, screen)
     launch(qtpc, qtrp, screen)
     talk(qtpc, qtrp, screen)
+    verify(qtpc, qtrp, screen)
     remove(qtpc, qtrp, screen)
 
 
@@ -107,6 +117,22 @@ def talk(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:
         qtrp.type(f"docker exec -d harmoni_hardware {listen}")
         wait_for_listener(qtrp)
         expect(pc.type(ask), "^hello from harmoni_hardware$", "an answer over TCP")
+
+
+def verify(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:
+    screen.say(
+        """And ROS? HARMONI's guide verifies it by hand: a master in one container, a message from
+        another one. It arrives in the containers of both engines."""
+    )
+    qtrp.type("docker exec -d harmoni_hardware roscore")
+    ros_image.wait_for_topic(qtpc.host, "harmoni_core", "/rosout")
+    topics = qtrp.type("docker exec harmoni_hardware rostopic list")
+    expect(topics, "^/rosout$", "the master's topics")
+    qtpc.type("docker exec -d harmoni_core rostopic pub /test std_msgs/String Hello")
+    ros_image.wait_for_topic(qtrp.host, "harmoni_hardware", "/test")
+    for pc, name in ((qtrp, "harmoni_hardware"), (qtpc, "harmoni_core")):
+        heard = pc.type(f"docker exec {name} rostopic echo -n 1 /test")
+        expect(heard, '^data: "Hello"$', "the message")
 
 
 def remove(qtpc: Terminal, qtrp: Terminal, screen: Screen) -> None:

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from . import ros_image
 from .host import PATH, ROOT, Host
 
 EXAMPLE = ROOT / "examples" / "harmoni"
@@ -16,11 +17,11 @@ IMAGES = ("cmbirmingham/harmoni-lightweight:latest", "harmoniteam/lightweight:ha
 LOGIN = {"HOME": HOME, "PATH": f"{HOME}/.local/bin:{PATH}", "HARMONI_X11": "/run/x11"}
 
 
-def furnish(host: Host) -> None:
+def furnish(host: Host, *, ros: bool = False) -> None:
     """Gives a host the home, the devices, the images and the example's folder (~/harmoni).
 
-    The images are busybox under HARMONI's names. `macvlan-ros` is a command there, as after an
-    installation, and `docker` is Debian's.
+    The images are busybox, or Debian's ROS, under HARMONI's names. `macvlan-ros` is a command
+    there, as after an installation, and `docker` is Debian's.
     """
     host.run("sh", str(FURNISH))
     run_ours = f'exec {shlex.quote(sys.executable)} -m macvlan_ros "$@"'
@@ -34,4 +35,4 @@ def furnish(host: Host) -> None:
     """
     host.run("sh", "-euc", script, "furnish", shlex.quote(str(ROOT)), run_ours)
     for image in IMAGES:
-        host.import_image(image)
+        host.import_image(image, tree=ros_image.tree() if ros else None)

@@ -60,6 +60,11 @@ def tree() -> Path:
     return debian.tree(SUITE, PACKAGES, without=WITHOUT, files=FILES, finish=FINISH)
 
 
+def is_there() -> bool:
+    """Whether it is made, so that `tree` takes no time."""
+    return debian.place(SUITE, PACKAGES, without=WITHOUT, files=FILES, finish=FINISH).exists()
+
+
 def give(
     host: Host,
     name: str = NAME,
@@ -71,12 +76,13 @@ def give(
     host.import_image(name, env=env, cmd=cmd, tree=tree())
 
 
-def wait_for_master(host: Host, container: str, *, patience: float = 30.0) -> None:
-    """Returns when the master that a container is told of answers it."""
+def wait_for_topic(host: Host, container: str, topic: str, *, patience: float = 30.0) -> None:
+    """Returns when the master that a container is told of answers it, and knows the topic."""
     deadline = time.monotonic() + patience
-    while not host.docker("exec", container, "rostopic", "list", check=False):
+    while topic not in host.docker("exec", container, "rostopic", "list", check=False).split():
         if time.monotonic() > deadline:
-            raise LabError(f"{container} on {host.name} hears no master after {patience:g} s")
+            said = f"{container} on {host.name} hears of no topic {topic} after {patience:g} s"
+            raise LabError(said)
         time.sleep(0.1)
 
 

@@ -26,6 +26,9 @@ def test_the_demo_does_what_it_says() -> None:
     for command in ("interfaces", "allocate", "launch", "ps", "down"):
         assert re.search(rf"^root@qtpc:~\S*# macvlan-ros {command}", ended.stdout, re.MULTILINE)
     assert ended.stdout.count("0% packet loss") == 4
+    assert re.search(r"rostopic list\n(/\w+\n)*/rosout\n", ended.stdout)
+    # in the containers of both engines
+    assert ended.stdout.count('rostopic echo -n 1 /test\ndata: "Hello"\n---\n') == 2
     assert "Everything is removed again." in ended.stdout
 
 

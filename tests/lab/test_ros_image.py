@@ -26,7 +26,7 @@ def test_a_message_passes_from_one_engine_to_the_other(lab: Lab) -> None:
     qtpc, qtrp = lab.hosts["qtpc"], lab.hosts["qtrp"]
     start_node(qtpc, "master", MASTER, "roscore")
     start_node(qtrp, "node", "192.168.50.102")
-    ros_image.wait_for_master(qtrp, "node")
+    ros_image.wait_for_topic(qtrp, "node", "/rosout")
     hears = qtrp.popen("/usr/bin/docker", "exec", "node", *ros_image.ECHO, stdout=-1)
     qtpc.docker("exec", "master", "rostopic", "pub", "-1", "/test", "std_msgs/String", "Hello")
     assert hears.communicate(timeout=20)[0] == 'data: "Hello"\n---\n'
