@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,18 @@ class Report:
         self.as_json = as_json
         self.quiet = quiet
         self._overwritten = False
+        self._held: list[str] | None = None
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Notes and progress wait until the end of the block: the terminal is somebody else's."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for text in held:
+                self._say(text)
 
     def table(self, view: View[T], values: Sequence[T]) -> None:
         """Show many values: a table, or a JSON list."""
@@ -114,6 +127,9 @@ class Report:
             self._overwritten = True
 
     def _say(self, text: str) -> None:
+        if self._held is not None:
+            self._held.append(text)
+            return
         if self._overwritten:
             sys.stderr.write("\r\x1b[K")
             self._overwritten = False

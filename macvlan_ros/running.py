@@ -13,6 +13,7 @@ from macvlan_ros import stack as stacks
 from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
+from macvlan_ros.errors import Conflict
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Service, Stack
 from macvlan_ros.starter import ASIDE, AT_ONCE
@@ -143,7 +144,12 @@ class Running:
     def _remove_networks(self, stack: Stack) -> None:
         for network in self._engine.networks():
             if network.labels.get(LABEL_STACK) == stack.name:
-                self._engine.remove_network(network.name)
+                try:
+                    self._engine.remove_network(network.name)
+                except Conflict as error:
+                    # somebody else's containers are on it too: it is theirs from now on
+                    self._progress(f"network {network.name}: stays; {error}")
+                    continue
                 self._attendance.left(network)
                 self._progress(f"network {network.name}: removed")
         bridges = {use.name: use for s in stack.services.values() for use in s.bridges}

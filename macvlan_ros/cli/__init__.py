@@ -18,6 +18,7 @@ from macvlan_ros.cli import (
     networks,
     plugin,
     pools,
+    runs,
     shims,
     stacks,
     store,
@@ -43,7 +44,22 @@ def cli() -> None:
     """
 
 
-for _module in (begin, hosts, pools, networks, stacks, logs, shims, wire, health, store, plugin):
+#: In the order of `--help`.
+_MODULES = (
+    begin,
+    hosts,
+    pools,
+    networks,
+    stacks,
+    logs,
+    runs,
+    shims,
+    wire,
+    health,
+    store,
+    plugin,
+)
+for _module in _MODULES:
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -1,0 +1,102 @@
+"""Commands that take a `docker run` line as it is: run, import."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from macvlan_ros.cli.common import no_shim_option, open_app, probe_options, shared_options
+
+if TYPE_CHECKING:
+    from macvlan_ros.docker_cli.parsing import RunLine
+    from macvlan_ros.runner import Prepared
+
+_LINE = "macvlan_ros.run_line"
+
+
+class DockerRun(click.Command):
+    """A command whose options stand among those of `docker run`, wherever they are."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from macvlan_ros.docker_cli import finding, parsing
+        from macvlan_ros.docker_cli.flags import Flags, KnownFlags
+
+        own = {
+            name[2:]: not parameter.is_flag
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option)
+            for name in parameter.opts
+        }
+        known = KnownFlags(
+            lambda: finding.find("", needed_for="macvlan-ros run").usage("run"), more=Flags(own)
+        )
+        options, rest = parsing.split(args, known)
+        ours, dockers = parsing.without(options, lambda one: one.name not in own)
+        if not any(one.name == "help" for one in ours):
+            ctx.meta[_LINE] = parsing.line(dockers, rest)
+        return super().parse_args(ctx, parsing.render(ours))
+
+    def collect_usage_pieces(self, _ctx: click.Context) -> list[str]:
+        return ["[OPTIONS] [FLAGS OF DOCKER RUN] IMAGE [COMMAND] [ARG]..."]
+
+
+@click.command(cls=DockerRun, context_settings={"help_option_names": ["--help"]})
+@click.option("--pool", "pool_name", metavar="POOL", help="The pool [the network's].")
+@click.option("--parent", default="", metavar="LINK", help="Interface: name, MAC or subnet.")
+@click.option(
+    "--master",
+    default="",
+    metavar="WHO",
+    help="Where roscore runs: a container's name, host (this PC), or a URI.",
+)
+@click.option(
+    "--print", "print_only", is_flag=True, help="Do all but run it: print the docker command."
+)
+@probe_options
+@no_shim_option
+@shared_options
+@click.pass_context
+def run(
+    context: click.Context,
+    *,
+    pool_name: str | None,
+    parent: str,
+    master: str,
+    print_only: bool,
+) -> int:
+    """Run a container as `docker run` does, with a LAN address of its own.
+
+    Takes the flags of docker run as they are, and hands them to it. The address is kept for the
+    container's --name, for good, also with --rm.
+
+    \b
+    macvlan-ros run -it --name talker --device /dev/video0 ros:noetic bash
+    """
+    from macvlan_ros.runner import Runner, RunOptions
+    from macvlan_ros.undo import all_or_nothing
+
+    app, report = open_app(context)
+    line: RunLine = context.meta[_LINE]
+    options = RunOptions(pool_name, parent, master)
+    runner = Runner(app)
+    if not print_only:
+        return runner.run(line, options, hold=report.holding)
+    with all_or_nothing(report.note) as undo:
+        ready = runner.prepare(line, options, undo)
+    if report.as_json:
+        report.json({"command": list(ready.words), "unset": list(ready.unset)})
+    else:
+        report.line(_as_typed(ready))
+    return 0
+
+
+def _as_typed(ready: Prepared) -> str:
+    """The command for a shell, in which a variable may be set that must not be."""
+    before = [word for name in ready.unset for word in ("-u", name)]
+    words = ["docker", *ready.words[1:]]
+    return shlex.join(["env", *before, *words] if before else words)
+
+
+COMMANDS = (run,)

@@ -1,0 +1,334 @@
+"""Running: a `docker run` line -> the same container on the LAN, run by Docker's command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from macvlan_ros import networks
+from macvlan_ros.addresses import parse_address
+from macvlan_ros.docker_cli import finding, passing
+from macvlan_ros.docker_cli.parsing import RunLine, render
+from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
+from macvlan_ros.docker_values import (
+    LABEL_ADDRESS,
+    LABEL_MANAGED,
+    LABEL_OWNER,
+    LABEL_POOL,
+    LAN_DRIVERS,
+    MANAGED,
+)
+from macvlan_ros.errors import (
+    AddressInUse,
+    BadSubnet,
+    ImageNotFound,
+    InvalidRequest,
+    MacvlanRosError,
+    NotFound,
+)
+from macvlan_ros.models import Attachment, IPAddress, Network, Pool, Reservation
+from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
+from macvlan_ros.ros import MASTER_PORT
+from macvlan_ros.undo import Undo, all_or_nothing
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+
+__all__ = ["Prepared", "RunOptions", "Runner"]
+
+DEFAULT_NETWORK = "ros_lan"
+#: What `docker run` ends with when it could not make the container, and when Ctrl-C came before.
+_NOT_RUN = (125, 130)
+_LOOK_EVERY = 0.05
+_LOOK_EVERY_LATER = 0.25
+_LATER = 2.0
+
+Hold: TypeAlias = "Callable[[], AbstractContextManager[None]]"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is said beside Docker's own flags. `master` is an owner's name, "host" or a URI."""
+
+    pool: str | None = None
+    parent: str = ""
+    master: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A line that may run. `unset` are variables that must not be in its environment."""
+
+    words: tuple[str, ...]
+    unset: tuple[str, ...]
+    name: str
+    network: Network
+    address: IPAddress
+    tty: bool
+
+
+class Runner:
+    """Runs single containers beside those of stacks."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def prepare(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
+        """Reserve the address, make the network, and write the line that runs the container there.
+
+        What is made is taken back with `undo`. Raises what the parts raise.
+        """
+        cli = finding.find(self._app.settings.docker, needed_for="macvlan-ros run")
+        network, pool = self._place(line, options, undo)
+        name = line.value("name") or self._choose_name(line.image, pool)
+        held = self._reserve(pool, name, self._claim(line, network), undo)
+        mac = joining(line).mac.lower() or held.mac
+        placed = on_lan(
+            line,
+            name=name,
+            place=Attachment(network.name, held.address, mac),
+            labels={
+                LABEL_MANAGED: MANAGED,
+                LABEL_OWNER: name,
+                LABEL_POOL: pool.name,
+                LABEL_ADDRESS: str(held.address),
+            },
+        )
+        done = with_ros(
+            placed.line,
+            name=name,
+            address=held.address,
+            master=self._master(options.master, pool, network),
+            image=self._image_environment(line.image),
+            environ=os.environ,
+        )
+        for note in (*placed.notes, *done.notes):
+            self._app.note(note)
+        words = (*cli.words, "run", *render(done.line.options), line.image, *line.command)
+        tty = line.has("tty") and not line.has("detach")
+        return Prepared(words, done.unset, name, network, held.address, tty)
+
+    def run(
+        self,
+        line: RunLine,
+        options: RunOptions,
+        *,
+        hold: Callable[[], AbstractContextManager[None]],
+    ) -> int:
+        """Run the container, and return the exit code of Docker's command line.
+
+        The reservation stays, unless the container could not even be made. `hold` keeps notes back
+        while the terminal is the container's.
+        """
+        with all_or_nothing(self._app.note) as undo:
+            ready = self.prepare(line, options, undo)
+            watch = _Watch(self._app, ready)
+            with hold() if ready.tty else nullcontext():
+                code = passing.run(
+                    ready.words, environ=environment(ready.unset), meanwhile=watch.attend
+                )
+            if code in _NOT_RUN and not (watch.seen or self._app.engine.container(ready.name)):
+                undo.run(self._app.note)
+                self._explain()
+        return code
+
+    def _explain(self) -> None:
+        """What Docker's command line says of this in words that do not tell what to do."""
+        if api_number(self._app.engine.info().api_version) < ENDPOINT_MAC_SINCE:
+            self._app.note(
+                "if Docker spoke of 'mac-address per network', its command line is too new for this"
+                " engine; name one of the engine's age with MACVLAN_ROS_DOCKER_CLI"
+            )
+
+    # -- where ------------------------------------------------------------------------------------
+
+    def _place(self, line: RunLine, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
+        """The network that the container joins, and the pool of its addresses."""
+        ours = {one.name: one for one in self._app.engine.networks()}
+        wanted = joining(line).name
+        if wanted not in ours:
+            chosen = self._among(ours, options)
+            if wanted:
+                instead = chosen.name if chosen else DEFAULT_NETWORK
+                self._app.note(self._replaced(wanted, instead))
+        else:
+            chosen = ours[wanted]
+        for extra in line.values("network")[1:]:
+            self._app.note(
+                f"--network {extra} is left out; join it afterwards with: docker network connect"
+            )
+        if chosen is None:
+            return self._make(options, undo)
+        return chosen, self._pool_of(chosen, options)
+
+    def _among(self, ours: Mapping[str, Network], options: RunOptions) -> Network | None:
+        fitting = {
+            name: one
+            for name, one in ours.items()
+            if options.pool in (None, one.pool) and options.parent in ("", one.parent)
+        }
+        if len(fitting) > 1 and DEFAULT_NETWORK not in fitting:
+            raise InvalidRequest(
+                f"several networks to choose from; add --network, one of: {', '.join(fitting)}"
+            )
+        return fitting.get(DEFAULT_NETWORK) or next(iter(fitting.values()), None)
+
+    def _replaced(self, wanted: str, instead: str) -> str:
+        lan = f"the macvlan network '{instead}'"
+        if wanted == "host":
+            return f"--network host is replaced by {lan}: the container has an address of its own"
+        if wanted in ("none", "bridge", "default"):
+            return f"--network {wanted} is replaced by {lan}"
+        driver = self._app.engine.driver_of(wanted)
+        if driver and driver not in (*LAN_DRIVERS, "overlay"):
+            return (
+                f"--network {wanted} ({driver}) is replaced by {lan}; join it too, once the"
+                f" container runs, with: docker network connect {wanted} NAME"
+            )
+        kind = f" ({driver})" if driver else ", which is not there,"
+        return f"--network {wanted}{kind} is replaced by {lan}"
+
+    def _pool_of(self, network: Network, options: RunOptions) -> Pool:
+        if network.pool:
+            return self._app.ipam.pool(network.pool)
+        pool = self._app.ipam.choose_pool(options.pool)
+        if pool is None or pool.subnet != network.subnet:
+            raise NotFound(
+                f"there is no pool for the network '{network.name}'; make one with: macvlan-ros"
+                f" pool add NAME --subnet {network.subnet}"
+            )
+        return pool
+
+    def _make(self, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
+        app = self._app
+        parent = app.parent(options.parent)
+        pool = app.ipam.choose_pool(options.pool)
+        if pool is None:
+            pool = app.make_default_pool(parent)
+            undo.add(app.ipam.remove_pool, pool.name)
+        network, created = app.engine.ensure_network(
+            networks.describe(DEFAULT_NETWORK, pool, parent=parent),
+            host_address=networks.address_on(parent, pool.subnet),
+        )
+        if created:
+            undo.add(app.engine.remove_network, network.name)
+            app.progress(f"network {network.name}: created over {network.parent}")
+        return network, pool
+
+    # -- which address ----------------------------------------------------------------------------
+
+    def _choose_name(self, image: str, pool: Pool) -> str:
+        """A name for a container that nobody named: made from the image, the first that no
+        container has, so that there are never more reservations than there were containers."""
+        base = re.sub(r"[^A-Za-z0-9_.-]", "-", image.rpartition("/")[2].partition("@")[0])
+        base = f"run-{base.replace(':', '-').strip('-.')}"[:100]
+        names = [base, *(f"{base}-{number}" for number in range(2, 100))]
+        standing = self._app.engine.named(names)
+        elsewhere = {
+            held.owner
+            for held in self._app.store.held(pool.name, names)
+            if held.host != self._app.settings.host_name
+        }
+        name = next((one for one in names if one not in standing and one not in elsewhere), "")
+        if not name:
+            raise InvalidRequest(f"there are {len(names)} containers '{base}-…'; give it a --name")
+        self._app.note(f"the container is called '{name}', for its address is kept by its name")
+        return name
+
+    def _claim(self, line: RunLine, network: Network) -> IPAddress | None:
+        text = joining(line).address
+        if not text:
+            return None
+        address = parse_address(text, said="--ip")
+        if address in network.subnet:
+            return address
+        self._app.note(f"--ip {address} is not on the LAN {network.subnet} and is not used")
+        return None
+
+    def _reserve(self, pool: Pool, name: str, claim: IPAddress | None, undo: Undo) -> Reservation:
+        (done,) = self._app.ipam.allocate(
+            pool.name, [name], addresses={name: claim} if claim else None
+        )
+        held = done.reservation
+        if done.new:
+            undo.add(self._app.ipam.release, pool.name, [name])
+        elif held.host != self._app.settings.host_name and self._app.settings.probe != "none":
+            answers = self._app.scout.ask(pool, [held.address])
+            if held.address in answers:
+                raise AddressInUse(
+                    f"'{name}' holds {held.address}, and on the LAN {answers[held.address]} answers"
+                    f" for it: its container runs on {held.host or 'another host'}; stop it there"
+                    " first, or take another --name"
+                )
+        return held
+
+    # -- what else --------------------------------------------------------------------------------
+
+    def _master(self, said: str, pool: Pool, network: Network) -> str | None:
+        if not said or "://" in said:
+            return said or None
+        if said == "host":
+            own = networks.address_on(self._app.parent(network.parent), network.subnet)
+            if own is None:
+                raise BadSubnet(f"this PC has no address in {network.subnet}; name the URI itself")
+            return f"http://{own}:{MASTER_PORT}"
+        held = self._app.store.held(pool.name, [said])
+        if not held:
+            raise NotFound(
+                f"--master '{said}': nobody of that name has an address; reserve it with:"
+                f" macvlan-ros allocate {said}, or say 'host' or http://ADDRESS:{MASTER_PORT}"
+            )
+        return f"http://{held[0].address}:{MASTER_PORT}"
+
+    def _image_environment(self, image: str) -> Mapping[str, str] | None:
+        try:
+            return self._app.engine.image(image).environment
+        except (ImageNotFound, InvalidRequest):
+            return None  # Docker pulls it, or says what is wrong with the name
+
+
+def environment(unset: tuple[str, ...]) -> dict[str, str]:
+    """Our own environment without some variables."""
+    return {key: value for key, value in os.environ.items() if key not in unset}
+
+
+class _Watch:
+    """Waits until the container runs, and sees to it then: the shim, its route, an announcement."""
+
+    def __init__(self, app: App, ready: Prepared) -> None:
+        self._app = app
+        self._ready = ready
+        self.seen = False
+
+    def attend(self, child: passing.Child) -> None:
+        """Called beside the command line while it runs."""
+        undo = Undo()
+        try:
+            with self._app.attendance.arriving(
+                self._ready.network, [self._ready.address], undo=undo
+            ) as arrivals:
+                self.seen = self._await(child)
+                if self.seen:
+                    arrivals.started(self._ready.name)
+                    self._app.attendance.finish(arrivals)
+            if not self.seen:
+                undo.run(self._app.note)
+        except MacvlanRosError as error:
+            self._app.note(str(error))
+
+    def _await(self, child: passing.Child) -> bool:
+        began = time.monotonic()
+        while True:
+            # in this order: what ends between the two looks was there at the second
+            over = child.ended.is_set()
+            if self._app.engine.attached_as(self._ready.name, self._ready.network.id):
+                return True
+            if over:
+                return False
+            late = time.monotonic() - began > _LATER
+            child.ended.wait(_LOOK_EVERY_LATER if late else _LOOK_EVERY)

@@ -1,0 +1,207 @@
+"""`run`: today's `docker run` lines, with an address on the LAN, by the real docker command."""
+
+import json
+import os
+import pty
+import select
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import IMAGE, STUBBORN
+from tests.lab import Host
+
+#: Debian's docker first: a newer one refuses this engine.
+ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
+
+#: The line of HARMONI's documentation for its core, `docker run` replaced (and the image).
+CORE = """
+macvlan-ros run -dit --name harmoni_core --network host --init \
+--device=/dev/null:/dev/video0 \
+-e "ROS_MASTER_URI=$ROS_MASTER_URI" \
+-e "ROS_HOSTNAME=$ROS_HOSTNAME" \
+-e "ROS_IP=$ROS_IP" \
+-e "ROS_DISTRO=kinetic" \
+-e "CATKIN_WS=harmoni_catkin_ws" \
+-e "IS_DOCKER_ENV=true" \
+-v {home}/.gitconfig:/root/.gitconfig:ro \
+-v {home}/.vim/:/root/.vim/:ro \
+-v /etc/localtime:/etc/localtime:ro \
+-w "/root/harmoni_catkin_ws/src/HARMONI" \
+ros:stubborn bash
+"""
+SWARM = """
+macvlan-ros run -dit --name harmoni_hardware --network ros_net --ip 172.18.3.4 --init \
+--device=/dev/null:/dev/snd \
+-e "ROS_MASTER_URI=http://172.18.3.4:11311" \
+-e "ROS_HOSTNAME=harmoni_hardware" \
+-e "ROS_DISTRO=kinetic" \
+-p "11312:11312" \
+-p "33691:33691" \
+-w "/root/harmoni_catkin_ws/src/HARMONI" \
+ros:lab bash
+"""
+
+
+def run(host: Host, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return host.macvlan_ros("run", *words, env={**ENV, **env})
+
+
+def held(host: Host) -> dict[str, str]:
+    found = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)
+    return {one["owner"]: one["address"] for one in found if not one["owner"].startswith("shim-")}
+
+
+def container(host: Host, name: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(host.docker("inspect", name))[0]
+    return found
+
+
+def paste(host: Host, line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A line as it is pasted into a shell."""
+    ours = shlex.join(host.macvlan_ros_command())
+    return host.run("bash", "-c", line.replace("macvlan-ros", ours), env={**ENV, **env})
+
+
+def test_harmoni_s_own_lines_run_as_they_are(qtpc: Host, tmp_path: Path) -> None:
+    (tmp_path / ".vim").mkdir()
+    (tmp_path / ".gitconfig").write_text("[user]\n")
+    done = paste(
+        qtpc,
+        CORE.replace("{home}", str(tmp_path)),
+        ROS_MASTER_URI="http://192.168.50.12:11311",
+        ROS_HOSTNAME="qtpc",
+    )
+    assert "--network host is replaced by the macvlan network 'ros_lan'" in done.stderr
+    assert "ROS_HOSTNAME=qtpc is removed" in done.stderr
+    address = held(qtpc)["harmoni_core"]
+    variables = qtpc.docker("exec", "harmoni_core", "env").splitlines()
+    assert f"ROS_IP={address}" in variables
+    assert "ROS_MASTER_URI=http://192.168.50.12:11311" in variables
+    assert "ROS_DISTRO=kinetic" in variables
+    assert not any(one.startswith("ROS_HOSTNAME") for one in variables)
+    inside = qtpc.docker("exec", "harmoni_core", "sh", "-c", "pwd; ls -d /root/.vim /dev/video0")
+    assert inside.split() == [
+        "/root/harmoni_catkin_ws/src/HARMONI",
+        "/dev/video0",
+        "/root/.vim",
+    ]
+    done = paste(qtpc, SWARM)
+    for said in ("'ros_lan'", "--ip 172.18.3.4 is not on the LAN", "-p 33691:33691: ports are not"):
+        assert said in done.stderr
+    qtpc.docker("exec", "harmoni_hardware", "ping", "-c", "1", "-W", "2", "harmoni_core")
+    shown = json.loads(qtpc.macvlan_ros("shim", "show", "--json", check=True).stdout)[0]
+    assert {one["name"]: one["reached"] for one in shown["containers"]} == {
+        "harmoni_core": True,
+        "harmoni_hardware": True,
+    }
+
+
+def test_output_and_exit_code_are_the_container_s_and_its_address_stays(qtpc: Host) -> None:
+    show = "echo out; echo err >&2; cat /sys/class/net/eth0/address; exit 7"
+    first = run(qtpc, "--rm", "--name", "talker", IMAGE, "sh", "-c", show)
+    again = run(qtpc, "--rm", "--name", "talker", IMAGE, "sh", "-c", show)
+    assert first.returncode == again.returncode == 7
+    assert first.stdout == again.stdout
+    assert first.stdout.startswith("out\n")
+    assert "err\n" in first.stderr
+    assert list(held(qtpc)) == ["talker"]
+    unnamed = run(qtpc, "--rm", IMAGE, "true")
+    assert "the container is called 'run-ros-lab'" in unnamed.stderr
+    assert set(held(qtpc)) == {"talker", "run-ros-lab"}
+
+
+def test_the_printed_command_does_what_run_would_have_done(qtpc: Host) -> None:
+    printed = run(qtpc, "--print", "-d", "--name", "robot", "-e", "A=b c", STUBBORN).stdout
+    assert printed.startswith("env -u ROS_HOSTNAME docker run -d --name robot -e 'A=b c' ")
+    assert not qtpc.docker("ps", "-aq")
+    qtpc.run("sh", "-c", printed, env={**ENV, "ROS_HOSTNAME": "qtpc"})
+    variables = qtpc.docker("exec", "robot", "env")
+    assert f"ROS_IP={held(qtpc)['robot']}\n" in variables
+    assert "ROS_HOSTNAME" not in variables
+    assert "A=b c\n" in variables
+
+
+def test_what_could_not_run_leaves_nothing_behind(qtpc: Host) -> None:
+    run(qtpc, "--rm", "--name", "first", IMAGE, "true")
+    before = held(qtpc), qtpc.docker("network", "ls", "-q")
+    gone = run(qtpc, "--name", "second", "no/such:image")
+    assert gone.returncode == 125
+    wrong = run(qtpc, "--name", "second", "--nme", "x", IMAGE)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: docker run has no flag --nme; did you mean --name?\n"
+    missing = run(qtpc, "--name", "second", IMAGE, MACVLAN_ROS_DOCKER_CLI="docker-of-mine")
+    assert missing.returncode == 6
+    assert "there is no docker-of-mine command here" in missing.stderr
+    assert (held(qtpc), qtpc.docker("network", "ls", "-q")) == before
+    assert not qtpc.docker("ps", "-aq")
+
+
+def test_an_address_that_answers_on_the_lan_is_not_given_twice(qtpc: Host, qtrp: Host) -> None:
+    """Two PCs with one store: the container of that name runs on the other one."""
+    run(qtpc, "-d", "--name", "talker", IMAGE)
+    address = held(qtpc)["talker"]
+    content = qtpc.folder / "backup.json"
+    for host, verb in ((qtpc, "backup"), (qtrp, "restore")):
+        host.macvlan_ros("store", verb, str(content), check=True)
+    taken = run(qtrp, "-d", "--name", "talker", IMAGE, MACVLAN_ROS_PROBE="fast")
+    assert taken.returncode == 4
+    assert address in taken.stderr
+    assert "runs on qtpc" in taken.stderr
+    assert not qtrp.docker("ps", "-aq")
+    qtpc.docker("rm", "-f", "talker")
+    moved = run(qtrp, "-d", "--name", "talker", IMAGE, MACVLAN_ROS_PROBE="fast")
+    assert moved.returncode == 0, moved.stderr
+    assert held(qtrp)["talker"] == address
+
+
+def test_signals_that_are_sent_to_it_reach_the_container(qtpc: Host) -> None:
+    trap = "trap 'echo hangs up; exit 3' HUP; echo ready; while :; do sleep 0.1; done"
+    words = ("run", "--rm", "--name", "talker", IMAGE, "sh", "-c", trap)
+    process = qtpc.popen(*qtpc.macvlan_ros_command(*words), stdout=subprocess.PIPE, env=ENV)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout.readline() == "hangs up\n"
+    assert process.wait(15) == 3
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_terminal_is_the_container_s(qtpc: Host, tty: bool) -> None:
+    ours, theirs = pty.openpty()
+    flags = "-it" if tty else "-i"
+    script = "stty size; read line; echo got $line; read other; exit 4"
+    words = ("run", flags, "--rm", "--name", "talker", IMAGE, "sh", "-c", script)
+    process = subprocess.Popen(
+        [*qtpc.command(*qtpc.macvlan_ros_command(*words), env={**ENV, "TERM": "xterm"})],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        # the pseudo-terminal becomes the one that controls it, so that Ctrl-C is a signal
+        preexec_fn=lambda: os.login_tty(theirs) if hasattr(os, "login_tty") else os.setsid(),
+    )
+    try:
+        os.write(ours, b"one two\n")
+        shown = _read_until(ours, b"got one two")
+        # with a terminal of its own the container's shell gets Ctrl-C, else docker does
+        os.write(ours, b"\x03" if tty else b"end\n")
+        assert process.wait(15) == (130 if tty else 4), shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def _read_until(source: int, wanted: bytes) -> bytes:
+    shown = b""
+    deadline = time.monotonic() + 30
+    while wanted not in shown and time.monotonic() < deadline:
+        if select.select([source], [], [], 0.5)[0]:
+            shown += os.read(source, 4096)
+    assert wanted in shown, shown
+    return shown
