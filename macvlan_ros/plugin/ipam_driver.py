@@ -90,8 +90,8 @@ class IpamDriver:
         return answers.PoolGiven(str(pool_id), pool.subnet, data)
 
     def _check_loop(self, request: wire.RequestPool) -> None:
-        """Docker 26 and earlier reject a pool that they did not name when this host has a route
-        into it, as it has into its LAN, and ask again at once, for ever: that ends here."""
+        """Docker (up to 28 at least) rejects a pool that it did not name when this host has a route
+        into it, as it has into its LAN, and asks again at once, for ever: that ends here."""
         now = time.monotonic()
         asked, self._asked = self._asked, (request, now)
         if asked is not None and asked[0] == request and now - asked[1] < _LOOP:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab import Host, Lab
+from tests.conftest import started
+from tests.lab import Host, Lab, LabError
+from tests.lab.debian import NEWER, engine_tree
 
 IMAGE = "ros:lab"
 #: An image whose own environment has what silences ROS nodes.
@@ -31,6 +33,24 @@ def _ready(host: Host) -> Host:
     host.import_image(IMAGE)
     host.import_image(STUBBORN, env={"ROS_HOSTNAME": "baked-in", "ROS_DISTRO": "noetic"})
     return host
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Lab]:
+    """One LAN with an engine of each kind: qtpc has this machine's, the others are newer."""
+    try:
+        trees = {suite: engine_tree(suite) for suite in NEWER}
+    except LabError as error:
+        pytest.fail(str(error), pytrace=False)
+    with started(hosts=("qtpc", *NEWER), trees=trees, subnet6="fd00:50::/64") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lan(engines: Lab) -> Iterator[Lab]:
+    """The engines of all kinds with nothing on them but images."""
+    yield engines
+    engines.reset()
 
 
 @pytest.fixture

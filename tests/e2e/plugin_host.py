@@ -213,5 +213,10 @@ def plugged(host: Host) -> Iterator[PluginHost]:
         made.clear()
 
 
+def left_over(pc: PluginHost) -> list[str]:
+    """What stays in the store and in the kernel."""
+    return [*pc.reservations(), *pc.own_links(), *pc.remembered()]
+
+
 def read(path: Path) -> str:
     return path.read_text(errors="replace")

@@ -1,50 +1,25 @@
-"""Newer engines, beside this machine's on one LAN: the plugin, Compose and launch."""
+"""The plugin under newer engines, beside this machine's on one LAN."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 
 import pytest
 from netaddr import IPNetwork
 
-from tests.conftest import started
-from tests.e2e.conftest import WriteStack
-from tests.e2e.plugin_host import PluginHost, plugged, within
-from tests.lab import Host, Lab, LabError
-from tests.lab.debian import NEWER, engine_tree
+from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
+from tests.lab import Host, Lab
+from tests.lab.debian import NEWER
 
 DRIVERS = ["macvlan", "macvlan-ros"]
 MAC = "02:42:c0:ff:ee:01"
-
-
-@pytest.fixture(scope="module")
-def engines() -> Iterator[Lab]:
-    """One LAN with an engine of each kind: qtpc has this machine's."""
-    try:
-        trees = {suite: engine_tree(suite) for suite in NEWER}
-    except LabError as error:
-        pytest.fail(str(error), pytrace=False)
-    with started(hosts=("qtpc", *NEWER), trees=trees, subnet6="fd00:50::/64") as lab:
-        yield lab
-
-
-@pytest.fixture
-def lan(engines: Lab) -> Iterator[Lab]:
-    yield engines
-    engines.reset()
 
 
 @pytest.fixture(params=NEWER)
 def pc(lan: Lab, request: pytest.FixtureRequest) -> Iterator[PluginHost]:
     with plugged(lan.hosts[request.param]) as host:
         yield host
-
-
-def left_over(pc: PluginHost) -> list[str]:
-    """What stays in the store and in the kernel."""
-    return [*pc.reservations(), *pc.own_links(), *pc.remembered()]
 
 
 def version(host: Host) -> int:
@@ -54,9 +29,6 @@ def version(host: Host) -> int:
 def test_the_engines_are_newer_than_this_machine_s(lan: Lab) -> None:
     mine, *newer = (version(host) for host in lan.hosts.values())
     assert mine < newer[0] < newer[1]
-
-
-# -- the plugin -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -91,7 +63,7 @@ def test_addresses_come_go_and_stay_as_docker_does_what_it_does(
 
 def test_an_owner_s_address_is_kept_for_the_owner(pc: PluginHost) -> None:
     add = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.192/28")
-    pc.host.macvlan_ros(*add, "--gateway", "192.168.50.1", check=True)
+    pc.host.macvlan_ros(*add, "--no-probe", "--gateway", "192.168.50.1", check=True)
     held = pc.host.macvlan_ros("allocate", "-q", "talker", check=True).stdout.strip()
     mac = str(pc.reservations()[held]["mac"])
     pc.network("lan", "--subnet", "192.168.50.0/24", "--ipam-opt", "pool=lab")
@@ -164,58 +136,10 @@ def test_a_pool_by_name_alone_is_refused_in_words_where_docker_will_not_have_it(
     pc: PluginHost,
 ) -> None:
     add = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.192/28")
-    pc.host.macvlan_ros(*add, check=True)
+    pc.host.macvlan_ros(*add, "--no-probe", check=True)
     words = ["network", "create", "-d", "macvlan-ros", "--ipam-driver", "macvlan-ros"]
     words += ["-o", "parent=eth0", "--ipam-opt", "pool=lab", "lan"]
     assert "add --subnet 192.168.50.0/24 --ipam-opt pool=lab" in pc.refused(*words)
-
-
-STACK = """
-services:
-  talker:
-    image: ros:lab
-    networks:
-      lan: {ipv4_address: 192.168.50.70}
-  listener:
-    image: ros:lab
-    networks: [lan]
-  fixed_mac:
-    image: ros:lab
-    networks:
-      lan: {mac_address: 02:42:c0:ff:ee:01}
-networks:
-  lan:
-    driver: macvlan-ros
-    driver_opts: {parent: eth0}
-    ipam:
-      driver: macvlan-ros
-      config: [{subnet: 192.168.50.0/24, ip_range: 192.168.50.192/28, gateway: 192.168.50.1}]
-"""
-
-
-def test_compose_comes_up_goes_down_and_comes_back(pc: PluginHost, write_stack: WriteStack) -> None:
-    file = str(write_stack(STACK) / "compose.yaml")
-
-    def compose(*words: str) -> None:
-        pc.docker("compose", "-p", "robot", "-f", file, *words, timeout=120)
-
-    def where() -> dict[str, str]:
-        names = ("talker", "listener", "fixed_mac")
-        return {name: pc.interface(f"robot-{name}-1").address for name in names}
-
-    compose("up", "-d")
-    first = where()
-    assert first["talker"] == "192.168.50.70/24"
-    assert len(set(first.values())) == 3
-    assert pc.interface("robot-fixed_mac-1").mac == MAC
-    assert pc.reaches("robot-listener-1", "192.168.50.70")
-    compose("restart", "-t", "1", "fixed_mac")
-    assert where()["fixed_mac"] == first["fixed_mac"]
-    compose("rm", "-s", "-f", "fixed_mac")
-    compose("up", "-d")
-    assert where() == first
-    compose("down", "-t", "1")
-    assert left_over(pc) == []
 
 
 # -- side by side ---------------------------------------------------------------------------------
@@ -237,70 +161,3 @@ def test_engines_of_all_kinds_on_one_lan_give_no_address_twice(lan: Lab) -> None
         (theirs, *_), last = given.values(), pcs[-1]
         said = last.refused("run", "-d", "--network", "lan", "--ip", theirs, "ros:lab")
         assert f"{theirs} is in use on the LAN by" in said
-
-
-# -- launch ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=NEWER)
-def newer(lan: Lab, request: pytest.FixtureRequest) -> Host:
-    host = lan.hosts[request.param]
-    host.import_image("ros:lab")
-    return host
-
-
-ROBOT = """
-x-macvlan-ros:
-  range: 192.168.50.192/27
-  master: core
-services:
-  core:
-    image: ros:lab
-    x-macvlan-ros: {address: 192.168.50.195}
-  talker: {image: "ros:lab", restart: always, depends_on: [core]}
-"""
-
-
-def test_launch_gives_each_service_its_address_and_mac(
-    newer: Host, write_stack: WriteStack
-) -> None:
-    folder = write_stack(ROBOT)
-
-    def launched() -> dict[str, dict[str, str]]:
-        done = newer.macvlan_ros("launch", "--json", check=True, cwd=folder)
-        return {one["service"]: one for one in json.loads(done.stdout)}
-
-    first = launched()
-    assert first["core"]["address"] == "192.168.50.195"
-    for name, service in first.items():
-        link = newer.docker("exec", name, "ip", "addr", "show", "eth0")
-        assert f"inet {service['address']}/24" in link
-        assert f"link/ether {service['mac']}" in link
-    newer.docker("exec", "talker", "ping", "-c", "1", "-W", "2", "core")
-    newer.run("busybox", "ping", "-c", "1", "-W", "2", "192.168.50.195")
-    assert "ROS_MASTER_URI=http://192.168.50.195:11311" in newer.docker("exec", "talker", "env")
-    assert {one["action"] for one in launched().values()} == {"unchanged"}
-    newer.docker("restart", "-t", "1", "core")
-    assert f"link/ether {first['core']['mac']}" in newer.docker("exec", "core", "ip", "link")
-    newer.kill_engine()
-    newer.start_engine()
-    assert within(15, lambda: "talker" in newer.docker("ps", "--format", "{{.Names}}"))
-    link = newer.docker("exec", "talker", "ip", "addr", "show", "eth0")
-    assert f"inet {first['talker']['address']}/24" in link
-    assert f"link/ether {first['talker']['mac']}" in link
-    newer.macvlan_ros("down", check=True, cwd=folder)
-    assert newer.docker("ps", "-aq") == ""
-    assert "ros_lan" not in newer.docker("network", "ls")
-    again = launched()
-    assert {name: one["address"] for name, one in again.items()} == {
-        name: one["address"] for name, one in first.items()
-    }
-
-
-def test_launch_says_what_is_wrong_in_a_sentence(newer: Host, write_stack: WriteStack) -> None:
-    folder = write_stack(ROBOT.replace("core:\n    image: ros:lab", "core:\n    image: no:such"))
-    done = newer.macvlan_ros("launch", cwd=folder)
-    assert done.returncode in (3, 6)
-    assert "no:such" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert newer.docker("ps", "-aq") == ""
