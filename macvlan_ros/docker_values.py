@@ -30,6 +30,8 @@ NO_GATEWAY = "none"
 
 #: Drivers whose containers stand on the LAN itself, not on a subnet of Docker's own.
 LAN_DRIVERS = ("macvlan", "ipvlan")
+#: The name of our plugin.
+PLUGIN = "macvlan-ros"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +224,21 @@ def subnets_of(found: Mapping[str, Any]) -> tuple[IPNetwork, ...]:
 def taken_subnets(listing: list[dict[str, Any]]) -> dict[IPNetwork, str]:
     """Subnets that Docker keeps for its own, each with its network's name.
 
-    Networks over a parent (macvlan, ipvlan) are left out: their subnet is the LAN itself.
+    Networks over a parent (macvlan, ipvlan, our plugin's) are left out: their subnet is the LAN
+    itself.
     """
     return {
         subnet: found.get("Name") or ""
         for found in listing
-        if found.get("Driver") not in LAN_DRIVERS
+        if found.get("Driver") not in LAN_DRIVERS and not _is_plugins(found)
         for subnet in subnets_of(found)
     }
+
+
+def _is_plugins(found: Mapping[str, Any]) -> bool:
+    """Whether our plugin made the network or gives its addresses; a managed one has a tag."""
+    drivers = (found.get("Driver"), (found.get("IPAM") or {}).get("Driver"))
+    return any(str(driver).partition(":")[0] == PLUGIN for driver in drivers)
 
 
 def read_network(found: Mapping[str, Any]) -> Network | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from macvlan_ros.errors import (
 from macvlan_ros.lan_networks import LanNetworks, link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models import DYNAMIC
+from macvlan_ros.shim import NAME_PREFIX
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
 
@@ -59,11 +60,18 @@ class Endpoints:
     """This host's Docker networks and endpoints. Any number of threads may share it.
 
     `sandboxes` is where Docker keeps its network namespaces, when it is not where Docker says: a
-    service in a container of its own sees the host's /run elsewhere.
+    service in a container of its own sees the host's /run elsewhere. `left` hears of each endpoint
+    that was deleted; it must return at once.
     """
 
     def __init__(
-        self, store: Store, *, links: Links, host: str, sandboxes: Path | None = None
+        self,
+        store: Store,
+        *,
+        links: Links,
+        host: str,
+        sandboxes: Path | None = None,
+        left: Callable[[Endpoint], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
@@ -71,18 +79,20 @@ class Endpoints:
         self._networks = LanNetworks(self._state, links)
         self._host = host
         self._sandboxes = sandboxes
+        self._left = left
         self._departed: dict[str, float] = {}
 
     def create_network(self, wanted: DockerNetwork) -> DockerNetwork:
         """See `LanNetworks.create`."""
         return self._networks.create(wanted)
 
-    def delete_network(self, network_id: str) -> bool:
-        """Forget a network with its endpoints; False when there was none."""
+    def delete_network(self, network_id: str) -> DockerNetwork | None:
+        """Forget a network with its endpoints, and return it; None when there was none."""
         for endpoint in self._state.endpoints():
             if endpoint.network == network_id:
                 self.delete(endpoint.id)
-        return self._networks.delete(network_id)
+        network = self._state.network(network_id)
+        return network if self._networks.delete(network_id) else None
 
     # -- endpoints --------------------------------------------------------------------------------
 
@@ -128,9 +138,17 @@ class Endpoints:
                 f"{address} is in use by endpoint {other.id[:12]} with the MAC {other.mac}"
             )
 
-    def join(self, network_id: str, endpoint_id: str, sandbox: str) -> Attached:
+    def join(
+        self,
+        network_id: str,
+        endpoint_id: str,
+        sandbox: str,
+        *,
+        led: Collection[IPAddress] = (),
+    ) -> Attached:
         """Make the endpoint's link, for Docker to move into the sandbox.
 
+        `led` are this host's addresses to which Docker will make a route there.
         Raises NetworkNotFound, NotFound, ParentNotFound, BadParent, KernelRefused; no link is
         left behind then.
         """
@@ -143,8 +161,9 @@ class Endpoints:
         with ExitStack() as undo:
             undo.callback(self._links.delete_link, name)
             self._add_link(parent, name, network, endpoint.mac)
+            now = round(time.time(), 3)
             self._state.keep_endpoint(
-                replace(endpoint, link=name, sandbox=sandbox, created=round(time.time(), 3))
+                replace(endpoint, link=name, sandbox=sandbox, created=now, led=tuple(led))
             )
             undo.pop_all()
         return Attached(name, network, *_gateways(network, endpoint))
@@ -168,16 +187,19 @@ class Endpoints:
         endpoint = self._state.endpoint(endpoint_id)
         if endpoint is None or not endpoint.sandbox:
             return False
-        self._state.keep_endpoint(replace(endpoint, sandbox=""))
+        self._state.keep_endpoint(replace(endpoint, sandbox="", led=()))
         return True
 
     def delete(self, endpoint_id: str) -> bool:
         """Delete an endpoint's link and forget it; False when there was none."""
         endpoint = self._state.endpoint(endpoint_id)
         self._links.delete_link(link_name(endpoint_id))
-        if endpoint is not None:
-            self._departed[endpoint.mac] = time.monotonic()
-        return self._state.drop_endpoint(endpoint_id)
+        if endpoint is None:
+            return False
+        self._departed[endpoint.mac] = time.monotonic()
+        dropped = self._state.drop_endpoint(endpoint_id)
+        self._left(endpoint)
+        return dropped
 
     def departed(self, mac: str) -> bool:
         """Whether an endpoint with this MAC was deleted just now; each one is told once."""
@@ -188,11 +210,16 @@ class Endpoints:
         self._links.delete_link(link_name(endpoint_id))
         endpoint = self._state.endpoint(endpoint_id)
         if endpoint is not None:
-            self._state.keep_endpoint(replace(endpoint, link="", sandbox=""))
+            self._state.keep_endpoint(replace(endpoint, link="", sandbox="", led=()))
 
     def info(self, network_id: str, endpoint_id: str) -> tuple[DockerNetwork, Endpoint]:
         """Raises NetworkNotFound, NotFound."""
         return self._networks.get(network_id), self._endpoint(network_id, endpoint_id)
+
+    def led_in(self, sandbox: str, *, but: str) -> frozenset[IPAddress]:
+        """This host's addresses to which the sandbox has routes by endpoints other than `but`."""
+        others = (each for each in self._state.endpoints() if each.id != but)
+        return frozenset(one for each in others if each.sandbox == sandbox for one in each.led)
 
     # -- what is left over ------------------------------------------------------------------------
 
@@ -218,7 +245,9 @@ class Endpoints:
         # Links first: one that is made after this has its endpoint in the store before that.
         names = [name for _, name in socket.if_nameindex() if name.startswith(_LINK_PREFIX)]
         known = {link_name(each.id) for each in self._state.endpoints()}
-        strays = [name for name in names if len(name) == 15 and name not in known]
+        # a shim's name may be as long
+        links = [name for name in names if len(name) == 15 and not name.startswith(NAME_PREFIX)]
+        strays = [name for name in links if name not in known]
         return tuple(name for name in strays if self._links.macvlan(name) is not None)
 
     def delete_link(self, name: str) -> bool:

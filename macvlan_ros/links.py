@@ -286,6 +286,14 @@ class Links:
 
         return self._changed(f"remove the route to {destination}", remove, unless=errno.ESRCH)
 
+    def forget_neighbour(self, address: IPAddress, *, link: str) -> bool:
+        """Forget which MAC a neighbour has; False when nothing was known."""
+        return self._changed(
+            f"forget the neighbour {address}",
+            lambda kernel: netlink.forget_neighbour(kernel, address, link),
+            unless=errno.ENOENT,
+        )
+
     def _facts(self) -> tuple[Facts, ...]:
         return assemble(self._do("list the interfaces", netlink.read_tables), self._sys_root)
 

@@ -104,6 +104,12 @@ def address_request(address: IPNetwork) -> dict[str, Any]:
     }
 
 
+def forget_neighbour(kernel: Any, address: IPAddress, link: str) -> None:
+    """Delete an entry of the neighbour table."""
+    family = FAMILIES[address.version]
+    kernel.neigh("del", family=family, dst=str(address), ifindex=index(kernel, link))
+
+
 def route_request(
     kernel: Any, destination: IPNetwork, *, link: str, via: IPAddress | None
 ) -> dict[str, Any]:

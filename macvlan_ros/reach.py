@@ -25,6 +25,7 @@ from macvlan_ros.models import Network, Reservation
 from macvlan_ros.sandbox import Errand, Visits
 from macvlan_ros.shim import (
     NAME_PREFIX,
+    OWNER,
     Shim,
     add_container,
     ensure_shim,
@@ -37,9 +38,6 @@ from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 
 __all__ = ["OWNER", "Made", "Reach", "Reached"]
-
-#: A shim's address is reserved under this and its host's name.
-OWNER = "shim-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,12 +115,12 @@ class Running:
         """
         gone = self.containers(stack, names)
         _each(gone, self._remove)
-        if names:
-            self._attendance.stopped([c.address for c in gone if c.address])
         if release:
             self._release(gone)
         if not names:
             self._remove_networks(stack)
+        # others may need the shim still
+        self._attendance.stopped([c.address for c in gone if c.address])
         return tuple(container.name for container in gone)
 
     def _stop(self, container: Container) -> None:

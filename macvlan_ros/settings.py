@@ -27,7 +27,8 @@ class Settings:
     """What every part is made from. Empty strings mean: find it out.
 
     `probe` is how the LAN is asked before an address is first used: fast, rfc5227 or none.
-    `shim` is whether launch lets this host and its containers reach each other: yes or no.
+    `shim` is whether launch and the plugin let this host and its containers reach each other: yes
+    or no.
     `defend` is whether the service defends reserved addresses whose containers are down: yes or no.
     What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS.
     """

@@ -33,6 +33,8 @@ _IGNORES_ENOUGH = (1, 2, 8)
 _ALIAS = re.compile(r"macvlan-ros shim; parent had arp_ignore=(\d+) arp_announce=(\d+)\Z")
 _LONGEST_NAME = 15
 
+#: A shim's address is reserved under this and its host's name.
+OWNER = "shim-"
 #: How the names of shims begin.
 NAME_PREFIX = "mvr-"
 
@@ -71,15 +73,18 @@ def ensure_shim(
     addresses: Iterable[IPAddress],
     containers: Iterable[IPAddress] | None = None,
     mac: str = "",
+    keep: bool = False,
 ) -> Shim:
     """Make the shim over `parent` what it should be, changing only what is not so yet.
 
     `addresses` are its own: one for each subnet and family that has containers. `containers` are
     all of this host's; others lose their routes, and those of a family without an address of the
-    shim are left out. None leaves the routes as they are. Called again and again it costs a few
-    milliseconds, so it may well follow every change of a link. What a failing call has made is
-    taken back. Raises `AddressInUse` when a container has an address of the shim, `Conflict` when
-    a foreign link has the shim's name, `NotFound` without the parent, `KernelRefused`, `Forbidden`.
+    shim are left out. None leaves the routes as they are. With `keep` the shim keeps what other
+    addresses it has. Called again and again it costs a few milliseconds, so it may well follow
+    every change of a link. What a failing call has made is taken back.
+
+    Raises `AddressInUse` when a container has an address of the shim, `Conflict` when a foreign
+    link has the shim's name, `NotFound` without the parent, `KernelRefused`, `Forbidden`.
     """
     own = tuple(dict.fromkeys(addresses))
     reached = None if containers is None else tuple(dict.fromkeys(containers))
@@ -89,7 +94,7 @@ def ensure_shim(
     with ExitStack() as undo:
         link = _ensure_link(links, parent=parent, mac=mac, undo=undo)
         _ensure_settings(links, parent=parent, link=link)
-        _ensure_addresses(links, link=link, addresses=own)
+        _ensure_addresses(links, link=link, addresses=own, keep=keep)
         if not link.up:
             links.set_up(link.name)
         present = _container_routes(links, link.name)
@@ -256,7 +261,9 @@ def _remembered(link: MacvlanLink | None) -> ArpSettings | None:
     return ArpSettings(ignore=int(match[1]), announce=int(match[2])) if match else None
 
 
-def _ensure_addresses(links: Links, *, link: MacvlanLink, addresses: Sequence[IPAddress]) -> None:
+def _ensure_addresses(
+    links: Links, *, link: MacvlanLink, addresses: Sequence[IPAddress], keep: bool
+) -> None:
     wanted = [_single(address) for address in addresses]
     if any(address.version == 6 for address in addresses):
         # the kernel needs one to ask for a neighbour while it speaks with another link's address
@@ -267,7 +274,7 @@ def _ensure_addresses(links: Links, *, link: MacvlanLink, addresses: Sequence[IP
             links.add_address(link.name, address)
     # only then, for the link's routes go with its last address
     for address in present:
-        if _is_single(address) and address not in wanted:
+        if not keep and _is_single(address) and address not in wanted:
             links.remove_address(link.name, address)
 
 

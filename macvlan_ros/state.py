@@ -28,7 +28,8 @@ class DockerNetwork:
 
     `wanted` is the parent as the user said it (a name, a MAC or a subnet), `parent` the
     interface that was found. `made_parent` says that the interface was made for us. `subnets` come
-    with their gateways, `routes` with their next hops (None: on the link).
+    with their gateways, `routes` with their next hops (None: on the link). `shim` is whether this
+    host and its containers on the network shall reach each other.
     """
 
     id: str
@@ -41,12 +42,14 @@ class DockerNetwork:
     subnets: tuple[tuple[IPNetwork, IPAddress | None], ...] = ()
     routes: tuple[tuple[IPNetwork, IPAddress | None], ...] = ()
     made_parent: bool = False
+    shim: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One container's attachment to one network. `sandbox` is "" until it has joined; `link` is
-    the link's name in the host's namespace. `created` is seconds since 1970."""
+    the link's name in the host's namespace. `created` is seconds since 1970. `led` are this host's
+    addresses to which its container has a route by way of the shim."""
 
     id: str
     network: str
@@ -55,6 +58,7 @@ class Endpoint:
     created: float
     link: str = ""
     sandbox: str = ""
+    led: tuple[IPAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class State:
             "subnets": _pairs_out(network.subnets),
             "routes": _pairs_out(network.routes),
             "made_parent": network.made_parent,
+            "shim": network.shim,
         }
         self._keep("network", network.id, value)
 
@@ -135,6 +140,7 @@ class State:
             "created": endpoint.created,
             "link": endpoint.link,
             "sandbox": endpoint.sandbox,
+            "led": [str(each) for each in endpoint.led],
         }
         self._keep("endpoint", endpoint.id, value)
 
@@ -258,6 +264,7 @@ def _network(record: Record) -> DockerNetwork:
         subnets=_pairs_in(value["subnets"]),
         routes=_pairs_in(value["routes"]),
         made_parent=value["made_parent"],
+        shim=value.get("shim", True),
     )
 
 
@@ -271,6 +278,7 @@ def _endpoint(record: Record) -> Endpoint:
         created=value["created"],
         link=value["link"],
         sandbox=value["sandbox"],
+        led=tuple(IPAddress(each) for each in value.get("led", ())),
     )
 
 

@@ -49,6 +49,11 @@ def plugin() -> None:
     is_flag=True,
     help="Do not answer for reserved addresses whose containers are down.",
 )
+@click.option(
+    "--no-shim",
+    is_flag=True,
+    help="Do not let this PC and its containers reach each other.",
+)
 @shared_options
 @click.pass_context
 def serve(
@@ -58,6 +63,7 @@ def serve(
     sandboxes: Path | None,
     metrics: str | None,
     no_defend: bool,
+    no_shim: bool,
 ) -> None:
     """Serve Docker until SIGTERM. Takes the socket that systemd hands over, if it does."""
     from macvlan_ros import settings
@@ -79,6 +85,7 @@ def serve(
         metrics=context.with_resource(exposed(metrics, store)) if metrics else None,
         probe=found.probe != "none",
         defend=found.defend == "yes" and not no_defend,
+        shim=found.shim == "yes" and not no_shim,
     )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)

@@ -31,7 +31,8 @@ _GATEWAY = "com.docker.network.gateway"
 class IpamDriver:
     """One method for each call; any number of threads may be in it.
 
-    `router` tells the LAN's own router in a subnet, if this host knows one.
+    `router` tells the LAN's own router in a subnet, if this host knows one. `given` hears of each
+    address, with its prefix length, that a container with that MAC gets; it returns at once.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class IpamDriver:
         grants: Grants,
         host: str,
         router: Callable[[IPNetwork], IPAddress | None],
+        given: Callable[[IPNetwork, str], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._ipam = ipam
@@ -49,6 +51,7 @@ class IpamDriver:
         self._state = State(store, host=host)
         self._host = host
         self._router = router
+        self._given = given
         # Docker asks for pools side by side, and a count is read, changed and written.
         self._counting = threading.Lock()
         self._asked: tuple[wire.RequestPool, float] | None = None
@@ -110,6 +113,13 @@ class IpamDriver:
                 self._clear(pool_id.pool)
         return answers.Done()
 
+    def tidy(self, name: str) -> None:
+        """Remove a pool that was made for Docker's networks, if none of them is left and nobody
+        holds an address in it."""
+        with self._counting:
+            if not self._state.networks_on(name):
+                self._clear(name)
+
     def undo_request_pool(self, _: wire.RequestPool, answer: answers.PoolGiven) -> None:
         """Docker was told that it failed, so it will not release the pool."""
         self.release_pool(wire.ReleasePool(answer.pool_id))
@@ -117,12 +127,12 @@ class IpamDriver:
     def _clear(self, name: str) -> None:
         """No Docker network holds the pool any more: free what was kept for them."""
         try:
-            held = self._store.reservations(name)
+            pool, held = self._store.pool(name), self._store.reservations(name)
         except PoolNotFound:
             return
         kept = [each.owner for each in held if each.kind == NETWORK and each.host == self._host]
         self._store.release(name, kept)
-        if is_automatic(self._store.pool(name)) and len(kept) == len(held):
+        if is_automatic(pool) and len(kept) == len(held):
             try:
                 self._store.remove_pool(name)
                 self._state.drop_formers(name)
@@ -187,7 +197,10 @@ class IpamDriver:
                 f"{pool.name!r}; choose one inside"
             )
         address = self._address(pool, pool_id, request)
-        return answers.AddressGiven(IPNetwork(f"{address}/{pool.subnet.prefixlen}"))
+        own = IPNetwork(f"{address}/{pool.subnet.prefixlen}")
+        if request.mac and not request.gateway:
+            self._given(own, request.mac)
+        return answers.AddressGiven(own)
 
     def _address(self, pool: Pool, pool_id: PoolId, request: wire.RequestAddress) -> IPAddress:
         if request.gateway:

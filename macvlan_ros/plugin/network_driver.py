@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from netaddr import IPAddress, IPNetwork
+
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.plugin import answers, wire
 from macvlan_ros.plugin.network_options import read_network, wants_no_gateway
+from macvlan_ros.plugin.shims import NoShims, Shims
+from macvlan_ros.state import DockerNetwork, Endpoint
 
 __all__ = ["NetworkDriver"]
 
 
 class NetworkDriver:
-    """One method for each call; any number of threads may be in it."""
+    """One method for each call; any number of threads may be in it. `joined` hears of each endpoint
+    whose container is about to come up; it must return at once."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        shims: Shims | None = None,
+        joined: Callable[[DockerNetwork, Endpoint], None] = lambda *_: None,
+    ) -> None:
         self._endpoints = endpoints
+        self._shims: Shims = shims or NoShims()
+        self._joined = joined
 
     def get_capabilities(self, _: wire.Nothing) -> answers.NetworkCapabilities:
         return answers.NetworkCapabilities()
@@ -31,7 +46,9 @@ class NetworkDriver:
         self._endpoints.delete_network(request.network_id)
 
     def delete_network(self, request: wire.NetworkIds) -> answers.Done:
-        self._endpoints.delete_network(request.network_id)
+        network = self._endpoints.delete_network(request.network_id)
+        if network is not None:
+            self._shims.gone(network)
         return answers.Done()
 
     def create_endpoint(self, request: wire.CreateEndpoint) -> answers.EndpointCreated:
@@ -59,15 +76,39 @@ class NetworkDriver:
         return answers.Done()
 
     def join(self, request: wire.Join) -> answers.Joined:
-        attached = self._endpoints.join(request.network_id, request.endpoint_id, request.sandbox)
-        routes = tuple(answers.StaticRoute(to, hop) for to, hop in attached.network.routes)
+        network, endpoint = self._endpoints.info(request.network_id, request.endpoint_id)
+        ways = self._shims.ways(network)
+        led = self._new_among(ways, network, request)
+        attached = self._endpoints.join(
+            request.network_id, request.endpoint_id, request.sandbox, led=led
+        )
+        self._shims.attached(network, endpoint)
+        self._joined(network, endpoint)
+        routes = [answers.StaticRoute(to, hop) for to, hop in network.routes]
+        routes += [answers.StaticRoute(IPNetwork(to), hop) for to, hop in led.items()]
+        # A host that is the LAN's router cannot be asked for with ARP by its own containers.
+        gateways = (attached.gateway, attached.gateway_v6)
+        gateway, gateway_v6 = (each and ways.get(each, each) for each in gateways)
         return answers.Joined(
             attached.link,
-            attached.network.prefix,
-            attached.gateway,
-            attached.gateway_v6,
-            routes,
+            network.prefix,
+            gateway,
+            gateway_v6,
+            tuple(routes),
         )
+
+    def _new_among(
+        self, ways: Mapping[IPAddress, IPAddress], network: DockerNetwork, request: wire.Join
+    ) -> dict[IPAddress, IPAddress]:
+        """Those of the ways to this host that the sandbox does not have: Docker refuses to start a
+        container with two routes to one destination."""
+        if not ways:
+            return {}
+        known = self._endpoints.led_in(request.sandbox, but=request.endpoint_id)
+        said = {to for to, _ in network.routes}
+        return {
+            to: hop for to, hop in ways.items() if to not in known and IPNetwork(to) not in said
+        }
 
     def undo_join(self, request: wire.Join, _: answers.Joined) -> None:
         """Docker will never fetch the link."""

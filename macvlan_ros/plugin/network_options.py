@@ -23,6 +23,7 @@ OPTIONS = {
     "internal": "",
     "no_gateway": "",
     "routes": "",
+    "shim": "",
     "prefix": "com.docker.network.container_iface_prefix",
 }
 
@@ -55,6 +56,7 @@ def read_network(request: wire.CreateNetwork) -> DockerNetwork:
         prefix=_prefix(options),
         subnets=subnets,
         routes=_routes(options, [net for net, _ in subnets]),
+        shim=_yes(options, "shim", otherwise=True),
     )
 
 
@@ -89,8 +91,8 @@ def _gateway(data: wire.IpamData, no_gateway: bool) -> IPAddress | None:
     return None if no_gateway or data.gateway is None else data.gateway.ip
 
 
-def _yes(options: Mapping[str, str], name: str) -> bool:
-    value = options.get(name, "false").strip().lower()
+def _yes(options: Mapping[str, str], name: str, *, otherwise: bool = False) -> bool:
+    value = options.get(name, str(otherwise)).strip().lower()
     # `-o internal` alone arrives as an empty value
     if value in ("true", "yes", "1", ""):
         return True

@@ -12,6 +12,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
 from macvlan_ros.around import look_around
+from macvlan_ros.choosing import Choosing
 from macvlan_ros.collect import Collector
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.grants import Grants
@@ -21,10 +22,14 @@ from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.oversight import Oversight
+from macvlan_ros.plugin.herald import Herald
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.metrics import Metrics, NoMetrics
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.renewing import Renewing
+from macvlan_ros.plugin.shim_address import ShimAddress
+from macvlan_ros.plugin.shim_keeper import ShimKeeper
+from macvlan_ros.plugin.shims import ShimService
 from macvlan_ros.presence import Presence
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
@@ -46,6 +51,7 @@ class Parts:
         metrics: Metrics | None = None,
         probe: bool = True,
         defend: bool = True,
+        shim: bool = True,
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         heard = Strangers(store, host=host).hear
@@ -53,7 +59,12 @@ class Parts:
         self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
-        endpoints = Endpoints(store, links=links, host=host, sandboxes=sandboxes)
+        self._herald = Herald(links.running_macs)
+        keeper = self._shim_keeper(store, links, host=host)
+        self._shims = ShimService(keeper, wanted=shim)
+        endpoints = Endpoints(
+            store, links=links, host=host, sandboxes=sandboxes, left=self._shims.left
+        )
         presence = Presence(
             store,
             endpoints,
@@ -73,8 +84,10 @@ class Parts:
             lookahead=self._lookahead,
             reclaim=self.collector.reclaim,
         )
-        self.ipam = IpamDriver(store, ipam=ipam, grants=grants, host=host, router=router)
-        self.network = NetworkDriver(endpoints)
+        self.ipam = IpamDriver(
+            store, ipam=ipam, grants=grants, host=host, router=router, given=self._herald.given
+        )
+        self.network = NetworkDriver(endpoints, shims=self._shims, joined=self._herald.attached)
         self.oversight = Oversight(
             store,
             host=host,
@@ -83,15 +96,31 @@ class Parts:
             counted=self.metrics.conflict,
         )
 
+    def _shim_keeper(self, store: Store, links: Links, *, host: str) -> ShimKeeper:
+        choosing = Choosing(store, host=host, surroundings=surroundings, lookahead=self._lookahead)
+        unasked = Ipam(store, surroundings=surroundings, host=host)
+        address = ShimAddress(store, ipam=unasked, choosing=choosing, host=host)
+        return ShimKeeper(
+            store,
+            links=links,
+            host=host,
+            reserve=address.reserve,
+            tidy=lambda name: self.ipam.tidy(name),
+        )
+
     def start(self) -> None:
-        """From now on look ahead for free addresses, keep leases, and watch the LAN."""
+        """From now on look ahead for free addresses, keep leases and shims, and watch the LAN."""
         self._lookahead.start()
+        self._shims.start()
+        self._herald.start()
         self._renewing.start()
         self.oversight.start()
 
     def close(self) -> None:
         """Closing twice is fine."""
         self.oversight.stop()
+        self._herald.stop()
+        self._shims.stop()
         self._lookahead.stop()
         self._renewing.stop()
         self._lan.close()

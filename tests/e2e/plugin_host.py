@@ -154,10 +154,14 @@ class PluginHost:
         words = ("exec", name, "ping", "-c", "1", "-W", "2", target)
         return " 0% packet loss" in self.docker(*words, check=False)
 
-    def reservations(self) -> dict[str, dict[str, Any]]:
-        """What the command line lists, by address."""
+    def reservations(self, *, shims: bool = False) -> dict[str, dict[str, Any]]:
+        """What the command line lists, by address; what shims hold only with `shims`."""
         listed = json.loads(self.host.macvlan_ros("list", "--json", check=True).stdout)
-        return {each["address"]: each for each in listed}
+        return {
+            each["address"]: each
+            for each in listed
+            if shims or not each["owner"].startswith("shim-")
+        }
 
     def remembered(self) -> list[str]:
         """What the store knows of networks, endpoints, containers in use, and pools."""
@@ -183,7 +187,7 @@ class PluginHost:
     def own_links(self) -> set[str]:
         """Links of our endpoints in the host's namespace: none, but for a moment."""
         shown = self.host.run("ip", "-br", "link").stdout
-        return set(re.findall(r"^(mvr[^@ ]+)", shown, re.MULTILINE))
+        return set(re.findall(r"^(mvr[^-@ ][^@ ]*)", shown, re.MULTILINE))
 
     def clear(self) -> None:
         """Remove all containers and networks, with the plugin there to hear of it."""

@@ -33,7 +33,9 @@ def pc(make_lab: Callable[..., Lab]) -> Iterator[PluginHost]:
 @pytest.fixture(params=["macvlan", "macvlan-ros"])
 def inhabited(request: pytest.FixtureRequest, pc: PluginHost) -> PluginHost:
     """A network with containers that run, one that is stopped, and one that is always restarted."""
-    pc.network(driver=request.param)
+    # by chance an anonymous one would get an address that another one wants
+    chance = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/26")
+    pc.network("lan", *chance, driver=request.param)
     for name, options in CONTAINERS.items():
         pc.run(name, *options)
     pc.docker("stop", "stopped")
