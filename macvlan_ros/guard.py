@@ -58,8 +58,10 @@ class Guard:
     down, and `running`, the containers that run, here or on another host; both with their MACs.
 
     While either raises one of our errors, nothing is answered: an address that may be in use is
-    never defended. `servers` are addresses whose plain questions about defended ones are answered
-    like probes: DHCP servers ask before they offer.
+    never defended. `macs` gives the MACs of this host's containers: one that stands on two networks
+    may answer for one address with its other link's MAC, and is no stranger. `servers` are
+    addresses whose plain questions about defended ones are answered like probes: DHCP servers ask
+    before they offer.
     """
 
     def __init__(
@@ -67,14 +69,17 @@ class Guard:
         *,
         defended: Callable[[], Addresses],
         running: Callable[[], Addresses],
+        macs: Callable[[], Collection[str]] = tuple,
         servers: Collection[IPAddress] = (),
         on_conflict: Callable[[Conflict], None] | None = None,
     ) -> None:
         self._read_defended, self._read_running = defended, running
+        self._read_macs = macs
         self.servers = frozenset(servers)
         self._on_conflict = on_conflict
         self.defended: dict[IPAddress, str] = {}
         self.running: dict[IPAddress, str] = {}
+        self._own: frozenset[str] = frozenset()
         self.trouble = ""
         self.answered = self.conflicting = 0
         self._alive: dict[IPAddress, float] = {}
@@ -116,6 +121,8 @@ class Guard:
             # Running first: what starts between the two is then in neither, and not defended.
             self.running = _lowered(self._read_running())
             defended = _lowered(self._read_defended())
+            macs = self._read_macs() if self.running or defended else ()
+            self._own = frozenset(mac.lower() for mac in macs)
             self.trouble = ""
         except MacvlanRosError as error:
             defended = {}
@@ -130,6 +137,8 @@ class Guard:
             # Another host that defends it says so in its own frame, and is no sign of life.
             if heard.source == ours:
                 self._alive[address] = time.monotonic()
+            return None
+        if heard.mac in self._own:
             return None
         self._record(heard, address, ours)
         if heard.kind is not Kind.ANNOUNCEMENT or address not in self.defended:

@@ -98,6 +98,11 @@ class Outlook:
         roster = self._roster(interface)
         return roster.down(self._read()) if roster.resting else {}
 
+    def macs(self) -> Collection[str]:
+        """The MACs of this host's containers and interfaces. Raises what the kernel's reader
+        raises."""
+        return self._read()
+
     def subnets(self, interface: str) -> frozenset[IPNetwork]:
         """The subnets of the pools that stand on the interface."""
         return frozenset(self._roster(interface).subnets)

@@ -153,6 +153,7 @@ class Oversight:
             interface,
             defended=lambda: self._defended(interface),
             running=lambda: self._outlook.running(interface),
+            macs=self._outlook.macs,
             on_conflict=self._hear,
         )
 

@@ -128,12 +128,14 @@ class Survey:
         answers: Mapping[IPAddress, str],
         down: Mapping[IPAddress, str],
     ) -> None:
+        own = self._outlook.macs()
         for address in asked:
             before, mac = self._answering.pop(address, ""), answers.get(address, "")
             if mac:
                 self._answering[address] = mac
-            # With its own MAC it is the container, on a host with a store of its own.
-            if mac and mac != down[address]:
+            # With its own MAC it is the container, on a host with a store of its own; one of this
+            # host's may answer with the MAC of its other link.
+            if mac and mac != down[address] and mac not in own:
                 self._tell(address, mac, down[address], again=mac == before)
 
     def _tell(self, address: IPAddress, mac: str, ours: str, *, again: bool) -> None:

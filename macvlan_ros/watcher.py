@@ -57,11 +57,12 @@ class Watcher:
     """Watches one interface from `start` to `stop`.
 
     `defended` gives the reservations whose container is down, `running` the addresses of our
-    containers that run, here or on another host, both with their MACs; `servers` are DHCP servers
-    that are answered like probers. Both functions are called in the watcher's thread: every
-    second, after `refresh`, and before each answer, so they must be quick. An address that
-    `running` has is never answered for. `on_conflict` is called in that thread, too, once a
-    minute for each stranger and address; it must not raise.
+    containers that run, here or on another host, both with their MACs; `macs` the MACs of this
+    host's containers, which are no strangers whatever they say; `servers` are DHCP servers that are
+    answered like probers. The functions are called in the watcher's thread: every second, after
+    `refresh`, and before each answer, so they must be quick. An address that `running` has is never
+    answered for. `on_conflict` is called in that thread, too, once a minute for each stranger and
+    address; it must not raise.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Watcher:
         *,
         defended: Callable[[], Addresses],
         running: Callable[[], Addresses],
+        macs: Callable[[], Collection[str]] = tuple,
         servers: Collection[IPAddress] = (),
         on_conflict: Callable[[Conflict], None] | None = None,
         namespace: Path | None = None,
@@ -77,7 +79,11 @@ class Watcher:
         self.interface = interface
         self._namespace = namespace
         self._guard = Guard(
-            defended=defended, running=running, servers=servers, on_conflict=on_conflict
+            defended=defended,
+            running=running,
+            macs=macs,
+            servers=servers,
+            on_conflict=on_conflict,
         )
         self._ports: dict[int, Port] = {}
         self._tuned = _NOTHING

@@ -147,6 +147,7 @@ def test_a_second_network_over_the_same_parent_gets_no_second_route(pc: PluginHo
     # and one that is on the other network alone reaches the host by that one
     pc.docker("run", "-d", "--name", "two", "--network", "control", "ros:lab")
     assert reach_each_other(pc, "two", pc.interface("two", "ctl0").address.partition("/")[0])
+    assert "is used by" not in pc.log.read_text()
     pc.docker("rm", "-f", "one", "two")
     pc.docker("network", "rm", "control")
     assert shims(pc.host) == ["mvr-eth0"]

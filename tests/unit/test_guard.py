@@ -28,11 +28,13 @@ class World:
     def __init__(self) -> None:
         self.defended: Addresses = {DOWN: OURS, DOWN6: OURS}
         self.running: Addresses = {UP: OURS}
+        self.macs: tuple[str, ...] = ()
         self.broken = False
         self.told: list[Conflict] = []
         self.guard = Guard(
             defended=lambda: self.read(self.defended),
             running=lambda: self.read(self.running),
+            macs=lambda: self.macs,
             servers=[ROUTER],
             on_conflict=self.told.append,
         )
@@ -132,6 +134,20 @@ def test_our_own_container_is_no_conflict_even_with_its_mac_in_capitals(world: W
     world.guard.refresh()
     assert world.meet(frames.announcement(UP, OURS)) is None
     assert world.guard.conflicts() == ()
+
+
+@pytest.mark.parametrize("address", [UP, DOWN])
+def test_a_container_that_answers_with_its_other_links_mac_is_no_stranger(
+    world: World, address: IPAddress
+) -> None:
+    world.macs = (STRANGER.upper(),)
+    world.guard.refresh()
+    assert world.meet(frames.announcement(address, STRANGER)) is None
+    assert world.guard.conflicts() == ()
+    world.macs = ()
+    world.guard.refresh()
+    world.meet(frames.announcement(address, STRANGER))
+    assert [conflict.mac for conflict in world.guard.conflicts()] == [STRANGER]
 
 
 def test_an_address_whose_own_mac_was_heard_is_left_alone_for_a_minute(
