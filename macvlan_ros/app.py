@@ -13,7 +13,7 @@ from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool
+from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool, Stack
 from macvlan_ros.scout import Scout
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
@@ -21,6 +21,8 @@ from macvlan_ros.stores import open_store
 if TYPE_CHECKING:
     from macvlan_ros.attendance import Attendance
     from macvlan_ros.census import Sighting
+    from macvlan_ros.chair.desk import Desk
+    from macvlan_ros.chair.run import Step
     from macvlan_ros.engine import Engine
     from macvlan_ros.launch import Launcher
     from macvlan_ros.lease_book import Lease
@@ -126,18 +128,28 @@ class App:
 
     @cached_property
     def launcher(self) -> Launcher:
+        from macvlan_ros.booking import Booking
         from macvlan_ros.launch import Launcher
 
         return Launcher(
-            ipam=self.ipam,
+            booking=Booking(self.ipam, note=self.note),
             links=self.links,
             engine=self.engine,
             attendance=self.attendance,
             settings=self.settings,
+            local=self.engine.endpoint.scheme == "unix",
             note=self.note,
             progress=self.progress,
             meter=self.meter,
         )
+
+    def desk(self, stack: Stack, *, told: Callable[[Step], None]) -> Desk:
+        """What serves all hosts of the stack; `told` hears each step of a launch."""
+        from macvlan_ros.chair.desk import Desk
+
+        desk = Desk(self, stack, told=told)
+        self._open.callback(desk.close)
+        return desk
 
     @cached_property
     def running(self) -> Running:
@@ -149,10 +161,10 @@ class App:
             attendance=self.attendance,
             host=self.settings.host_name,
             progress=self.progress,
-            strangers=self._strangers,
+            strangers=self.strangers,
         )
 
-    def _strangers(self) -> dict[IPAddress, str]:
+    def strangers(self) -> dict[IPAddress, str]:
         """Who was heard lately with addresses of ours; of several with one address the latest."""
         from macvlan_ros import conflicts
 

@@ -69,6 +69,9 @@ class Attendance:
             error.args = (f"{error} (or launch without the shim: --no-shim)",)
             raise
 
+    def leaving(self, network: Network) -> None:
+        """A network is about to be removed; its shim goes afterwards."""
+
     def left(self, network: Network) -> None:
         """A network was removed: its shim goes, if it was the last that had it."""
         with self._permitted("the shim of this host could not be removed"):

@@ -71,13 +71,14 @@ class Endpoint:
         return f"{self.url} (from {self.source})" if self.source else self.url
 
 
-def resolve(wanted: str, environ: Mapping[str, str]) -> Endpoint:
-    """The endpoint for `wanted` (a URL, a socket's path, a context's name, or "" for none).
+def resolve(wanted: str, environ: Mapping[str, str], *, source: str = "--docker") -> Endpoint:
+    """The endpoint for `wanted` (a URL, a socket's path, a context's name, or "" for none), which
+    `source` says, for messages.
 
     Raises `NotFound` for a context that does not exist, naming those that do, `InvalidRequest`
     for a URL or a file that makes no sense, `Forbidden` for a file that may not be read.
     """
-    named = _wanted(wanted, environ)
+    named = _wanted(wanted, environ, source)
     if named is not None:
         return named
     if environ.get("DOCKER_HOST"):
@@ -91,15 +92,15 @@ def resolve(wanted: str, environ: Mapping[str, str]) -> Endpoint:
     return _endpoint(DEFAULT_URL, "", environ)
 
 
-def _wanted(wanted: str, environ: Mapping[str, str]) -> Endpoint | None:
+def _wanted(wanted: str, environ: Mapping[str, str], source: str) -> Endpoint | None:
     if not wanted:
         return None
     if wanted.startswith("/"):
-        return _endpoint(f"unix://{wanted}", "--docker", environ)
+        return _endpoint(f"unix://{wanted}", source, environ)
     # host:port is a URL to docker, and no context's name may have a colon
     if ":" in wanted:
-        return _endpoint(wanted, "--docker", environ)
-    return _context(wanted, "--docker", environ)
+        return _endpoint(wanted, source, environ)
+    return _context(wanted, source, environ)
 
 
 def _folder(environ: Mapping[str, str]) -> Path:

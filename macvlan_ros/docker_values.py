@@ -36,7 +36,8 @@ PLUGIN = "macvlan-ros"
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """The engine that answers. `name` is its host's, `arch` as Go says it ("amd64", "arm64")."""
+    """The engine that answers. `name` is its host's, `arch` as Go says it ("amd64", "arm64"), `id`
+    its own and nobody else's."""
 
     name: str
     version: str
@@ -47,6 +48,7 @@ class EngineInfo:
     rootless: bool = False
     swarm: bool = False
     runtimes: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def read_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIn
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        id=info.get("ID") or "",
     )
 
 

@@ -16,6 +16,7 @@ from macvlan_ros.docker_attached import AttachedCalls
 from macvlan_ros.docker_calls import QUICK, SLOW
 from macvlan_ros.docker_containers import ContainerCalls
 from macvlan_ros.docker_context import Endpoint, resolve
+from macvlan_ros.docker_errands import ErrandCalls
 from macvlan_ros.docker_errors import refusal, unreachable
 from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
 from macvlan_ros.docker_logs import LogCalls
@@ -35,16 +36,19 @@ if TYPE_CHECKING:
 _SUBNETS_TIMEOUT = 2.0
 
 
-class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls):
+class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls, ErrandCalls):
     """One Docker Engine, reached as the docker command line would reach it.
 
     `url` is a URL, a socket's path or a context's name, "" for what the environment says; see
-    `docker_context.resolve` for the errors. Nothing is connected before the first call. Safe to
-    be used by several threads. Every call raises `DockerDown` and `Forbidden`, and ends.
+    `docker_context.resolve` for the errors, and `source` for who gave it. Nothing is connected
+    before the first call. Safe to be used by several threads. Every call raises
+    `DockerDown` and `Forbidden`, and ends.
     """
 
-    def __init__(self, url: str = "", *, environ: Mapping[str, str] = os.environ) -> None:
-        self.endpoint = resolve(url, environ)
+    def __init__(
+        self, url: str = "", *, environ: Mapping[str, str] = os.environ, source: str = "--docker"
+    ) -> None:
+        self.endpoint = resolve(url, environ, source=source)
         self.names = {}
         self._lock = threading.RLock()
         self._clients: dict[int, APIClient] = {}

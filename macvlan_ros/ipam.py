@@ -50,7 +50,8 @@ class Ipam:
     `surroundings` is asked at most once in a call, and only when something new is reserved; so is
     `ask` (None: the LAN is not asked), for what this host's owners get. `host` is this host's
     name, for the record. `leases` makes what takes leases for this host's owners in pools that
-    want them (None: nobody does here).
+    want them (None: nobody does here). With `asks_for_all` the LAN is asked for other hosts' owners
+    too, as one does that starts containers on all of them.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Ipam:
         host: str,
         ask: Ask | None = None,
         leases: Callable[[], Leases] | None = None,
+        asks_for_all: bool = False,
     ) -> None:
         self._store = store
         self._surroundings = surroundings
         self._host = host
         self._ask = ask
         self._leases = leases
+        self._asks_for_all = asks_for_all
         self._strangers = Strangers(store, host=host)
 
     def allocate(
@@ -109,6 +112,10 @@ class Ipam:
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         """What is held in one pool, or in all, by pool and address. Raises PoolNotFound."""
         return self._store.reservations(pool)
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        """What these owners hold in the pool; the others are passed over. Raises PoolNotFound."""
+        return self._store.held(pool, owners)
 
     def add_pool(self, pool: Pool) -> Pool:
         """Add a pool; the same definition twice is fine. Raises Conflict, PoolOverlap."""
@@ -223,12 +230,12 @@ class Ipam:
     ) -> bool:
         """Whether a stranger on the LAN holds one of `chosen`, so that others must be chosen.
 
-        Owners of other hosts are not asked about: their containers may well answer by now.
-        Raises AddressInUse for a claim.
+        Owners of other hosts are not asked about, unless all are: their containers may well answer
+        by now. Raises AddressInUse for a claim.
         """
         if self._ask is None:
             return False
-        here = self._here(chosen)
+        here = list(chosen) if self._asks_for_all else self._here(chosen)
         asked = search.to_ask(here, spares=spares)
         if asked:
             answers = self._ask(pool, asked)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, devices, interrupts, labels, networks, placement, plan
+from macvlan_ros import devices, interrupts, labels, networks, placement, plan
 from macvlan_ros import stack as stacks
-from macvlan_ros.attendance import Attendance
+from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import ContainerConflict, ImageNotFound, PoolOverlap
-from macvlan_ros.ipam import Ipam
-from macvlan_ros.links import Links
-from macvlan_ros.models import Network, Pool, Reservation, Service, Stack
+from macvlan_ros.errors import ContainerConflict, ImageNotFound
+from macvlan_ros.models import Link, Network, Service, Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo, all_or_nothing
@@ -26,36 +26,91 @@ _REPLACED_DRIVERS = ("overlay", "macvlan", "ipvlan", "host")
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """One service after a launch. `action` is unchanged, started, created or recreated."""
+    """One service after a launch. `action` is unchanged, started, created or recreated, and failed
+    where its host was lost; only then it may have no address."""
 
     service: str
     container: str
-    address: IPAddress
+    address: IPAddress | None
     mac: str
     action: str
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one host is to start, as far as that is known before anything is changed."""
+
+    stack: Stack
+    here: tuple[Service, ...]
+    site: plan.Site
+    images: Mapping[str, Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What one host is to start, with all that its containers need."""
+
+    stack: Stack
+    planned: tuple[plan.Planned, ...]
+    network: Network
+
+
+class Parents(Protocol):
+    """What knows a host's interfaces."""
+
+    def parent(self, wanted: str = "") -> Link:
+        """The parent by name, MAC or subnet; see `parents.find_parent`."""
+
+
+class Follower(Protocol):
+    """What hears of each container that has started."""
+
+    def started(self, name: str) -> None:
+        """Returns at once."""
+
+
+F = TypeVar("F", bound=Follower)
+
+
+class Attends(Protocol[F]):
+    """What follows containers as they come; see `attendance.Attendance`."""
+
+    def arriving(
+        self, network: Network, addresses: Collection[IPAddress], *, undo: Undo
+    ) -> AbstractContextManager[F]:
+        """Around their start."""
+
+    def finish(self, arrivals: F) -> None:
+        """All are started."""
+
+
 class Launcher:
-    """Brings a stack up on this host. `note` hears what was replaced, `progress` each step."""
+    """Brings a stack up on one host, the one of `settings`.
+
+    `note` hears what was replaced, `progress` each step. `local` says that the engine is on this
+    very PC.
+    """
 
     def __init__(
         self,
         *,
-        ipam: Ipam,
-        links: Links,
+        booking: Booking,
+        links: Parents,
         engine: Engine,
-        attendance: Attendance,
+        attendance: Attends[Any],
         settings: Settings,
+        local: bool,
         note: Callable[[str], None],
         progress: Callable[[str], None],
         meter: Callable[[str], None],
     ) -> None:
-        self._ipam = ipam
+        self._booking = booking
         self._links = links
         self._engine = engine
         self._attendance = attendance
         self._settings = settings
+        self._local = local
         self._note = note
         self._progress = progress
         self._meter = meter
@@ -73,35 +128,84 @@ class Launcher:
         Ctrl-C, what this launch made is undone, and what ran before runs again.
         """
         host = self._settings.host_name
-        stack = self._on_macvlan(stack)
+        stack = self.on_macvlan(stack)
         here = placement.select(stack, names, host=host)
         for note in stack.notes:
             self._note(note)
         if not here:
             self._note(f"the stack '{stack.name}' has no service for the host '{host}'")
             return ()
-        site = self._site(stack, host)
-        if self._engine.endpoint.scheme == "unix":
+        checked = self.check(stack, here)
+        with all_or_nothing(self._note) as undo:
+            for note in plan.notes_about_waiting(stack, here):
+                self._note(note)
+            booked = self._booking.book(stack, here, site=checked.site, undo=undo)
+            ready = self.prepare(checked, booked, undo=undo)
+            with self.starting(ready, undo=undo, wait_seconds=wait_seconds) as (starter, arrivals):
+                done = starter.start_all(ready.planned)
+                self.attend(arrivals)
+        starter.finish()
+        return self.launched(ready, done)
+
+    def check(self, stack: Stack, here: Sequence[Service]) -> Checked:
+        """Where the services land, and their images, pulled if need be. Nothing else is changed."""
+        site = self._site(stack, self._settings.host_name)
+        if self._local:
             devices.check(stack, here)
         self._check_names(stack, here)
-        images = self._images(here)
-        with all_or_nothing(self._note) as undo:
-            planned, network = self._plan(stack, here, site=site, images=images, undo=undo)
-            self._prepare(stack, here, undo)
-            addresses_here = [one.attachment.address for one in planned]
-            with self._attendance.arriving(network, addresses_here, undo=undo) as arrivals:
-                starter = Starter(
-                    self._engine,
-                    undo=undo,
-                    progress=self._progress,
-                    labels=lambda one: labels.of_container(stack, one),
-                    started=arrivals.started,
-                    wait_seconds=wait_seconds,
-                )
-                done = starter.start_all(planned)
-                self._attendance.finish(arrivals)
-        starter.finish()
-        self._look_after(stack, here)
+        return Checked(stack, tuple(here), site, self._images(here))
+
+    def prepare(self, checked: Checked, booked: Booked, *, undo: Undo) -> Ready:
+        """The plan of each service, and network, volumes and bridges, made if need be."""
+        stack, here, site = checked.stack, checked.here, checked.site
+        known = self._booking.elsewhere(stack, site)
+        for note in plan.notes_about_hosts(stack, site, {**known, **booked.wanted}):
+            self._note(note)
+        network = networks.describe(
+            stack.network,
+            booked.pool,
+            parent=site.parent,
+            mode=stack.mode,
+            labels={LABEL_STACK: stack.name},
+        )
+        planned, notes = plan.build(
+            stack,
+            here,
+            site=site,
+            held=booked.held,
+            wanted={**known, **booked.wanted},
+            images=checked.images,
+        )
+        for note in notes:
+            self._note(note)
+        ready = Ready(stack, tuple(planned), self._ensure_network(network, site, undo))
+        self._make_ready(stack, here, undo)
+        return ready
+
+    @contextmanager
+    def starting(
+        self, ready: Ready, *, undo: Undo, wait_seconds: float
+    ) -> Iterator[tuple[Starter, Follower]]:
+        """What starts the planned containers, and what follows them; see `attend`."""
+        addresses_here = [one.attachment.address for one in ready.planned]
+        with self._attendance.arriving(ready.network, addresses_here, undo=undo) as arrivals:
+            starter = Starter(
+                self._engine,
+                undo=undo,
+                progress=self._progress,
+                labels=lambda one: labels.of_container(ready.stack, one),
+                started=arrivals.started,
+                wait_seconds=wait_seconds,
+            )
+            yield starter, arrivals
+
+    def attend(self, arrivals: Follower) -> None:
+        """All are started: see to what follows them."""
+        self._attendance.finish(arrivals)
+
+    def launched(self, ready: Ready, done: Mapping[str, str]) -> tuple[Launched, ...]:
+        """What was done, by service; what ended at once is noted."""
+        self._look_after(ready.stack, [one.service for one in ready.planned])
         return tuple(
             Launched(
                 one.service.name,
@@ -109,12 +213,13 @@ class Launcher:
                 one.attachment.address,
                 one.attachment.mac,
                 done[one.service.name],
-                host,
+                self._settings.host_name,
             )
-            for one in planned
+            for one in ready.planned
+            if one.service.name in done
         )
 
-    def _on_macvlan(self, stack: Stack) -> Stack:
+    def on_macvlan(self, stack: Stack) -> Stack:
         """The stack without external networks that the macvlan one replaces: what driver they
         have, only the engine knows."""
         external = {
@@ -175,32 +280,6 @@ class Launcher:
         self._engine.pull(service.image, progress=self._meter, platform=service.platform)
         return self._engine.image(service.image)
 
-    def _plan(
-        self,
-        stack: Stack,
-        here: Sequence[Service],
-        *,
-        site: plan.Site,
-        images: dict[str, Image],
-        undo: Undo,
-    ) -> tuple[list[plan.Planned], Network]:
-        wanted = plan.wanted_addresses(stack, site)
-        for note in plan.notes_about_hosts(stack, site, here, wanted):
-            self._note(note)
-        pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
-        network = networks.describe(
-            stack.network,
-            pool,
-            parent=site.parent,
-            mode=stack.mode,
-            labels={LABEL_STACK: stack.name},
-        )
-        held = self._reserve(stack, here, pool=pool, wanted=wanted, undo=undo)
-        planned, notes = plan.build(stack, here, site=site, held=held, wanted=wanted, images=images)
-        for note in notes:
-            self._note(note)
-        return planned, self._ensure_network(network, site, undo)
-
     def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> Network:
         with interrupts.shielded():
             own = networks.address_on(site.parent, network.subnet)
@@ -211,61 +290,7 @@ class Launcher:
             self._progress(f"network {network.name}: created over {network.parent}")
         return stands
 
-    def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
-        if any(there.name == pool.name for there in self._ipam.pools()):
-            return self._ipam.add_pool(pool)
-        try:
-            return self._make_pool(pool, undo)
-        except PoolOverlap as error:
-            error.args = (
-                f"{error}; or let the stack take the pool that is there, with x-macvlan-ros:"
-                " {pool: NAME} instead of its range",
-            )
-            raise
-
-    def _make_pool(self, pool: Pool, undo: Undo) -> Pool:
-        with interrupts.shielded():
-            made = self._ipam.add_pool(pool)
-            undo.add(self._ipam.remove_pool, pool.name)
-        self._note(f"made the pool '{pool.name}': {pool.subnet}, {addresses.size(pool)} addresses")
-        return made
-
-    def _reserve(
-        self,
-        stack: Stack,
-        here: Sequence[Service],
-        *,
-        pool: Pool,
-        wanted: dict[str, IPAddress],
-        undo: Undo,
-    ) -> dict[str, Reservation]:
-        """Reserve for all that belongs here, started now or not, for a ROS_MASTER_URI may name it;
-        and for what has a fixed address elsewhere: nobody else may get that one here either."""
-        host = self._settings.host_name
-        belongs = [one for one in stacks.enabled(stack) if placement.is_here(one, host)]
-        names = {service.name for service in (*here, *belongs)}
-        held_for = [
-            service
-            for service in stack.services.values()
-            if service.name in names
-            or (service.name in wanted and addresses.contains(pool, wanted[service.name]))
-        ]
-        with interrupts.shielded():
-            done = self._ipam.allocate(
-                pool.name,
-                [service.owner for service in held_for],
-                addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
-                hosts={service.owner: service.host for service in held_for},
-            )
-            fresh = [allocation.reservation.owner for allocation in done if allocation.new]
-            if fresh:
-                undo.add(self._ipam.release, pool.name, fresh)
-        return {
-            service.name: allocation.reservation
-            for service, allocation in zip(held_for, done, strict=True)
-        }
-
-    def _prepare(self, stack: Stack, here: Sequence[Service], undo: Undo) -> None:
+    def _make_ready(self, stack: Stack, here: Sequence[Service], undo: Undo) -> None:
         """Volumes and additional bridges; a volume that was made stays, for it may hold data."""
         own = {LABEL_STACK: stack.name}
         used = {mount.source for service in here for mount in service.mounts}

@@ -159,10 +159,17 @@ def find_parent(facts: Sequence[Facts], wanted: str = "") -> Link:
     "" is the chosen one. Raises `ParentNotFound` when nothing fits, `BadParent` when it cannot
     carry macvlan links or when several fit alike, `BadSubnet` for a subnet that does not parse.
     """
-    links = survey(facts)
+    return pick(survey(facts), wanted, altnames=[one.altnames for one in facts])
+
+
+def pick(
+    links: Sequence[Link], wanted: str = "", *, altnames: Sequence[Sequence[str]] = ()
+) -> Link:
+    """What `find_parent` does, among links that were judged already; `altnames` are theirs, in
+    the same order."""
     if not wanted:
         return _chosen(links)
-    matching = _matching(links, facts, wanted)
+    matching = _matching(links, altnames or [()] * len(links), wanted)
     if not matching:
         raise _not_found(links, wanted)
     able = [link for link in matching if not link.objection]
@@ -184,7 +191,7 @@ def _choose(able: Sequence[Facts]) -> Facts | None:
     return able[0] if len(able) == 1 else None
 
 
-def _matching(links: Sequence[Link], facts: Sequence[Facts], wanted: str) -> list[Link]:
+def _matching(links: Sequence[Link], altnames: Sequence[Sequence[str]], wanted: str) -> list[Link]:
     if _MAC.match(wanted.lower()):
         mac = wanted.lower().replace("-", ":")
         return [link for link in links if link.mac == mac]
@@ -193,8 +200,8 @@ def _matching(links: Sequence[Link], facts: Sequence[Facts], wanted: str) -> lis
         return [link for link in links if _has_address_in(link, subnet)]
     return [
         link
-        for link, one in zip(links, facts, strict=True)
-        if wanted == link.name or wanted in one.altnames
+        for link, others in zip(links, altnames, strict=True)
+        if wanted == link.name or wanted in others
     ]
 
 

@@ -97,7 +97,8 @@ def wanted_pool(
             if name in same:
                 return same[name]
     return Pool(
-        name=stack.network,
+        # with a part of its own for each host, each is a pool: they may share a store
+        name=f"{stack.network}-{site.host}" if own and own.ranges else stack.network,
         subnet=site.subnet,
         ranges=ranges or _default_ranges(site.subnet, wanted),
         exclude=stack.exclude,
@@ -111,27 +112,26 @@ def _default_ranges(subnet: IPNetwork, wanted: Mapping[str, IPAddress]) -> tuple
     return (usual, *(IPRange(address, address) for address in extra))
 
 
-def notes_about_hosts(
-    stack: Stack, site: Site, here: Sequence[Service], wanted: Mapping[str, IPAddress]
-) -> list[str]:
-    """What cannot be known about services of other hosts, one sentence each."""
+def notes_about_hosts(stack: Stack, site: Site, known: Mapping[str, IPAddress]) -> list[str]:
+    """The services of other hosts whose addresses are not `known`, one sentence each."""
+    return [
+        f"'{service.name}' runs on {service.host} and has no fixed address, so its name"
+        " does not resolve here; give it one with x-macvlan-ros: {address: ...}"
+        for service in stack.services.values()
+        if not placement.is_here(service, site.host) and service.name not in known
+    ]
+
+
+def notes_about_waiting(stack: Stack, here: Sequence[Service]) -> list[str]:
+    """What belongs to other hosts and is not waited for, one sentence each."""
     starts = {service.name for service in here}
-    notes = []
-    for service in stack.services.values():
-        if not placement.is_here(service, site.host) and service.name not in wanted:
-            notes.append(
-                f"'{service.name}' runs on {service.host} and has no fixed address, so its name"
-                " does not resolve here; give it one with x-macvlan-ros: {address: ...}"
-            )
-    for service in here:
-        for dependency in service.depends_on:
-            if dependency.service in stack.services and dependency.service not in starts:
-                other = stack.services[dependency.service].host
-                notes.append(
-                    f"'{service.name}' depends on '{dependency.service}', which runs on {other}"
-                    " and is not waited for"
-                )
-    return notes
+    return [
+        f"'{service.name}' depends on '{dependency.service}', which runs on"
+        f" {stack.services[dependency.service].host} and is not waited for"
+        for service in here
+        for dependency in service.depends_on
+        if dependency.service in stack.services and dependency.service not in starts
+    ]
 
 
 def build(
@@ -146,7 +146,7 @@ def build(
     """The plan of every service that starts here, and notes about what was replaced.
 
     `held` has the reservations of what starts here, by service name; `wanted` the addresses that
-    the file fixes, for services of other hosts too.
+    the file fixes or the store has, for services of other hosts too.
     """
     known = {**wanted, **{name: reservation.address for name, reservation in held.items()}}
     master = ros.master_uri(stack, known, _host_addresses(stack, site))

@@ -119,6 +119,10 @@ class Report:
         if not self.quiet:
             self._say(text)
 
+    def board(self, headings: Sequence[str]) -> Board:
+        """A table on stderr that changes while something is under way."""
+        return Board(self, headings, live=not self.quiet and sys.stderr.isatty())
+
     def meter(self, text: str) -> None:
         """A state that changes many times a second: one line that is rewritten, terminals only."""
         if not self.quiet and sys.stderr.isatty():
@@ -134,6 +138,40 @@ class Report:
             sys.stderr.write("\r\x1b[K")
             self._overwritten = False
         print(text, file=sys.stderr, flush=True)
+
+
+class Board:
+    """Rows that change while something is under way: a live table on a terminal, else a line for
+    each change. A context manager; several threads may set rows, one at a time."""
+
+    def __init__(self, report: Report, headings: Sequence[str], *, live: bool) -> None:
+        self._report = report
+        self._headings = list(headings)
+        self._rows: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._live: Any = None
+        if live:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True, highlight=False), transient=True)
+
+    def __enter__(self) -> Board:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def set(self, key: tuple[str, ...], *cells: str) -> None:
+        """The row of that key; its first cells are the key itself."""
+        self._rows[key] = cells
+        if self._live is not None:
+            rows = [[*each, *rest] for each, rest in sorted(self._rows.items())]
+            self._live.update(_table(self._headings, rows, [""] * len(rows)), refresh=True)
+        elif any(cells):
+            self._report.progress(f"{': '.join(key)}: {' '.join(cells).rstrip()}")
 
 
 def error(text: str) -> None:
@@ -195,20 +233,29 @@ def _write_table(view: View[T], values: Sequence[T]) -> None:
 
 def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -> None:
     from rich.console import Console
+
+    console = Console(highlight=False)
+    fixed = sum(_widths(headings, rows)[:-1]) + 2 * (len(headings) - 1)
+    console.width = max(console.width, fixed + _NARROWEST)
+    console.print(_table(headings, rows, styles))
+
+
+def _widths(headings: list[str], rows: list[list[str]]) -> list[int]:
+    return [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
+
+
+def _table(headings: list[str], rows: list[list[str]], styles: list[str]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
     table: Any = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     # an address that is broken over two lines cannot be copied: only the last column gives way,
     # and where that is not enough, the terminal itself breaks the line
-    fixed = [max(len(row[i]) for row in [headings, *rows]) + 2 for i in range(len(headings) - 1)]
     for number, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=number < len(fixed))
+        table.add_column(heading, overflow="fold", no_wrap=number < len(headings) - 1)
     for row, style in zip(rows, styles, strict=True):
         table.add_row(*(Text(cell) for cell in row), style=style)
-    console = Console(highlight=False)
-    console.width = max(console.width, sum(fixed) + _NARROWEST)
-    console.print(table)
+    return table
 
 
 def _styled(text: str, code: str) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from netaddr import IPAddress
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
-from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models import Network, Service, Stack
 from macvlan_ros.starter import ASIDE, AT_ONCE
 
 
@@ -36,6 +36,19 @@ class ServiceStatus:
     conflict: str = ""
 
 
+class Attends(Protocol):
+    """What hears of containers and networks that go; see `attendance.Attendance`."""
+
+    def stopped(self, addresses: Collection[IPAddress]) -> None:
+        """Containers run no more."""
+
+    def leaving(self, network: Network) -> None:
+        """The network is about to be removed."""
+
+    def left(self, network: Network) -> None:
+        """It was removed."""
+
+
 class Running:
     """The containers of stacks on this host. `progress` hears each step; `strangers` gives the
     MACs of strangers that were heard lately with addresses of ours."""
@@ -45,7 +58,7 @@ class Running:
         *,
         ipam: Ipam,
         engine: Engine,
-        attendance: Attendance,
+        attendance: Attends,
         host: str,
         progress: Callable[[str], None],
         strangers: Callable[[], Mapping[IPAddress, str]],
@@ -144,6 +157,7 @@ class Running:
     def _remove_networks(self, stack: Stack) -> None:
         for network in self._engine.networks():
             if network.labels.get(LABEL_STACK) == stack.name:
+                self._attendance.leaving(network)
                 try:
                     self._engine.remove_network(network.name)
                 except Conflict as error:

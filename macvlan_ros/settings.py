@@ -30,6 +30,7 @@ class Settings:
     `shim` is whether launch and the plugin let this host and its containers reach each other: yes
     or no.
     `defend` is whether the service defends reserved addresses whose containers are down: yes or no.
+    `image` is our own image, in containers of which other hosts' kernels are asked.
     What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS.
     """
 
@@ -40,6 +41,7 @@ class Settings:
     probe: str = "fast"
     shim: str = "yes"
     defend: str = "yes"
+    image: str = "macvlan-ros"
     etcd_user: str = ""
     etcd_password: str = field(default="", repr=False)
     etcd_password_file: str = ""

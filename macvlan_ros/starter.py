@@ -54,8 +54,7 @@ class Starter:
         nothing is under way any more.
         """
         plans = {plan.service.name: plan for plan in planned}
-        names = [plan.service.container_name for plan in planned]
-        self._standing = self._engine.named([*names, *(name + ASIDE for name in names)])
+        self.look(planned)
         done: dict[str, str] = {}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="start") as workers:
             try:
@@ -70,10 +69,25 @@ class Starter:
                             raise future.exception() or AssertionError
                     done |= {name: future.result() for future, name in futures.items()}
             except BaseException:
-                self._stopped.set()
+                self.give_up()
                 workers.shutdown(wait=True, cancel_futures=True)
                 raise
         return done
+
+    def look(self, planned: Sequence[Planned]) -> None:
+        """See what stands of the plan already, before anything is brought up."""
+        names = [plan.service.container_name for plan in planned]
+        self._standing = self._engine.named([*names, *(name + ASIDE for name in names)])
+
+    def is_up(self, plan: Planned) -> bool:
+        """Whether the container ran already, as planned, when it was looked at."""
+        found = self._standing.get(plan.service.container_name)
+        same = found is not None and found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash
+        return same and found is not None and found.state == "running"
+
+    def give_up(self) -> None:
+        """Start nothing more, and wait for nothing."""
+        self._stopped.set()
 
     def finish(self) -> None:
         """Remove what was replaced. From here on there is no way back."""
@@ -83,10 +97,11 @@ class Starter:
     def _start_one(self, plan: Planned, plans: dict[str, Planned]) -> str:
         for dependency in plan.service.depends_on:
             if dependency.service in plans:
-                self._wait_for(plans[dependency.service], dependency, plan)
-        return self._bring_up(plan)
+                self.wait_for(plans[dependency.service], dependency, plan.service.name)
+        return self.bring_up(plan)
 
-    def _bring_up(self, plan: Planned) -> str:
+    def bring_up(self, plan: Planned) -> str:
+        """Make one container what it shall be; return what was done. Several threads may."""
         name = plan.service.container_name
         found = self._standing.get(name)
         aside = self._standing.get(name + ASIDE)
@@ -153,13 +168,13 @@ class Starter:
         self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")
         return what
 
-    def _wait_for(self, plan: Planned, dependency: Dependency, waiting: Planned) -> None:
+    def wait_for(self, plan: Planned, dependency: Dependency, waiting: str) -> None:
+        """Wait until the condition holds for the container of `plan`, on which the service
+        `waiting` depends. Raises EngineRefused when it never will, or has not in time."""
         if dependency.condition == "started":
             return
         deadline = time.monotonic() + self._wait_seconds
-        self._progress(
-            f"{waiting.service.name}: waits until {dependency.service} is {dependency.condition}"
-        )
+        self._progress(f"{waiting}: waits until {dependency.service} is {dependency.condition}")
         while True:
             state = self._engine.container(plan.service.container_name)
             verdict = _verdict(state, dependency.condition)
@@ -173,7 +188,7 @@ class Starter:
                     else "the launch was given up"
                 )
                 raise EngineRefused(
-                    f"{waiting.service.name} was not started, because it depends on"
+                    f"{waiting} was not started, because it depends on"
                     f" {dependency.service}: {reason}; look at: docker logs"
                     f" {plan.service.container_name}"
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from macvlan_ros.app import App
+from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import shared_options
-from macvlan_ros.cli.stacks import open_stack, stack_options_but_f
+from macvlan_ros.cli.stacks import all_hosts_option, open_stack, stack_options_but_f
+from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Stack
 from macvlan_ros.report import Report
 
@@ -31,6 +33,7 @@ _INTERRUPTED = 130
 @click.option("--since", metavar="WHEN", help="How long ago (10m, 1h30m), or a time.")
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line was written.")
 @click.option("--no-prefix", is_flag=True, help="Do not show who wrote it.")
+@all_hosts_option
 @shared_options
 @click.pass_context
 def logs(
@@ -45,6 +48,7 @@ def logs(
     since: str | None,
     timestamps: bool,
     no_prefix: bool,
+    all_hosts: bool,
 ) -> int:
     """Show what the services write, each line after the name of its service.
 
@@ -55,13 +59,18 @@ def logs(
 
     app, report, stack = open_stack(context, files, profiles, project_name)
     start = readers.parse_since(since, now=time.time()) if since else ""
-    sources = _sources(app, report, stack, services)
+    troubles: Sequence[MacvlanRosError] = ()
+    if all_hosts:
+        sources, troubles = everywhere.log_sources(app, stack, services)
+    else:
+        sources = _sources(app, report, stack, services)
     reader = readers.follow if follow else readers.read
     lines = reader(sources, tail=tail, since=start, note=report.note)
     try:
         _show(report, lines, sources, timestamps=timestamps, prefix=not no_prefix)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    everywhere.complain(troubles)
     return 0
 
 

@@ -27,9 +27,10 @@ def shim() -> None:
 
 @shim.command()
 @network_argument
+@click.option("--announce", is_flag=True, help="Tell the LAN where its containers are.")
 @shared_options
 @click.pass_context
-def up(context: click.Context, network: str) -> None:
+def up(context: click.Context, network: str, announce: bool) -> None:
     """Make the shim and the routes that are missing. Doing it twice is fine.
 
     Its address is reserved in the network's pool, under the name shim-HOST.
@@ -41,7 +42,7 @@ def up(context: click.Context, network: str) -> None:
         if objection:
             report.note(objection)
             continue
-        reached.append(app.reach.up(one))
+        reached.append(app.reach.up(one, announce=None if announce else ()))
         for refused in reached[-1].refused:
             report.note(refused)
     report.table(views.SHIMS, reached)

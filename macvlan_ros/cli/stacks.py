@@ -11,6 +11,7 @@ import click
 
 from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
+from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import (
     choices,
     host_option,
@@ -59,6 +60,10 @@ _STACK = (
     click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
 )
 
+all_hosts_option = click.option(
+    "--all-hosts", is_flag=True, help="On all hosts of the stack, from this PC."
+)
+
 
 def open_stack(
     context: click.Context,
@@ -90,6 +95,14 @@ def open_stack(
     show_default=True,
     help="Seconds to wait until a dependency is healthy or completed.",
 )
+@click.option(
+    "--master-timeout",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait for the ROS master with --all-hosts.",
+)
+@all_hosts_option
 @probe_options
 @no_shim_option
 @quiet_option("Say nothing but errors.")
@@ -103,14 +116,20 @@ def launch(
     profiles: tuple[str, ...],
     project_name: str | None,
     wait_timeout: float,
+    master_timeout: float,
+    all_hosts: bool,
 ) -> None:
     """Start the services of the stack that belong to this PC, each with its own LAN address.
 
     Launching again changes nothing, unless the file has changed. If one service cannot start,
-    everything is as it was before.
+    everything is as it was before. With --all-hosts the services of all hosts are started, in the
+    order that they depend on one another, the ROS master first.
     """
     app, report, stack = open_stack(context, files, profiles, project_name)
     interrupts.as_ctrl_c()
+    if all_hosts:
+        everywhere.launch(app, report, stack, services, (wait_timeout, master_timeout))
+        return
     done = app.launcher.up(stack, services, wait_seconds=wait_timeout)
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done)
@@ -120,6 +139,7 @@ def launch(
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options
 @quiet_option("Say nothing but errors.")
+@all_hosts_option
 @shared_options
 @click.pass_context
 def stop(
@@ -129,9 +149,13 @@ def stop(
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
     project_name: str | None,
+    all_hosts: bool,
 ) -> None:
     """Stop services here (all, when none is named); their containers and addresses stay."""
     app, report, stack = open_stack(context, files, profiles, project_name)
+    if all_hosts:
+        everywhere.stop(app, report, stack, services)
+        return
     stopped = app.running.stop(stack, services)
     if report.as_json:
         report.json({"stopped": list(stopped)})
@@ -142,6 +166,7 @@ def stop(
 @stack_options
 @click.option("--release", is_flag=True, help="Give up their addresses too.")
 @quiet_option("Say nothing but errors.")
+@all_hosts_option
 @shared_options
 @click.pass_context
 def down(
@@ -152,9 +177,13 @@ def down(
     profiles: tuple[str, ...],
     project_name: str | None,
     release: bool,
+    all_hosts: bool,
 ) -> None:
     """Stop and remove the services' containers here; their addresses stay reserved."""
     app, report, stack = open_stack(context, files, profiles, project_name)
+    if all_hosts:
+        everywhere.down(app, report, stack, services, release=release)
+        return
     removed = app.running.down(stack, services, release=release)
     if report.as_json:
         report.json({"removed": list(removed)})
@@ -163,6 +192,7 @@ def down(
 @click.command()
 @stack_options
 @quiet_option("Print the running containers' names alone.")
+@all_hosts_option
 @shared_options
 @click.pass_context
 def ps(
@@ -171,16 +201,15 @@ def ps(
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
     project_name: str | None,
+    all_hosts: bool,
 ) -> None:
     """Show the stack's services with address, MAC, host and state."""
     app, report, stack = open_stack(context, files, profiles, project_name)
+    if all_hosts:
+        everywhere.ps(app, report, stack)
+        return
     found = app.running.status(stack)
-    if report.quiet and not report.as_json:
-        for one in found:
-            if one.state == "running":
-                report.line(one.container)
-    else:
-        report.table(views.STATUSES, found)
+    everywhere.show_statuses(report, found)
 
 
 COMMANDS = (launch, stop, down, ps)

@@ -1,0 +1,97 @@
+"""Booking: the addresses of a stack's services, reserved before the first container is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from netaddr import IPAddress
+
+from macvlan_ros import addresses, interrupts, placement, plan
+from macvlan_ros import stack as stacks
+from macvlan_ros.errors import PoolOverlap
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.models import Pool, Reservation, Service, Stack
+from macvlan_ros.undo import Undo
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What the services of one host have: the pool, the reservations by service, and the addresses
+    that the file fixes (by service, those of other hosts too)."""
+
+    pool: Pool
+    held: Mapping[str, Reservation]
+    wanted: Mapping[str, IPAddress]
+
+
+class Booking:
+    """Makes pools and reservations for launches. `note` hears of each pool that was made."""
+
+    def __init__(self, ipam: Ipam, *, note: Callable[[str], None]) -> None:
+        self._ipam = ipam
+        self._note = note
+
+    def book(self, stack: Stack, here: Sequence[Service], *, site: plan.Site, undo: Undo) -> Booked:
+        """Reserve for all that belongs to the site's host, started now or not, for a
+        ROS_MASTER_URI may name it; and for what has a fixed address elsewhere: nobody else may get
+        that one here either."""
+        wanted = plan.wanted_addresses(stack, site)
+        pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
+        belongs = [one for one in stacks.enabled(stack) if placement.is_here(one, site.host)]
+        names = {service.name for service in (*here, *belongs)}
+        held_for = [
+            service
+            for service in stack.services.values()
+            if service.name in names
+            or (service.name in wanted and addresses.contains(pool, wanted[service.name]))
+        ]
+        with interrupts.shielded():
+            done = self._ipam.allocate(
+                pool.name,
+                [service.owner for service in held_for],
+                addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
+                hosts={service.owner: service.host or site.host for service in held_for},
+            )
+            fresh = [allocation.reservation.owner for allocation in done if allocation.new]
+            if fresh:
+                undo.add(self._ipam.release, pool.name, fresh)
+        held = {
+            service.name: allocation.reservation
+            for service, allocation in zip(held_for, done, strict=True)
+        }
+        return Booked(pool, held, wanted)
+
+    def elsewhere(self, stack: Stack, site: plan.Site) -> dict[str, IPAddress]:
+        """The addresses, by service, that the store has for what belongs to other hosts."""
+        others = {
+            service.owner: service
+            for service in stack.services.values()
+            if not placement.is_here(service, site.host)
+        }
+        found: dict[str, IPAddress] = {}
+        for pool in self._ipam.pools() if others else ():
+            if pool.subnet == site.subnet:
+                for held in self._ipam.held(pool.name, list(others)):
+                    if held.host in ("", others[held.owner].host):
+                        found[others[held.owner].name] = held.address
+        return found
+
+    def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
+        if any(there.name == pool.name for there in self._ipam.pools()):
+            return self._ipam.add_pool(pool)
+        try:
+            return self._make_pool(pool, undo)
+        except PoolOverlap as error:
+            error.args = (
+                f"{error}; or let the stack take the pool that is there, with x-macvlan-ros:"
+                " {pool: NAME} instead of its range",
+            )
+            raise
+
+    def _make_pool(self, pool: Pool, undo: Undo) -> Pool:
+        with interrupts.shielded():
+            made = self._ipam.add_pool(pool)
+            undo.add(self._ipam.remove_pool, pool.name)
+        self._note(f"made the pool '{pool.name}': {pool.subnet}, {addresses.size(pool)} addresses")
+        return made

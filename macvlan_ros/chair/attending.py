@@ -1,0 +1,108 @@
+"""Attending on another host: its shim and its announcements, as far as that can be done from here.
+
+Its own service does it, if one runs there; else a container of our image; else it is skipped, and
+a note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from netaddr import IPAddress
+
+from macvlan_ros.chair.errands import Errands
+from macvlan_ros.chair.seats import Seat
+from macvlan_ros.errors import MacvlanRosError, Unavailable
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.models import Network
+from macvlan_ros.reach import OWNER
+from macvlan_ros.undo import Undo
+
+
+class Tasks:
+    """What is to be done on the other host once all containers have started."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.any_started = False
+
+    def started(self, _name: str) -> None:
+        """A container has started."""
+        self.any_started = True
+
+
+class FarAttendance:
+    """Sees to what comes and goes on another host. `wanted` says whether there shall be shims,
+    `served` whether a service of ours there sees to them."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        *,
+        ipam: Ipam,
+        errands: Errands,
+        wanted: bool,
+        served: Callable[[str], bool],
+        note: Callable[[str], None],
+    ) -> None:
+        self._seat = seat
+        self._ipam = ipam
+        self._errands = errands
+        self._wanted = wanted
+        self._served = served
+        self._note = note
+
+    @contextmanager
+    def arriving(
+        self, network: Network, _addresses: Collection[IPAddress], *, undo: Undo
+    ) -> Iterator[Tasks]:
+        """Around the start of containers; nothing is done before they have started."""
+        del undo
+        yield Tasks(network)
+
+    def finish(self, arrivals: Tasks) -> None:
+        """The shim, and who has started is announced. What cannot be done is noted: the containers
+        run all the same."""
+        if not self._wanted or not arrivals.any_started or self._served(self._seat.name):
+            return
+        network = arrivals.network
+        if network.mode != "bridge" or not network.ours:
+            return
+        try:
+            if not self._errands.can_run(self._seat):
+                raise Unavailable(
+                    f"no macvlan-ros service runs there, and its engine has no image"
+                    f" {self._errands.image}"
+                )
+            owner = OWNER + self._seat.name
+            pool = self._ipam.pool(network.pool)
+            (done,) = self._ipam.allocate(pool.name, [owner], hosts={owner: self._seat.name})
+            self._errands.shim_up(self._seat, network.name, pool=pool, held=done.reservation)
+        except MacvlanRosError as error:
+            self._note(
+                f"{self._seat.name}: skipped the shim (that host and its own containers do not"
+                f" reach each other) and the announcement: {error}; on that PC run:"
+                " macvlan-ros shim up"
+            )
+
+    def leaving(self, network: Network) -> None:
+        """The network is about to be removed: so is the shim."""
+        if not self._wanted or self._served(self._seat.name):
+            return
+        try:
+            if self._errands.can_run(self._seat):
+                self._errands.shim_down(self._seat, network.name)
+        except MacvlanRosError as error:
+            self._note(
+                f"{self._seat.name}: the shim could not be removed: {error}; on that PC run:"
+                " macvlan-ros shim down"
+            )
+
+    def left(self, network: Network) -> None:
+        """The network is gone: so is the use of the shim's address."""
+        if network.pool and any(pool.name == network.pool for pool in self._ipam.pools()):
+            self._ipam.release(network.pool, [OWNER + self._seat.name])
+
+    def stopped(self, addresses: Collection[IPAddress]) -> None:
+        """Containers run no more. The routes to them do no harm."""

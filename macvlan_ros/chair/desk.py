@@ -1,0 +1,184 @@
+"""The desk: the parts that serve all hosts of a stack, put together around this PC's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netaddr import IPAddress
+
+from macvlan_ros.booking import Booking
+from macvlan_ros.chair.attending import FarAttendance
+from macvlan_ros.chair.errands import Errands
+from macvlan_ros.chair.facts import Facts, Lan, first_lan, lan_of
+from macvlan_ros.chair.launching import ChairLauncher
+from macvlan_ros.chair.overseeing import Overseer
+from macvlan_ros.chair.run import Step
+from macvlan_ros.chair.seats import Seat, take_seats
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.ipam import Ipam
+from macvlan_ros.launch import Launcher
+from macvlan_ros.models import Pool, Stack
+from macvlan_ros.running import Running
+from macvlan_ros.scout import interface_on
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+
+
+class Desk:
+    """What `--all-hosts` works with. Close it when done; the App stays open."""
+
+    def __init__(self, app: App, stack: Stack, *, told: Callable[[Step], None]) -> None:
+        self._app = app
+        self._stack = stack
+        self._told = told
+        self._heard: set[str] = set()
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+        self._errands = Errands(app.settings.image)
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections to other hosts. Closing twice is fine."""
+        self._open.close()
+
+    @cached_property
+    def seats(self) -> tuple[Seat, ...]:
+        """The hosts, asked now whether they answer."""
+        seats = take_seats(
+            self._stack, own=self._app.settings.host_name, own_engine=lambda: self._app.engine
+        )
+        for seat in seats:
+            if seat.engine is not self._own(seat):
+                self._open.callback(seat.engine.close)
+        return seats
+
+    @cached_property
+    def launcher(self) -> ChairLauncher:
+        """What launches on all hosts."""
+        if self._app.settings.store.startswith("sqlite") and len(self._stack.hosts) > 1:
+            self._note(
+                "the reservations are kept on this PC alone; so that the other PCs know of them,"
+                " share a store (docs/etcd.md)"
+            )
+        return ChairLauncher(
+            self.seats,
+            launcher=self._launcher,
+            booking=Booking(self._ipam, note=self._note),
+            note=self._note,
+            told=self._tell,
+        )
+
+    @cached_property
+    def overseer(self) -> Overseer:
+        """What sees to what runs on all hosts."""
+        return Overseer(self.seats, running=self._running)
+
+    @cached_property
+    def _ipam(self) -> Ipam:
+        asks = self._app.settings.probe != "none"
+        return Ipam(
+            self._app.store,
+            surroundings=self._app.surroundings,
+            host=self._app.settings.host_name,
+            ask=self._ask if asks else None,
+            leases=lambda: self._app.leases,
+            asks_for_all=True,
+        )
+
+    def _ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Ask the LAN by this PC's interface, or by a host's that can; else nobody is asked."""
+        if interface_on(pool.subnet):
+            return self._app.scout.ask(pool, addresses)
+        reasons = [f"this PC has no interface in {pool.subnet}"]
+        for seat in self.seats:
+            if seat.local or seat.trouble is not None:
+                continue
+            try:
+                if self._errands.can_run(seat):
+                    return self._errands.ask(seat, pool, addresses)
+                reasons.append(f"the engine of {seat.name} has no image {self._errands.image}")
+            except MacvlanRosError as error:
+                reasons.append(f"{seat.name}: {error}")
+        self._note(f"nobody was asked whether the addresses are free: {', and '.join(reasons)}")
+        return {}
+
+    def _own(self, seat: Seat) -> object:
+        return self._app.engine if seat.name == self._app.settings.host_name else None
+
+    def _launcher(self, seat: Seat) -> Launcher:
+        own = self._app.settings
+        return Launcher(
+            booking=Booking(self._ipam, note=self._note),
+            links=self._app.links if seat.local else self._facts(seat),
+            engine=seat.engine,
+            attendance=self._app.attendance if seat.local else self._attendance(seat),
+            settings=own if seat.local else replace(own, host=seat.name, parent=""),
+            local=seat.local,
+            note=self._note,
+            progress=lambda _text: None,
+            meter=self._app.meter,
+        )
+
+    def _running(self, seat: Seat) -> Running:
+        return Running(
+            ipam=self._ipam,
+            engine=seat.engine,
+            attendance=self._app.attendance if seat.local else self._attendance(seat),
+            host=seat.name,
+            progress=lambda text: self._app.progress(f"{seat.name}: {text}"),
+            strangers=self._app.strangers,
+        )
+
+    def _attendance(self, seat: Seat) -> FarAttendance:
+        return FarAttendance(
+            seat,
+            ipam=self._ipam,
+            errands=self._errands,
+            wanted=self._app.settings.shim == "yes",
+            served=lambda _host: False,
+            note=self._note,
+        )
+
+    def _facts(self, seat: Seat) -> Facts:
+        return Facts(
+            seat,
+            errands=self._errands,
+            known=lambda _host: (),
+            lan=self._lan,
+            note=self._note,
+        )
+
+    def _lan(self) -> Lan | None:
+        """What the file says, or this PC's own interface."""
+
+        def said() -> Lan | None:
+            subnet = self._stack.subnet
+            return Lan(subnet, self._stack.gateway) if subnet is not None else None
+
+        def own() -> Lan | None:
+            return lan_of(self._app.links.parent(self._app.settings.parent))
+
+        return first_lan(said, own)
+
+    def _note(self, text: str) -> None:
+        """Say it once, whichever host it is from."""
+        with self._lock:
+            fresh = text not in self._heard
+            self._heard.add(text)
+        if fresh:
+            self._app.note(text)
+
+    def _tell(self, step: Step) -> None:
+        with self._lock:
+            self._told(step)

@@ -1,0 +1,114 @@
+"""Errands on other hosts: what needs their kernels, in short-lived containers of our image.
+
+Such a container needs no way to our store: it is given a small one of its own, with what it is to
+know of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from netaddr import IPAddress, spanning_cidr
+
+from macvlan_ros.chair.seats import Seat
+from macvlan_ros.docker_errands import FOLDER
+from macvlan_ros.errors import ImageNotFound, MacvlanRosError, Unavailable
+from macvlan_ros.link_codec import decode_link
+from macvlan_ros.models import Link, Pool, Reservation
+
+_LIMIT = 30.0
+_STATE = "state.db"
+
+
+class Errands:
+    """Runs our commands on other hosts in containers of `image`, where that is there."""
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self._has: dict[str, bool] = {}
+
+    def can_run(self, seat: Seat) -> bool:
+        """Whether the host's engine has our image. Raises what the engine raises."""
+        if seat.name not in self._has:
+            try:
+                seat.engine.image(self.image)
+            except ImageNotFound:
+                self._has[seat.name] = False
+            else:
+                self._has[seat.name] = True
+        return self._has[seat.name]
+
+    def links(self, seat: Seat) -> tuple[Link, ...]:
+        """The host's interfaces. Raises Unavailable."""
+        return tuple(decode_link(each) for each in self._run(seat, "interfaces"))
+
+    def shim_up(self, seat: Seat, network: str, *, pool: Pool, held: Reservation) -> None:
+        """Make the host's shim, with the address that is reserved for it, and announce the
+        containers of the network. Raises Unavailable."""
+        self._run(seat, "shim", "up", "--announce", network, pools=[pool], held=[held])
+
+    def shim_down(self, seat: Seat, network: str) -> None:
+        """Remove the host's shim. Raises Unavailable."""
+        self._run(seat, "shim", "down", network)
+
+    def ask(
+        self, seat: Seat, pool: Pool, addresses: Sequence[IPAddress]
+    ) -> Mapping[IPAddress, str]:
+        """Which of the addresses somebody on the host's LAN holds, with their MACs. Raises
+        Unavailable."""
+        first, last = min(addresses), max(addresses)
+        part = spanning_cidr([first, last]) if first != last else first
+        found = self._run(seat, "scan", pool.name, "--subnet", str(part), pools=[pool])
+        heard = {IPAddress(each["address"]): str(each["mac"]) for each in found}
+        return {address: heard[address] for address in addresses if address in heard}
+
+    def _run(
+        self,
+        seat: Seat,
+        *command: str,
+        pools: Sequence[Pool] = (),
+        held: Sequence[Reservation] = (),
+    ) -> Any:
+        files = {_STATE: _small_store(pools, held)} if pools else {}
+        done = seat.engine.run_errand(
+            self.image,
+            [*command, "--json"],
+            environment={
+                "MACVLAN_ROS_STORE": f"sqlite://{FOLDER}/{_STATE}",
+                "MACVLAN_ROS_HOST": seat.name,
+            },
+            files=files,
+            timeout=_LIMIT,
+        )
+        what = f"{' '.join(command[:2])} in a container of {self.image} there"
+        if done.code != 0:
+            said = done.errors.strip().splitlines() or [f"exit code {done.code}"]
+            raise Unavailable(f"{what}: {said[-1].removeprefix('error: ')}")
+        try:
+            return json.loads(done.output)
+        except ValueError as error:
+            raise Unavailable(f"{what}: it answered with no JSON; is the image too old?") from error
+
+
+def _small_store(pools: Sequence[Pool], held: Sequence[Reservation]) -> bytes:
+    """A SQLite store that holds just this."""
+    from macvlan_ros.stores import open_store
+
+    with tempfile.TemporaryDirectory(prefix="macvlan-ros-") as folder:
+        file = Path(folder) / _STATE
+        with closing(open_store(f"sqlite://{file}")) as store:
+            for pool in pools:
+                store.add_pool(pool)
+            if held:
+                store.reserve(held)
+        return file.read_bytes()
+
+
+def plainly(error: MacvlanRosError) -> str:
+    """The error's sentence without an end mark, to stand within another."""
+    return str(error).rstrip(".")

@@ -1,0 +1,111 @@
+"""Seats: the hosts of a stack with their engines, and which of them answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from macvlan_ros.docker_values import EngineInfo
+from macvlan_ros.engine import Engine
+from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
+from macvlan_ros.models import HostEntry, Stack
+
+#: How many engines are asked at once. One that is away takes 15 s to say so.
+_AT_ONCE = 16
+
+#: What an engine that cannot be reached raises.
+AWAY = (DockerDown, Forbidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One host of the stack. `local` says that it is the PC that we are on; `trouble` why its
+    engine cannot be reached, None when it answers."""
+
+    entry: HostEntry
+    engine: Engine
+    local: bool
+    info: EngineInfo | None = None
+    trouble: MacvlanRosError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+
+def named(error: MacvlanRosError, host: str) -> MacvlanRosError:
+    """The same error, saying on which host."""
+    error.args = (f"{host}: {error}",)
+    return error
+
+
+def take_seats(
+    stack: Stack,
+    *,
+    own: str,
+    own_engine: Callable[[], Engine],
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[Seat, ...]:
+    """A seat for each host of the stack, in the file's order, all of them asked side by side.
+
+    `own` is this PC's name, `own_engine` gives its engine. Close the engines of the others when
+    done. Raises InvalidRequest and NotFound for a host whose engine is not said, or not
+    understood, and Conflict where two hosts are one engine.
+    """
+    if not stack.hosts:
+        raise InvalidRequest(
+            f"{stack.files[0]}: the stack names no hosts; name them with their engines, under"
+            " x-macvlan-ros.hosts: {qtrp: {parent: eth0, docker: ssh://user@192.168.50.12}}"
+        )
+    seats = [_seat(stack, entry, own, own_engine, environ) for entry in stack.hosts.values()]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seat") as side_by_side:
+        asked = list(side_by_side.map(_ask, seats))
+    _check_different(asked)
+    return tuple(asked)
+
+
+def _seat(
+    stack: Stack,
+    entry: HostEntry,
+    own: str,
+    own_engine: Callable[[], Engine],
+    environ: Mapping[str, str],
+) -> Seat:
+    key = f"x-macvlan-ros.hosts.{entry.name}"
+    if entry.name == own:
+        return Seat(entry, own_engine(), local=own_engine().endpoint.scheme == "unix")
+    if not entry.docker:
+        raise InvalidRequest(
+            f"{stack.files[0]}: {key} names no engine, and this PC is '{own}'; add to it"
+            " docker: ssh://USER@ADDRESS (or tcp://…, or the name of a Docker context), or say"
+            " with --host that it is this PC"
+        )
+    try:
+        return Seat(entry, Engine(entry.docker, environ=environ, source=f"{key}.docker"), False)
+    except MacvlanRosError as error:
+        raise named(error, entry.name) from None
+
+
+def _ask(seat: Seat) -> Seat:
+    try:
+        return Seat(seat.entry, seat.engine, seat.local, info=seat.engine.info())
+    except AWAY as error:
+        return Seat(seat.entry, seat.engine, seat.local, trouble=named(error, seat.name))
+
+
+def _check_different(seats: Sequence[Seat]) -> None:
+    """On one engine the containers of two hosts would be in each other's way."""
+    seen: dict[tuple[str, str], Seat] = {}
+    for seat in seats:
+        if seat.info is None or not seat.info.id:
+            continue
+        # a PC that was copied has the id of the first, but hardly its name too
+        other = seen.setdefault((seat.info.id, seat.info.name), seat)
+        if other is not seat:
+            raise Conflict(
+                f"the hosts '{other.name}' and '{seat.name}' are one engine, that of"
+                f" '{seat.info.name}' ({other.engine.endpoint.url} and"
+                f" {seat.engine.endpoint.url}); mend x-macvlan-ros.hosts"
+            )

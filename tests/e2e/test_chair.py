@@ -1,0 +1,304 @@
+"""One chair: a stack on three PCs with real engines, started, seen and ended from one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import started
+from tests.e2e.ssh_host import SshHost
+from tests.e2e.three_hosts import HOSTS, ready, rows, stack_text, started_at, write
+from tests.lab import Host, Lab
+from tests.lab.host import ROOT
+from tests.lab.own_image import import_own_image
+
+
+@pytest.fixture(scope="module")
+def module_lab() -> Iterator[Lab]:
+    with started(hosts=HOSTS) as lab:
+        yield ready(lab)
+
+
+@pytest.fixture
+def three(module_lab: Lab) -> Iterator[Lab]:
+    yield module_lab
+    module_lab.reset()
+
+
+def services_addresses(host: Host) -> dict[str, str]:
+    """Who has which address, but for shims."""
+    held = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)
+    return {one["owner"]: one["address"] for one in held if not one["owner"].startswith("shim-")}
+
+
+def test_everything_starts_everywhere_in_order_and_ends_everywhere(
+    three: Lab, tmp_path: Path
+) -> None:
+    folder = str(write(tmp_path, stack_text(three)))
+    qtpc, qtrp, qtnx = three.hosts.values()
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", check=True, cwd=folder)
+    launched = rows(done.stdout)
+    assert {name: (one["host"], one["action"]) for name, one in launched.items()} == {
+        "core": ("qtpc", "created"),
+        "face": ("qtpc", "created"),
+        "hardware": ("qtrp", "created"),
+        "speaker": ("qtrp", "created"),
+        "camera": ("qtnx", "created"),
+        "lidar": ("qtnx", "created"),
+    }
+    assert len({one["address"] for one in launched.values()}) == 6
+    assert launched["face"]["address"] == "192.168.50.196"
+    # the master first, then by depends_on across PCs
+    at = {name: started_at(three.hosts[one["host"]], name) for name, one in launched.items()}
+    assert min(at, key=lambda name: at[name]) == "hardware"
+    assert at["lidar"] < at["camera"] < at["core"]
+    assert "hardware: answers" in done.stderr
+    for host, name, other in (
+        (qtpc, "core", "hardware"),
+        (qtrp, "speaker", "camera"),
+        (qtnx, "lidar", "face"),
+    ):
+        host.docker("exec", name, "ping", "-c", "1", "-W", "2", other)
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    assert {one["owner"]: one["host"] for one in held if one["owner"] in launched} == {
+        name: one["host"] for name, one in launched.items()
+    }
+
+    again = rows(qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder).stdout)
+    assert {one["action"] for one in again.values()} == {"unchanged"}
+    seen = rows(qtpc.macvlan_ros("ps", "--all-hosts", "--json", check=True, cwd=folder).stdout)
+    assert {one["state"] for one in seen.values()} == {"running"}
+    three.hosts["qtnx"].docker("exec", "camera", "sh", "-c", "echo click >/proc/1/fd/1")
+    logs = qtpc.macvlan_ros("logs", "--all-hosts", "--json", check=True, cwd=folder).stdout
+    wrote = [json.loads(line) for line in logs.splitlines()]
+    assert ("camera", "qtnx", "click") in {(w["service"], w["host"], w["text"]) for w in wrote}
+    stopped = qtpc.macvlan_ros("stop", "--all-hosts", "camera", "--json", check=True, cwd=folder)
+    assert json.loads(stopped.stdout) == {"stopped": ["camera"]}
+    qtpc.macvlan_ros("down", "--all-hosts", "--release", check=True, cwd=folder)
+    for host in three.hosts.values():
+        assert host.docker("ps", "-aq") == ""
+        assert "ros_lan" not in host.docker("network", "ls")
+    left = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    assert not {one["owner"] for one in left} & set(launched)
+
+
+def test_a_launch_on_one_pc_changes_nothing_that_was_launched_from_the_chair(
+    three: Lab, tmp_path: Path
+) -> None:
+    folder = str(write(tmp_path, stack_text(three)))
+    qtpc = three.hosts["qtpc"]
+    qtpc.macvlan_ros("launch", "--all-hosts", check=True, cwd=folder)
+    again = rows(qtpc.macvlan_ros("launch", "--json", check=True, cwd=folder).stdout)
+    assert {name: one["action"] for name, one in again.items()} == {
+        "core": "unchanged",
+        "face": "unchanged",
+    }
+
+
+def test_a_host_that_does_not_answer_is_named_and_the_others_are_served(
+    three: Lab, tmp_path: Path
+) -> None:
+    folder = str(write(tmp_path, stack_text(three)))
+    qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
+    qtnx.kill_engine()
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder)
+    assert done.returncode == 6
+    launched = rows(done.stdout)
+    assert {name: one["action"] for name, one in launched.items()} == {
+        "core": "failed",  # depends on what runs on qtnx
+        "face": "created",
+        "hardware": "created",
+        "speaker": "created",
+        "camera": "failed",
+        "lidar": "failed",
+    }
+    assert "error: qtnx: Docker at unix://" in done.stderr
+    assert "systemctl start docker" in done.stderr
+    seen = qtpc.macvlan_ros("ps", "--all-hosts", "--json", cwd=folder)
+    assert seen.returncode == 6
+    assert "error: qtnx: Docker at unix://" in seen.stderr
+    states = {name: one["state"] for name, one in rows(seen.stdout).items()}
+    assert states["camera"] == states["lidar"] == "unreachable"
+    assert (states["core"], states["face"], states["speaker"]) == ("absent", "running", "running")
+
+    qtnx.start_engine()
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", check=True, cwd=folder)
+    assert {name: one["action"] for name, one in rows(done.stdout).items()} == {
+        "core": "created",
+        "face": "unchanged",
+        "hardware": "unchanged",
+        "speaker": "unchanged",
+        "camera": "created",
+        "lidar": "created",
+    }
+
+
+def test_our_image_on_another_host_tells_its_parent_and_makes_its_shim(
+    three: Lab, tmp_path: Path
+) -> None:
+    qtpc, qtrp = three.hosts["qtpc"], three.hosts["qtrp"]
+    import_own_image(qtrp)
+    text = f"""
+x-macvlan-ros:
+  range: 192.168.50.192/27
+  hosts:
+    qtpc: {{}}
+    qtrp: {{parent: "{qtrp.mac}", docker: "{qtrp.docker_url}"}}
+services:
+  core: {{image: "ros:lab", x-macvlan-ros: {{host: qtpc}}}}
+  hardware: {{image: "ros:lab", x-macvlan-ros: {{host: qtrp}}}}
+"""
+    folder = str(write(tmp_path, text))
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", check=True, cwd=folder)
+    assert "skipped" not in done.stderr, done.stderr
+    address = rows(done.stdout)["hardware"]["address"]
+    network = json.loads(qtrp.docker("network", "inspect", "ros_lan"))[0]
+    assert network["Options"]["parent"] == "eth0"
+    qtrp.run("busybox", "ping", "-c", "1", "-W", "2", address)
+    qtrp.docker("exec", "hardware", "ping", "-c", "1", "-W", "2", qtrp.address)
+    owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
+    assert owners == {"core", "hardware", "shim-qtpc", "shim-qtrp"}
+    assert qtrp.docker("ps", "-a", "--format", "{{.Names}}") == "hardware"
+    qtpc.macvlan_ros("down", "--all-hosts", check=True, cwd=folder)
+    assert "mvr-eth0" not in qtrp.run("ip", "link").stdout
+    owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
+    assert owners == {"core", "hardware"}
+
+
+def test_a_pc_off_the_lan_launches_by_ssh(three: Lab, tmp_path: Path) -> None:
+    """As from a laptop elsewhere: it has no interface on the robots' LAN, so one of them asks."""
+    qtpc, qtrp = three.hosts["qtpc"], three.hosts["qtrp"]
+    import_own_image(qtrp)
+    stranger = "192.168.50.193"
+    three.add_stranger(stranger)
+    text = """
+x-macvlan-ros:
+  subnet: 192.168.50.0/24
+  range: 192.168.50.193-192.168.50.196
+  gateway: 192.168.50.1
+  hosts:
+    qtpc: {{parent: eth0, address: {address}, docker: "{qtpc}"}}
+    qtrp: {{parent: eth0, docker: "{qtrp}"}}
+services:
+  core: {{image: "ros:lab", x-macvlan-ros: {{host: qtpc}}}}
+  speaker: {{image: "ros:lab", x-macvlan-ros: {{host: qtrp}}}}
+"""
+    with SshHost(tmp_path) as ssh:
+        folder = write(
+            tmp_path,
+            text.format(
+                address=qtpc.address,
+                qtpc=ssh.url(qtpc.engine.socket),
+                qtrp=ssh.url(qtrp.engine.socket),
+            ),
+        )
+        environ = {
+            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "MACVLAN_ROS_HOST": "laptop",
+            "MACVLAN_ROS_STORE": str(tmp_path / "state.db"),
+        }
+
+        def run(*words: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "macvlan_ros", *words, "--all-hosts", "--json"],
+                cwd=folder,
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        done = run("launch")
+        assert done.returncode == 0, done.stderr
+        assert "nobody was asked" not in done.stderr
+        launched = rows(done.stdout)
+        assert stranger not in {one["address"] for one in launched.values()}
+        qtpc.docker("exec", "core", "ping", "-c", "1", "-W", "2", "speaker")
+        ssh.switch_off()
+        seen = run("ps")
+        assert seen.returncode == 6
+        assert "ssh" in seen.stderr
+        assert {one["state"] for one in rows(seen.stdout).values()} == {"unreachable"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sentence"),
+    [
+        ("{qtpc: {}, qtrp: {}}", r"x-macvlan-ros\.hosts\.qtrp names no engine.*ssh://"),
+        ("{qtpc: {}, qtrp: {docker: nowhere}}", "qtrp: there is no Docker context 'nowhere'"),
+        ("{qtpc: {}, qtrp: {docker: /var/run/docker.sock}}", "are one engine, that of 'qtpc'"),
+        ("{}", "the stack names no hosts"),
+    ],
+)
+def test_hosts_that_make_no_sense_are_refused_before_anything_is_done(
+    three: Lab, tmp_path: Path, hosts: str, sentence: str
+) -> None:
+    qtpc = three.hosts["qtpc"]
+    text = f"x-macvlan-ros: {{hosts: {hosts}}}\nservices: {{core: {{image: 'ros:lab'}}}}\n"
+    done = qtpc.macvlan_ros("launch", "--all-hosts", cwd=str(write(tmp_path, text)))
+    assert done.returncode in (2, 3, 4)
+    assert re.search(sentence, done.stderr), done.stderr
+    assert qtpc.docker("ps", "-aq") == ""
+
+
+def test_what_fails_on_one_host_undoes_the_launch_on_all(three: Lab, tmp_path: Path) -> None:
+    text = stack_text(three) + "  broken:\n    image: ros:lab\n    command: /no/such/program\n"
+    text += "    depends_on: [core]\n    x-macvlan-ros: {host: qtrp}\n"
+    qtpc = three.hosts["qtpc"]
+    done = qtpc.macvlan_ros("launch", "--all-hosts", cwd=str(write(tmp_path, text)))
+    assert done.returncode == 2
+    assert "error: qtrp: broken did not start" in done.stderr
+    for host in three.hosts.values():
+        assert host.docker("ps", "-aq") == ""
+        assert "ros_lan" not in host.docker("network", "ls")
+    assert json.loads(qtpc.macvlan_ros("list", "--json").stdout) == []
+
+
+def test_a_host_that_dies_in_the_middle_of_a_launch_is_given_up(three: Lab, tmp_path: Path) -> None:
+    """qtnx loses its power while the others wait for what runs there."""
+    text = stack_text(three).replace('[CMD, "true"]', '[CMD, "false"]')
+    qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
+    folder = str(write(tmp_path, text))
+    command = qtpc.macvlan_ros_command("launch", "--all-hosts", "--json")
+    launch = qtpc.popen(*command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert launch.stderr is not None
+    for line in launch.stderr:
+        if "until lidar is healthy" in line:
+            break
+    qtnx.cut_power()
+    output, errors = launch.communicate(timeout=60)
+    assert launch.returncode == 6, errors
+    states = {name: one["action"] for name, one in rows(output).items()}
+    assert states == {
+        "core": "failed",
+        "face": "created",
+        "hardware": "created",
+        "speaker": "created",
+        "camera": "failed",
+        "lidar": "failed",
+    }
+    assert "error: qtnx: " in errors
+    held = services_addresses(qtpc)
+    assert len(set(held.values())) == len(held) == 6
+
+    qtnx.start_engine()
+    write(tmp_path, stack_text(three))
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert {one["action"] for one in rows(done.stdout).values()} <= {
+        "unchanged",
+        "created",
+        "started",
+        "recreated",
+    }
+    qtpc.docker("exec", "core", "ping", "-c", "1", "-W", "2", "camera")
+    assert services_addresses(qtpc) == held

@@ -1,0 +1,73 @@
+"""Three PCs that one stack runs on, and how the others' engines are named from the first."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from tests.lab import Host, Lab
+
+HOSTS = ("qtpc", "qtrp", "qtnx")
+IMAGE = "ros:lab"
+
+#: The master is on the second PC; the third depends on the first.
+SERVICES = """
+services:
+  core:
+    image: ros:lab
+    depends_on: [camera]
+    x-macvlan-ros: {host: qtpc}
+  face:
+    image: ros:lab
+    x-macvlan-ros: {host: qtpc, address: 192.168.50.196}
+  hardware:
+    image: ros:lab
+    command: answer 11311 master
+    x-macvlan-ros: {host: qtrp}
+  speaker:
+    image: ros:lab
+    x-macvlan-ros: {host: qtrp}
+  camera:
+    image: ros:lab
+    depends_on: {lidar: {condition: service_healthy}}
+    x-macvlan-ros: {host: qtnx}
+  lidar:
+    image: ros:lab
+    healthcheck: {test: [CMD, "true"], interval: 200ms}
+    x-macvlan-ros: {host: qtnx}
+"""
+
+
+def ready(lab: Lab) -> Lab:
+    """The lab, with the image on each PC."""
+    for host in lab.hosts.values():
+        host.import_image(IMAGE)
+    return lab
+
+
+def stack_text(lab: Lab, *, services: str = SERVICES, **engines: str) -> str:
+    """A stack for all PCs; `engines` names some of them otherwise than by their sockets."""
+    lines = ["x-macvlan-ros:", "  range: 192.168.50.192/27", "  master: hardware", "  hosts:"]
+    for name, host in lab.hosts.items():
+        engine = engines.get(name, host.docker_url)
+        lines.append(f"    {name}: {{parent: eth0, address: {host.address}, docker: '{engine}'}}")
+    return "\n".join(lines) + "\n" + textwrap.dedent(services)
+
+
+def write(folder: Path, text: str) -> Path:
+    """A folder with that stack in it, in which every PC can launch."""
+    here = folder / "robot"
+    here.mkdir(exist_ok=True)
+    (here / "compose.yaml").write_text(text)
+    return here
+
+
+def rows(output: str) -> dict[str, dict[str, Any]]:
+    """What launch or ps printed as JSON, by service."""
+    return {one["service"]: one for one in json.loads(output)}
+
+
+def started_at(host: Host, name: str) -> str:
+    return host.docker("inspect", "-f", "{{.State.StartedAt}}", name)
