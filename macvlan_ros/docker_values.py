@@ -72,7 +72,8 @@ class Container:
     `state` is Docker's word (created, running, paused, restarting, removing, exited, dead),
     `status` the text for people ("Up 3 minutes (healthy)"), `health` is "", starting, healthy or
     unhealthy. `address` is its fixed one on the LAN, also while it is stopped; `networks` maps each
-    network to the address that it has there. Times are UTC in ISO 8601, "" for never.
+    network to the address that it has there. Times are UTC in ISO 8601, "" for never. `pid` is its
+    first process, as the engine's PC counts them; 0 when it does not run.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Container:
     started_at: str
     finished_at: str
     restart_count: int
+    pid: int = 0
 
     @property
     def managed(self) -> bool:
@@ -179,6 +181,7 @@ def read_container(found: Mapping[str, Any], *, status: str = "") -> Container:
         started_at=_time(state.get("StartedAt")),
         finished_at=_time(state.get("FinishedAt")),
         restart_count=found.get("RestartCount") or 0,
+        pid=state.get("Pid") or 0,
     )
 
 

@@ -14,7 +14,7 @@ import time
 
 from macvlan_ros.errors import BadParent, Forbidden, KernelRefused, MacvlanRosError, ParentNotFound
 
-_SIOCGIFFLAGS, _SIOCGIFHWADDR, _SIOCGIFINDEX = 0x8913, 0x8927, 0x8933
+_SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR, _SIOCGIFINDEX = 0x8913, 0x8921, 0x8927, 0x8933
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _ARPHRD_ETHER = 1
 _LONGEST_NAME = 15
@@ -34,6 +34,11 @@ def mac(sock: socket.socket, name: str) -> str:
     if kind != _ARPHRD_ETHER:
         raise BadParent(f"{name} is not an Ethernet interface; name another parent")
     return bytes(raw).hex(":")
+
+
+def mtu(sock: socket.socket, name: str) -> int:
+    """The longest datagram, in bytes, that it takes. Raises ParentNotFound."""
+    return int(struct.unpack_from("i", _ask(sock, name, _SIOCGIFMTU), 16)[0])
 
 
 def require_carrier(sock: socket.socket, name: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.levels import BAD, OK, WARNING
 
-OK, WARNING, BAD = "ok", "warning", "bad"
+__all__ = ["BAD", "OK", "WARNING", "Finding", "guarded"]
 
 
 @dataclass(frozen=True, slots=True)

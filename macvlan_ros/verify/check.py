@@ -1,0 +1,26 @@
+"""Checks: what was looked at, from where, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from macvlan_ros.levels import BAD, OK, WARNING
+
+__all__ = ["BAD", "OK", "WARNING", "Check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was proven, or not.
+
+    `kind` is runs, reach, name, tcp, mtu, multicast, master, node, stale or traffic. `source` is
+    where it was looked from, `target` what was looked at. `remedy` is "" when nothing is wrong.
+    """
+
+    kind: str
+    source: str
+    target: str
+    level: str
+    text: str = ""
+    remedy: str = ""
+    milliseconds: float | None = None

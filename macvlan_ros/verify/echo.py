@@ -1,0 +1,133 @@
+"""Echoes: who answers to ICMP, how fast, and how long a datagram may be that is not to be split.
+
+Packets are those of RFC 792. Every datagram has the "don't fragment" bit, and none is longer than
+what the sender's own link takes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import socket
+import struct
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from netaddr import IPAddress
+
+from macvlan_ros.verify.place import Vantage
+
+_ECHO_REQUEST, _ECHO_REPLY = 8, 0
+_HEADER = struct.Struct("!BBHHH")
+_SHORT = 64
+_HEADERS = 28  # of IP and of ICMP, of which the latter counts 8
+_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
+#: Seconds between two questions: the first one may wait for the neighbour's MAC.
+_AGAIN = 0.25
+#: What is tried when the longest does not pass: tunnels, PPPoE, VLANs in VLANs, jumbo frames.
+_LADDER = (576, 1000, 1280, 1400, 1420, 1450, 1472, 1480, 1492, 1500, 2000, 4000, 8000, 9000)
+
+
+_Question = tuple[IPAddress, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What one address answered: the fastest echo in seconds (None: nothing), and the longest
+    datagram that came back, in bytes with its headers."""
+
+    seconds: float | None = None
+    longest: int = 0
+
+
+def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[IPAddress, Echo]:
+    """Ask all targets for a short and for the longest possible echo; returns when all have
+    answered, or at `until` (time.monotonic).
+
+    For a target that takes no longest one, the longest of a few shorter ones is found. Raises
+    OSError without the right to send ICMP.
+    """
+    asked = tuple(targets)
+    third = max(0.0, until - time.monotonic()) / 3
+    with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        short = _collect(sock, {(one, _SHORT) for one in asked}, until - 2 * third)
+        there = [target for target, _ in short]
+        long = _collect(sock, {(one, source.mtu) for one in there}, until - third)
+        clipped = [one for one in there if (one, source.mtu) not in long]
+        sizes = [size for size in _LADDER if size < source.mtu]
+        steps = _collect(sock, {(one, size) for one in clipped for size in sizes}, until)
+    answers = {**short, **long, **steps}
+    return {target: _summary(target, answers) for target in asked}
+
+
+def _summary(target: IPAddress, answers: Mapping[_Question, float]) -> Echo:
+    mine = {size: seconds for (who, size), seconds in answers.items() if who == target}
+    return Echo(min(mine.values()), max(mine)) if mine else Echo()
+
+
+def request(number: int, token: bytes, size: int) -> bytes:
+    """An echo request that makes a datagram of `size` bytes, headers included."""
+    payload = token.ljust(max(len(token), size - _HEADERS), b"\x5a")
+    head = _HEADER.pack(_ECHO_REQUEST, 0, 0, 0, number)
+    return _HEADER.pack(_ECHO_REQUEST, 0, _checksum(head + payload), 0, number) + payload
+
+
+def read_reply(datagram: bytes, token: bytes) -> int | None:
+    """The number of the question that an IP datagram answers; None when it answers none of ours."""
+    length = (datagram[0] & 0xF) * 4 if datagram else 0
+    body = datagram[length:]
+    if len(body) < _HEADER.size + len(token) or body[0] != _ECHO_REPLY:
+        return None
+    if body[_HEADER.size : _HEADER.size + len(token)] != token:
+        return None
+    return int(_HEADER.unpack_from(body)[4])
+
+
+def _checksum(data: bytes) -> int:
+    """RFC 1071."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return int(~total & 0xFFFF)
+
+
+def _collect(
+    sock: socket.socket, wanted: Collection[_Question], until: float
+) -> dict[_Question, float]:
+    """How long each answer took; asks again for what is missing until `until`."""
+    token = secrets.token_bytes(8)
+    asked: dict[int, tuple[_Question, float]] = {}
+    answers: dict[_Question, float] = {}
+    while len(answers) < len(wanted) and time.monotonic() < until:
+        for question in wanted:
+            if question not in answers:
+                number = len(asked) & 0xFFFF
+                asked[number] = (question, time.monotonic())
+                # a full queue or a missing route is an answer that does not come
+                with suppress(OSError):
+                    packet = request(number, token, question[1])
+                    sock.sendto(packet, (str(question[0]), 0))
+        end = min(until, time.monotonic() + _AGAIN)
+        while len(answers) < len(wanted) and (left := end - time.monotonic()) > 0:
+            select.select([sock], [], [], left)
+            for number, sender in _heard(sock, token):
+                question, since = asked.get(number, ((sender, -1), 0.0))
+                if question[0] == sender and question[1] > 0:
+                    answers.setdefault(question, time.monotonic() - since)
+    return answers
+
+
+def _heard(sock: socket.socket, token: bytes) -> Iterator[tuple[int, IPAddress]]:
+    """The numbers of the questions that have been answered, with who answered."""
+    with suppress(BlockingIOError):
+        while True:
+            datagram, sender = sock.recvfrom(1 << 16)
+            number = read_reply(datagram, token)
+            if number is not None:
+                yield number, IPAddress(sender[0])

@@ -1,0 +1,199 @@
+"""Names: what a name means in a container, with nothing of the container's own being run.
+
+Its /etc/hosts and /etc/resolv.conf are read, and its name servers are asked through a socket of its
+own network namespace (hosts(5), resolv.conf(5), RFC 1035). Several names are asked for at once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import socket
+import struct
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netaddr import AddrFormatError, IPAddress
+
+_PORT = 53
+_A, _IN = 1, 1
+_RECURSE = 0x0100
+_QUERY = struct.Struct("!HHHHHH")
+_AGAIN = 0.7
+_LONGEST_FILE = 1 << 20
+_USUAL_NDOTS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What a container knows by itself: the hosts file, its name servers, and how names are
+    completed."""
+
+    hosts: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    ndots: int = _USUAL_NDOTS
+
+    def candidates(self, name: str) -> tuple[str, ...]:
+        """The full names that a name may stand for, the first one first."""
+        longer = tuple(f"{name}.{domain}" for domain in self.search)
+        if name.endswith("."):
+            return (name.rstrip("."),)
+        return (name, *longer) if name.count(".") >= self.ndots else (*longer, name)
+
+
+def read_book(root: Path) -> Book:
+    """The book of the container whose root folder that is; what cannot be read is empty."""
+    search: tuple[str, ...] = ()
+    servers: list[str] = []
+    ndots = _USUAL_NDOTS
+    for line in _read(root / "etc" / "resolv.conf").splitlines():
+        key, *words = line.split("#")[0].split(";")[0].split() or [""]
+        if key == "nameserver" and words:
+            servers.append(words[0])
+        elif key in ("search", "domain"):
+            search = tuple(word.strip(".") for word in words if word.strip("."))
+        elif key == "options":
+            ndots = next((_number(w[6:]) for w in words if w.startswith("ndots:")), ndots)
+    return Book(parse_hosts(_read(root / "etc" / "hosts")), tuple(servers[:3]), search, ndots)
+
+
+def parse_hosts(text: str) -> dict[str, tuple[IPAddress, ...]]:
+    """A hosts file: each name, in lower case, with its addresses."""
+    found: dict[str, tuple[IPAddress, ...]] = {}
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        address = as_address(words[0]) if words else None
+        if address is None:
+            continue
+        for name in words[1:]:
+            found[name.lower()] = (*found.get(name.lower(), ()), address)
+    return found
+
+
+def as_address(text: str) -> IPAddress | None:
+    """The address that a text is; None for a name."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+        return IPAddress(text)
+    except (OSError, AddrFormatError, ValueError):
+        return None
+
+
+def look_up(
+    names: Iterable[str], book: Book, sock: socket.socket, *, until: float
+) -> dict[str, tuple[IPAddress, ...]]:
+    """The IPv4 addresses of each name; none for one that does not resolve, or not before `until`
+    (time.monotonic). `sock` is a UDP socket of the container's namespace, with a timeout of 0."""
+    found: dict[str, tuple[IPAddress, ...]] = {}
+    unknown: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys(names):
+        listed = [one for one in book.hosts.get(name.lower(), ()) if one.version == 4]
+        if listed or not book.servers:
+            found[name] = tuple(listed)
+        else:
+            unknown[name] = book.candidates(name)
+    wanted = {full for candidates in unknown.values() for full in candidates}
+    answers = _ask(sock, book.servers, wanted, until) if wanted else {}
+    for name, candidates in unknown.items():
+        found[name] = next((answers[full] for full in candidates if answers.get(full)), ())
+    return found
+
+
+def query(number: int, name: str) -> bytes:
+    """A question for the IPv4 addresses of a name. Raises UnicodeError for what cannot be one."""
+    labels = [label.encode("idna") for label in name.split(".")]
+    if not all(0 < len(label) < 64 for label in labels):
+        raise UnicodeError(f"{name!r} is no name")
+    packed = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+    return _QUERY.pack(number, _RECURSE, 1, 0, 0, 0) + packed + struct.pack("!HH", _A, _IN)
+
+
+def read_answer(message: bytes) -> tuple[int, tuple[IPAddress, ...]] | None:
+    """The number of the question and the addresses in the answer; None for what is no answer."""
+    try:
+        number, flags, questions, answers, _, _ = _QUERY.unpack_from(message)
+        if not flags & 0x8000:
+            return None
+        place = _QUERY.size
+        for _ in range(questions):
+            place = _skip_name(message, place) + 4
+        found = []
+        for _ in range(answers):
+            place = _skip_name(message, place)
+            kind, _, _, length = struct.unpack_from("!HHIH", message, place)
+            place += 10
+            if kind == _A and length == 4:
+                found.append(IPAddress(int.from_bytes(message[place : place + 4], "big"), 4))
+            place += length
+    except (struct.error, IndexError):
+        return None
+    return number, tuple(found)
+
+
+def _skip_name(message: bytes, place: int) -> int:
+    while True:
+        length = message[place]
+        if length & 0xC0:
+            return place + 2
+        place += 1 + length
+        if not length:
+            return place
+
+
+def _ask(
+    sock: socket.socket, servers: Collection[str], names: Collection[str], until: float
+) -> dict[str, tuple[IPAddress, ...]]:
+    """What the servers say of each full name; nothing for those of which they say nothing."""
+    first = secrets.randbits(16)
+    numbers = {(first + n) & 0xFFFF: name for n, name in enumerate(names)}
+    found: dict[str, tuple[IPAddress, ...]] = {}
+    # a server that says "no" speaks for all of them; one that says nothing does not
+    while len(found) < len(numbers) and time.monotonic() < until:
+        for number, name in numbers.items():
+            for server in servers if name not in found else ():
+                with suppress(OSError, UnicodeError):
+                    sock.sendto(query(number, name), (server, _PORT))
+        end = min(until, time.monotonic() + _AGAIN)
+        while len(found) < len(numbers) and (left := end - time.monotonic()) > 0:
+            select.select([sock], [], [], left)
+            for number, addresses in _heard(sock, servers):
+                if number in numbers and not found.get(numbers[number]):
+                    found[numbers[number]] = addresses
+    return found
+
+
+def _heard(
+    sock: socket.socket, servers: Collection[str]
+) -> Iterable[tuple[int, tuple[IPAddress, ...]]]:
+    while True:
+        try:
+            message, sender = sock.recvfrom(4096)
+        except BlockingIOError:
+            return
+        except OSError:  # nobody listens where a question went
+            continue
+        answer = read_answer(message)
+        if answer is not None and sender[0] in servers:
+            yield answer
+
+
+def _read(path: Path) -> str:
+    """A small file of a container's; a link, which could lead out of it, is not followed."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(handle, "rb") as file:
+        try:
+            return file.read(_LONGEST_FILE).decode("utf-8", errors="replace")
+        except OSError:
+            return ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 3 else _USUAL_NDOTS

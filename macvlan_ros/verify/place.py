@@ -1,0 +1,110 @@
+"""Places: whom the checks are about, and from where they can be made."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from netaddr import IPAddress
+
+from macvlan_ros import interfaces
+from macvlan_ros.errors import BadParent, NotFound, ParentNotFound
+from macvlan_ros.worker import Worker
+
+#: Seconds in which a namespace must have been entered.
+_TIMEOUT = 5.0
+#: The MTU of Ethernet, for what tells none.
+_USUAL_MTU = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A service, or a PC, with its address on the LAN.
+
+    `names` are those by which the others call it. `host` is the PC it belongs to. `pid` is its
+    container's first process where that runs on this PC, else 0; `mac` is its link's there. `ros`
+    is "1", "2", "none" or "". `interface` is this PC's own on the LAN, for the PC alone.
+    """
+
+    name: str
+    address: IPAddress | None
+    names: tuple[str, ...] = ()
+    host: str = ""
+    pid: int = 0
+    mac: str = ""
+    ros: str = ""
+    interface: str = ""
+
+
+class _Room:
+    """The inside of a namespace: its interface on the LAN, and that one's MTU."""
+
+    def __init__(self, place: Place) -> None:
+        self.interface, self.mtu = "", _USUAL_MTU
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _, name in socket.if_nameindex():
+                if _is_its(place, sock, name):
+                    self.interface, self.mtu = name, interfaces.mtu(sock, name)
+        if place.pid and not self.interface:
+            # the process has ended, and another one may have its number by now
+            raise NotFound(f"{place.name} has no link with the MAC {place.mac}; has it ended?")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Vantage:
+    """A place that can be looked from: its sockets are in its network namespace.
+
+    Usable once made; `close` gives its thread back. Raises NotFound when the container has ended,
+    Forbidden without the right to enter its namespace, KernelRefused, Unavailable.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.name = place.name
+        self.address = place.address
+        self._worker = Worker(
+            lambda: _Room(place),
+            namespace=Path(f"/proc/{place.pid}/ns/net") if place.pid else None,
+            timeout=_TIMEOUT,
+            what=f"the network of {place.name}",
+        )
+        try:
+            room = self._worker.run(lambda room: room)
+        except BaseException:
+            self._worker.close()
+            raise
+        self.interface, self.mtu = room.interface, room.mtu
+
+    def __repr__(self) -> str:
+        return f"Vantage({self.name!r})"
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it is this PC itself."""
+        return not self.place.pid
+
+    def socket(self, kind: int, protocol: int = 0) -> socket.socket:
+        """An IPv4 socket of that place, with a timeout of 0."""
+
+        def make(_room: _Room) -> socket.socket:
+            made = socket.socket(socket.AF_INET, kind, protocol)
+            made.setblocking(False)
+            return made
+
+        return self._worker.run(make)
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._worker.close()
+
+
+def _is_its(place: Place, sock: socket.socket, name: str) -> bool:
+    if place.interface:
+        return name == place.interface
+    try:
+        return bool(place.mac) and interfaces.mac(sock, name) == place.mac
+    except (BadParent, ParentNotFound):  # the loopback, or one that has just gone
+        return False
