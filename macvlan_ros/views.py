@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from macvlan_ros.reach import Reached
     from macvlan_ros.running import ServiceStatus
     from macvlan_ros.stores.audit import Fault
+    from macvlan_ros.verify import Check
 
 LINKS: View[Link] = View(
     columns=(
@@ -178,6 +179,20 @@ FINDINGS: View[Finding] = View(
         Column("CHECK", "check", lambda one: one.check),
         Column("LEVEL", "level", lambda one: one.level),
         Column("FINDING", "text", lambda one: one.text),
+        Column("REMEDY", "remedy", lambda one: one.remedy),
+    ),
+    empty="nothing is wrong",
+    style=lambda one: _STYLES[one.level],
+)
+
+CHECKS: View[Check] = View(
+    columns=(
+        Column("CHECK", "kind", lambda one: one.kind),
+        Column("FROM", "source", lambda one: one.source),
+        Column("TO", "target", lambda one: one.target),
+        Column("LEVEL", "level", lambda one: one.level),
+        Column("MS", "ms", lambda one: one.milliseconds),
+        Column("WHAT", "text", lambda one: one.text),
         Column("REMEDY", "remedy", lambda one: one.remedy),
     ),
     empty="nothing is wrong",

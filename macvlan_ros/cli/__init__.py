@@ -22,6 +22,7 @@ from macvlan_ros.cli import (
     shims,
     stacks,
     store,
+    verifying,
     wire,
 )
 from macvlan_ros.cli.common import group_options, shared_options
@@ -55,6 +56,7 @@ _MODULES = (
     runs,
     shims,
     wire,
+    verifying,
     health,
     store,
     plugin,

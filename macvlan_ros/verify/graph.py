@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from macvlan_ros.verify import rpc
 from macvlan_ros.verify.converse import Call, converse
@@ -28,7 +29,7 @@ class Master:
     address: str
 
     def ask(
-        self, questions: Sequence[tuple[str, tuple[object, ...]]], *, until: float
+        self, questions: Sequence[tuple[str, tuple[Any, ...]]], *, until: float
     ) -> list[Answer]:
         """The answers to (method, parameters), in their order, asked side by side."""
         calls = [
@@ -111,7 +112,7 @@ def unregister(master: Master, nodes: Sequence[Node], *, until: float) -> dict[s
     """
     services = sorted({(node.name, service) for node in nodes for service in node.serves})
     answers = master.ask([("lookupService", (service,)) for _, service in services], until=until)
-    questions: list[tuple[str, str, tuple[object, ...]]] = []
+    questions: list[tuple[str, str, tuple[Any, ...]]] = []
     for (name, service), answer in zip(services, answers, strict=True):
         if not answer.problem:
             questions.append((name, "unregisterService", (service, answer.value)))

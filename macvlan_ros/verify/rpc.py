@@ -66,7 +66,7 @@ def parse_uri(text: str) -> Uri:
     return Uri(text, host, port, parts.path or "/")
 
 
-def question(uri: Uri, method: str, *parameters: object, caller: str = CALLER) -> bytes:
+def question(uri: Uri, method: str, *parameters: Any, caller: str = CALLER) -> bytes:
     """The HTTP request that asks; HTTP/1.0, so that the other side closes behind its answer."""
     body = xmlrpc.client.dumps((caller, *parameters), method).encode()
     head = (
@@ -78,7 +78,7 @@ def question(uri: Uri, method: str, *parameters: object, caller: str = CALLER) -
 
 def is_whole(data: bytearray) -> bool:
     """Whether an HTTP answer has come to its end, as far as it says how long it is."""
-    head, found, body = bytes(data[: 1 << 14]).partition(b"\r\n\r\n")
+    head, found, _ = bytes(data[: 1 << 14]).partition(b"\r\n\r\n")
     if not found:
         return False
     length = _LENGTH.search(head + b"\r\n")

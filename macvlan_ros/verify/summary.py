@@ -1,0 +1,53 @@
+"""Summaries: what holds in few lines, and what does not in a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from macvlan_ros.verify.check import OK, Check
+
+#: As many lines are read without a summary.
+_READABLE = 40
+
+
+def summarize(checks: Sequence[Check]) -> list[Check]:
+    """The checks as people read them: those that hold, one line for each kind and source when they
+    would be too many else."""
+    if len(checks) <= _READABLE:
+        return list(checks)
+    alike: dict[tuple[str, str], list[Check]] = {}
+    for check in checks:
+        if check.level == OK:
+            alike.setdefault(_group(check), []).append(check)
+    shown: list[Check] = []
+    for check in checks:
+        if check.level != OK:
+            shown.append(check)
+            continue
+        group = alike.pop(_group(check), [])
+        if group:
+            shown.append(group[0] if len(group) == 1 else _joined(group))
+    return shown
+
+
+def _group(check: Check) -> tuple[str, str]:
+    return (check.kind, "" if check.kind in ("master", "node", "stale") else check.source)
+
+
+def _joined(group: Sequence[Check]) -> Check:
+    first = group[0]
+    times = [one.milliseconds for one in group if one.milliseconds is not None]
+    targets = {one.target for one in group}
+    sources = {one.source for one in group}
+    return Check(
+        first.kind,
+        first.source if len(sources) == 1 else f"{len(sources)} places",
+        first.target if len(targets) == 1 else f"{len(targets)} others",
+        OK,
+        f"{min(times):g} to {max(times):g} ms" if times else _common(group),
+    )
+
+
+def _common(group: Sequence[Check]) -> str:
+    texts = {one.text for one in group}
+    return texts.pop() if len(texts) == 1 else ""

@@ -1,0 +1,139 @@
+"""Verifying: all checks of a stack, side by side, within a time that is known beforehand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.models import Stack
+from macvlan_ros.reach import shim_links
+from macvlan_ros.verify import finding_places, pairs, rosgraph
+from macvlan_ros.verify.check import WARNING, Check
+from macvlan_ros.verify.place import Place, Vantage
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+
+#: Seconds after which nothing more is asked, whatever has not answered by then.
+LIMIT = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is to be verified. `master` is a URI in place of the stack's own; `clean` takes stale
+    registrations out of the master; `traffic` sends real messages."""
+
+    services: tuple[str, ...] = ()
+    master: str = ""
+    clean: bool = False
+    traffic: bool = False
+
+
+def verify(app: App, stack: Stack | None, wishes: Wishes) -> tuple[Check, ...]:
+    """Every check, in the order in which people read them. Ends within 15 s.
+
+    Without a stack it is about the containers on our networks here. Raises ServiceNotFound,
+    StackFileError, and what the engine and the store raise; what cannot be looked at is a check.
+    """
+    until = time.monotonic() + LIMIT
+    here = finding_places.this_host(app)
+    if stack is None:
+        places = finding_places.on_our_networks(app)
+    else:
+        places = finding_places.of_stack(app, stack, wishes.services)
+    master = wishes.master or finding_places.master_of(
+        app, stack, places, os.environ.get("ROS_MASTER_URI", "")
+    )
+    return _Verification(here, places, master, wishes, until).run(
+        local=app.engine.endpoint.scheme == "unix"
+    )
+
+
+class _Verification:
+    def __init__(
+        self, here: Place, places: Sequence[Place], master: str, wishes: Wishes, until: float
+    ) -> None:
+        self._here = here
+        self._places = tuple(places)
+        self._master = master
+        self._wishes = wishes
+        self._until = until
+        self._shim = bool(shim_links())
+
+    def run(self, *, local: bool) -> tuple[Check, ...]:
+        """`local` is whether the engine is this PC's own, so that its containers can be entered."""
+        checks = finding_places.absent(self._places, self._here.name)
+        with ExitStack() as undo:
+            inside, troubles = self._open(undo) if local else ([], [])
+            host = Vantage(self._here)
+            undo.callback(host.close)
+            checks += troubles
+            checks += self._look([host, *inside])
+        return tuple(checks)
+
+    def _open(self, undo: ExitStack) -> tuple[list[Vantage], list[Check]]:
+        """The containers that can be entered, and a check for each that cannot."""
+        found, troubles = [], []
+        for place in self._places:
+            if place.pid:
+                try:
+                    vantage = Vantage(place)
+                except MacvlanRosError as error:
+                    troubles.append(finding_places.in_words(place, error))
+                else:
+                    undo.callback(vantage.close)
+                    found.append(vantage)
+        return found, troubles
+
+    def _look(self, vantages: Sequence[Vantage]) -> list[Check]:
+        with ThreadPoolExecutor(2, thread_name_prefix="verify") as both:
+            network = both.submit(self._network, vantages)
+            ros = both.submit(self._ros, vantages)
+            return [*network.result(), *ros.result()]
+
+    def _network(self, vantages: Sequence[Vantage]) -> list[Check]:
+        """The pairs. This PC counts as long as it has a way to its containers, or these are none of
+        its own."""
+        host, *inside = vantages
+        targets = [one for one in self._places if one.pid or one.host != self._here.name]
+        if self._shim or not inside:
+            found = pairs.examine(vantages, [*targets, self._here], until=self._until)
+            return [check for check in found if not self._is_own_affair(check)]
+        away = [one for one in targets if not one.pid]
+        checks = list(pairs.examine([host], away, until=self._until)) if away else []
+        checks += pairs.examine(inside, targets, until=self._until)
+        return [*checks, self._no_shim()]
+
+    def _is_own_affair(self, check: Check) -> bool:
+        """What a PC's own names or multicast are like is not asked."""
+        return self._here.name in (check.source, check.target) and check.kind == "name"
+
+    def _no_shim(self) -> Check:
+        return Check(
+            "reach",
+            self._here.name,
+            "its own containers",
+            WARNING,
+            "this PC and its containers do not reach each other: it has no shim",
+            "macvlan-ros shim up",
+        )
+
+    def _ros(self, vantages: Sequence[Vantage]) -> list[Check]:
+        if not self._master:
+            return []
+        outcome = rosgraph.examine(
+            vantages,
+            [*self._places, self._here],
+            self._master,
+            here=self._here.name,
+            shim=self._shim,
+            until=self._until,
+            clean=self._wishes.clean,
+        )
+        return list(outcome.checks)
