@@ -14,7 +14,7 @@ from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Stack
 from macvlan_ros.reach import shim_links
 from macvlan_ros.verify import finding_places, pairs, rosgraph
-from macvlan_ros.verify.check import WARNING, Check
+from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage
 
 if TYPE_CHECKING:
@@ -124,9 +124,13 @@ class _Verification:
             "macvlan-ros shim up",
         )
 
+    def _no_master(self) -> list[Check]:
+        said = "no ROS 1 master is named by the stack, by the containers, or by ROS_MASTER_URI"
+        return [Check("master", self._here.name, "-", BAD, said, "name it with --master URI")]
+
     def _ros(self, vantages: Sequence[Vantage]) -> list[Check]:
         if not self._master:
-            return []
+            return self._no_master() if self._wishes.traffic or self._wishes.clean else []
         outcome = rosgraph.examine(
             vantages,
             [*self._places, self._here],
@@ -136,4 +140,10 @@ class _Verification:
             until=self._until,
             clean=self._wishes.clean,
         )
-        return list(outcome.checks)
+        checks = list(outcome.checks)
+        if self._wishes.traffic and outcome.master is not None:
+            from macvlan_ros.verify import traffic
+
+            inside = [one for one in vantages if self._shim or not one.is_host]
+            checks += traffic.send(inside, outcome.master, until=self._until)
+        return checks
