@@ -14,9 +14,9 @@ from macvlan_ros.around import look_around
 from macvlan_ros.errors import DockerDown, Forbidden
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool, Stack
+from macvlan_ros.opening import open_for
 from macvlan_ros.scout import Scout
 from macvlan_ros.settings import Settings
-from macvlan_ros.stores import open_store
 
 if TYPE_CHECKING:
     from macvlan_ros.attendance import Attendance
@@ -66,7 +66,7 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        store = open_store(self.settings.store, self.settings.access)
+        store = open_for(self.settings, note=self.note)
         self._open.callback(store.close)
         return store
 

@@ -17,7 +17,7 @@ from macvlan_ros.guard import Conflict
 from macvlan_ros.models import Record
 from macvlan_ros.stores.base import Store
 
-__all__ = ["RECENT", "ConflictSeen", "keep", "recent"]
+__all__ = ["RECENT", "ConflictSeen", "as_record", "keep", "recent"]
 
 _KIND = "conflict"
 _DAY = 86400.0
@@ -62,9 +62,13 @@ def keep(store: Store, host: str, heard: Sequence[Conflict]) -> None:
                 continue
             seen = replace(seen, first=min(before.first, seen.first))
         known[_key(seen)] = seen
-        value = json.dumps(_facts(seen))
-        store.remember(Record(_KIND, _key(seen), host, value), replace=True)
+        store.remember(as_record(seen), replace=True)
     _prune(store, sorted(known.values(), key=lambda seen: seen.last))
+
+
+def as_record(seen: ConflictSeen) -> Record:
+    """As it stands in the store."""
+    return Record(_KIND, _key(seen), seen.host, json.dumps(_facts(seen)))
 
 
 def recent(store: Store, *, seconds: float = RECENT) -> tuple[ConflictSeen, ...]:

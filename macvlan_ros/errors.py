@@ -98,6 +98,10 @@ class StoreDown(Unavailable):
     """The store cannot be read or written: locked, corrupt, from a newer version, away."""
 
 
+class StoreAway(StoreDown):
+    """The store is elsewhere, and nobody there answers now; it may be back in a moment."""
+
+
 class DockerDown(Unavailable):
     """The Docker Engine cannot be reached."""
 

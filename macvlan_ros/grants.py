@@ -220,6 +220,9 @@ class Grants:
     def _use(self, pool: Pool, own: Reservation, wanted: Wanted) -> Reservation:
         """An owner's reservation, for its one container."""
         use = Use(pool.name, own.address, wanted.mac, self._host, time.time())
+        if self._store.age() is not None:
+            # Cut off, this host cannot know whether it was given to somebody else meanwhile.
+            self._checked(pool, own.address)
         standing = self._state.begin_use(use)
         if standing is not None:
             if standing.host != self._host or not self._gone(pool, own.address):

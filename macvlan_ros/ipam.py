@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from macvlan_ros.addresses import check_name
-from macvlan_ros.errors import Conflict, InvalidRequest
+from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, Pool, Reservation
 from macvlan_ros.search import Search, Surroundings, release_command
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
+from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
     from macvlan_ros.lease_taking import Taking
@@ -93,6 +94,7 @@ class Ipam:
         wanted = list(dict.fromkeys(owners))
         known = {held.owner: held for held in self._store.held(pool, wanted)}
         _check_kept(known, claims)
+        self._check_unused(pool, list(known.values()))
         if known:
             self._ensure_leases(pool, list(known.values()))
         missing = [owner for owner in wanted if owner not in known]
@@ -243,6 +245,24 @@ class Ipam:
             search.hear(asked, answers, owners=[want.owner for want in here])
             search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
         return any(search.is_held(want.address, want.mac) for want in here)
+
+    def _check_unused(self, name: str, known: Sequence[Reservation]) -> None:
+        """While the store is away, nobody here knows to whom else an address was given meanwhile.
+
+        Whoever has it, an owner of this host's own on another PC too, answers on the LAN; the
+        containers over this host's parent do not. Raises AddressInUse.
+        """
+        here = self._here(known)
+        if self._ask is None or not here or self._store.age() is None:
+            return
+        answers = self._ask(self._store.pool(name), [held.address for held in here])
+        for held in here:
+            if held.address in answers:
+                raise AddressInUse(
+                    f"address {held.address} of {held.owner!r} is in use on the LAN by"
+                    f" {who(answers[held.address])}, and the store is away: it may have been given"
+                    " to somebody else; look again when the store is back"
+                )
 
     def _here(self, chosen: Sequence[Reservation]) -> list[Reservation]:
         return [want for want in chosen if want.host == self._host]

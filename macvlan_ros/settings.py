@@ -17,6 +17,7 @@ from macvlan_ros.errors import Forbidden, InvalidRequest
 from macvlan_ros.stores.access import EtcdAccess
 
 DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
+DEFAULT_COPY = "/var/lib/macvlan-ros"
 PROBES = ("fast", "rfc5227", "none")
 ANSWERS = ("yes", "no")
 DEFAULT_FILE = Path("/etc/macvlan-ros.conf")
@@ -31,7 +32,8 @@ class Settings:
     or no.
     `defend` is whether the service defends reserved addresses whose containers are down: yes or no.
     `image` is our own image, in containers of which other hosts' kernels are asked.
-    What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS.
+    What begins with `etcd_` is for a store on etcd: a user, and PEM files for TLS; `etcd_copy` is
+    the folder of its local copy, or "none".
     """
 
     store: str = DEFAULT_STORE
@@ -48,6 +50,7 @@ class Settings:
     etcd_ca: str = ""
     etcd_cert: str = ""
     etcd_key: str = ""
+    etcd_copy: str = DEFAULT_COPY
 
     @property
     def host_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -68,14 +69,19 @@ def serve(
     """Serve Docker until SIGTERM. Takes the socket that systemd hands over, if it does."""
     from macvlan_ros import settings
     from macvlan_ros.links import Links
+    from macvlan_ros.opening import open_for, picture_of
     from macvlan_ros.plugin import parts, service
     from macvlan_ros.plugin.metrics import exposed
-    from macvlan_ros.stores import open_store
 
     service.log_to_stderr()
     found = settings.load()
-    store = open_store(choices(context).store or found.store, found.access)
+    found = replace(found, store=choices(context).store or found.store)
+    store = open_for(found, note=service.log_note)
     context.call_on_close(store.close)
+    picture = picture_of(found, store)
+    if picture is not None:
+        context.call_on_close(picture.stop)
+        picture.start()
     links = context.with_resource(Links())
     assembled = parts.Parts(
         store,

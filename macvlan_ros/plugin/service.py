@@ -124,6 +124,11 @@ def log_to_stderr() -> None:
     threading.excepthook = _report
 
 
+def log_note(text: str) -> None:
+    """Something worth knowing about the store."""
+    log.warning("call=- outcome=Note detail=%s", json.dumps(text))
+
+
 def _report(args: threading.ExceptHookArgs) -> None:
     """An error of the program's own ended a thread: the log has it, and the service goes on."""
     if args.exc_value is not None:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store
 
-__all__ = ["EtcdAccess", "Store", "open_store"]
+if TYPE_CHECKING:
+    from macvlan_ros.stores.settling import Witness
+
+__all__ = ["EtcdAccess", "LocalCopy", "Store", "open_store"]
 
 
-def open_store(url: str, access: EtcdAccess | None = None) -> Store:
+@dataclass(frozen=True, slots=True)
+class LocalCopy:
+    """Where the copy of a store on etcd is kept, and whose; see `CopiedStore`."""
+
+    folder: Path
+    host: str
+    witness: Witness
+    note: Callable[[str], None] = lambda _: None
+
+
+def open_store(
+    url: str, access: EtcdAccess | None = None, *, copy: LocalCopy | None = None
+) -> Store:
     """The store that `url` names: `sqlite:///absolute/path`, a bare path, `memory:`, or
-    `etcd://a:2379,b:2379/prefix` (`etcds://` with TLS), into which `access` lets us.
+    `etcd://a:2379,b:2379/prefix` (`etcds://` with TLS), into which `access` lets us, and of which
+    a `copy` is kept here.
 
     A bare path may begin with `~` and may be relative to the current folder. Nothing is opened,
     asked or made on disk before the first call. Raises InvalidRequest for anything else.
@@ -26,9 +47,7 @@ def open_store(url: str, access: EtcdAccess | None = None) -> Store:
 
         return MemoryStore()
     if scheme in ("etcd", "etcds") and rest.startswith("//"):
-        from macvlan_ros.stores.etcd import EtcdStore
-
-        return EtcdStore(url, access)
+        return _open_etcd(url, access, copy)
     if scheme == "sqlite":
         if not rest.startswith("///") or rest == "///":
             raise InvalidRequest(
@@ -46,6 +65,27 @@ def _shown(url: str) -> str:
     from macvlan_ros.stores.etcd_address import hide_password
 
     return hide_password(url)
+
+
+def _open_etcd(url: str, access: EtcdAccess | None, copy: LocalCopy | None) -> Store:
+    if copy is None:
+        from macvlan_ros.stores.etcd import EtcdStore
+
+        return EtcdStore(url, access)
+    from urllib.parse import quote
+
+    from macvlan_ros.stores.copied import CopiedStore
+    from macvlan_ros.stores.etcd_address import parse_url
+
+    name = quote(parse_url(url).prefix.strip("/"), safe="")
+    return CopiedStore(
+        url,
+        access,
+        copy=copy.folder / f"copy-{name}.db",
+        host=copy.host,
+        witness=copy.witness,
+        note=copy.note,
+    )
 
 
 def _open_sqlite(path: str) -> Store:

@@ -93,5 +93,9 @@ class Store(Protocol):
         """What is wrong in the store's own books, one sentence each: where one thing is written
         in several places, that these agree. What the values say is not looked at."""
 
+    def age(self) -> float | None:
+        """None: what was said last is what stands. Else the store is away, and a copy of that age,
+        in seconds, has answered: what it says is free may have been taken since."""
+
     def close(self) -> None:
         """Give back what the store holds open. Closing twice is fine."""

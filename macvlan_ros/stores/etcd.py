@@ -54,8 +54,18 @@ class EtcdStore:
         patience: float = 5.0,
         version: int = VERSION,
     ) -> None:
-        self._client = EtcdClient(parse_url(url), access or EtcdAccess())
-        self._space = EtcdSpace(self._client, version=version)
+        client = EtcdClient(parse_url(url), access or EtcdAccess())
+        self._open(EtcdSpace(client, version=version), patience)
+
+    @classmethod
+    def over(cls, space: EtcdSpace, *, patience: float = 5.0) -> EtcdStore:
+        """A store over a space that is there already."""
+        store = cls.__new__(cls)
+        store._open(space, patience)
+        return store
+
+    def _open(self, space: EtcdSpace, patience: float) -> None:
+        self._space = space
         self._patience = patience
 
     # -- pools ----------------------------------------------------------------------------------
@@ -207,8 +217,11 @@ class EtcdStore:
         entries = self._space.read(everything, deadline=self._deadline()).found[0]
         return tuple(etcd_books.find_errors(self._space, entries))
 
+    def age(self) -> float | None:
+        return None
+
     def close(self) -> None:
-        self._client.close()
+        self._space.close()
 
     def _deadline(self) -> float:
         return time.monotonic() + self._patience

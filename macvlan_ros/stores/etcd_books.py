@@ -46,7 +46,7 @@ def puts(space: EtcdSpace, new: Iterable[Reservation], mark: str) -> list[Operat
     """Write reservations under all of their keys."""
     operations = [kv.put(space.reservations_key, "")]
     for want in new:
-        value = json.dumps({**encode_reservation(want), "mark": mark})
+        value = write_reservation(want, mark)
         operations += [kv.put(key, value) for key in space.keys_of(want)]
     return kv.many(operations)
 
@@ -87,6 +87,10 @@ def read_reservation(entry: Entry) -> Stood:
     """Raises Undecodable."""
     fields = _fields(entry)
     return Stood(decode_reservation(fields), str(fields.get("mark", "")), entry.modified)
+
+
+def write_reservation(held: Reservation, mark: str) -> str:
+    return json.dumps({**encode_reservation(held), "mark": mark})
 
 
 def read_pool(entry: Entry) -> Pool:

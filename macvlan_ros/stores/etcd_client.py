@@ -11,7 +11,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from threading import Lock
@@ -72,6 +72,52 @@ class EtcdClient:
                 if not self._user or renewals > _RENEWALS:
                     raise errors.user_wanted(self.address, str(refused), user=self._user) from None
                 self._drop_token(token)
+
+    def stream(
+        self, path: str, body: Mapping[str, Any], *, seconds: float
+    ) -> Iterator[dict[str, Any]]:
+        """What a member sends, message by message, for so long; then it is to be asked again.
+
+        Ends earlier when the member does. Raises StoreDown, Forbidden when none begins.
+        """
+        self._notice_fork()
+        deadline = time.monotonic() + seconds
+        token = self._current_token(deadline)
+        heard: dict[Member, str] = {}
+        for member in self._in_order():
+            try:
+                yield from self._listen(member, path, json.dumps(body).encode(), token, deadline)
+                return
+            except MemberFailed as failed:
+                heard[member] = failed.said
+                self._resting[member] = time.monotonic() + _REST
+            except TokenRefused as refused:
+                self._drop_token(token)
+                raise errors.user_wanted(self.address, str(refused), user=self._user) from None
+        raise errors.nobody_answers(self.address, heard)
+
+    def _listen(
+        self, member: Member, path: str, data: bytes, token: str, deadline: float
+    ) -> Iterator[dict[str, Any]]:
+        began = time.monotonic()
+        begun = False
+        connection = None
+        try:
+            connection = Connection(member, self._context, deadline=deadline)
+            for status, line in connection.lines(path, data, token=token, deadline=deadline):
+                message = errors.judge(status, line, self.address)
+                if "error" in message:
+                    errors.judge(500, json.dumps(message["error"]).encode(), self.address)
+                begun = True
+                yield dict(message.get("result") or {})
+        except (OSError, HTTPException) as error:
+            if begun:
+                return  # it goes on with another connection, from where this one ended
+            seconds = time.monotonic() - began
+            raise errors.explain(error, seconds=seconds, tls=self.address.tls) from error
+        finally:
+            if connection is not None:
+                connection.close()
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it is done. Twice is fine."""

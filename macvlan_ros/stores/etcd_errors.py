@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 
-from macvlan_ros.errors import Forbidden, MacvlanRosError, StoreDown
+from macvlan_ros.errors import Forbidden, MacvlanRosError, StoreAway, StoreDown
 from macvlan_ros.stores.etcd_address import EtcdAddress, Member
 
 # gRPC's codes, which the gateway passes on (grpc.io/docs/guides/status-codes).
@@ -136,14 +136,14 @@ def _not_etcd(status: int, text: bytes) -> str:
     return f"not an etcd 3.4 or later (HTTP {status})"
 
 
-def nobody_answers(address: EtcdAddress, heard: Mapping[Member, str]) -> StoreDown:
+def nobody_answers(address: EtcdAddress, heard: Mapping[Member, str]) -> StoreAway:
     """All members were tried; what each of them said."""
     said = ", ".join(f"{member}: {words}" for member, words in heard.items()) or "no time was left"
     if len(address.members) == 1:
         remedy = "look whether etcd runs there and this PC reaches it"
     else:
         remedy = "etcd answers only while most of its members run and reach one another"
-    return StoreDown(f"store {address.url}: etcd cannot be used ({said}); {remedy}")
+    return StoreAway(f"store {address.url}: etcd cannot be used ({said}); {remedy}")
 
 
 def user_wanted(address: EtcdAddress, said: str, *, user: str) -> Forbidden:

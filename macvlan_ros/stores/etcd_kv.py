@@ -7,7 +7,7 @@ zero, false or empty. etcd 3.4 and 3.5 answer in snake_case, later ones may in c
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,13 +32,15 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a transaction did: its `found` has the entries of each get, in their order, and
-    `counts` how many there are. `revision` is the store's, `resent` as the client says."""
+    `counts` how many there are. `revision` is the store's, `resent` as the client says, `cluster`
+    what etcd calls itself."""
 
     succeeded: bool
     found: tuple[tuple[Entry, ...], ...]
     counts: tuple[int, ...]
     revision: int
     resent: bool
+    cluster: str = ""
 
     def one(self, index: int) -> Entry | None:
         """The entry of a get of one key."""
@@ -118,7 +120,49 @@ def read_answer(answer: Mapping[str, Any], *, resent: bool) -> Answer:
         counts=tuple(int(each.get("count", 0)) for each in ranges),
         revision=int(answer["header"]["revision"]),
         resent=resent,
+        cluster=cluster_of(answer),
     )
+
+
+def read_range(operation: Operation) -> tuple[str, bool, bool] | None:
+    """Of a get: the key, or the prefix; whether it is a prefix; whether values are asked for.
+
+    None for what is not a get, or not one of a key or of all that is under a prefix.
+    """
+    asked = operation.get("request_range")
+    if asked is None or "limit" in asked:
+        return None
+    with_values = not any(word in asked for word in ("keys_only", "count_only"))
+    return _in(asked["key"]), "range_end" in asked, with_values
+
+
+def writes(operations: Iterable[Operation]) -> Iterator[tuple[str, str | None]]:
+    """The keys that the operations write, with their values; None: it is deleted."""
+    for operation in operations:
+        if "request_put" in operation:
+            put = operation["request_put"]
+            yield _in(put["key"]), _in(put["value"])
+        elif "request_delete_range" in operation:
+            yield _in(operation["request_delete_range"]["key"]), None
+        elif "request_txn" in operation:
+            yield from writes(operation["request_txn"]["success"])
+
+
+def read_events(message: Mapping[str, Any]) -> list[tuple[Entry, bool]]:
+    """The entries that a watch tells of, and whether each stands: one that is gone has the revision
+    that deleted it. Raises ValueError or KeyError for what is not a watch's message."""
+    events = message.get("events") or ()
+    return [(_entry(event["kv"]), event.get("type") != "DELETE") for event in events]
+
+
+def cluster_of(message: Mapping[str, Any]) -> str:
+    """What etcd calls itself."""
+    return str(_field(message.get("header") or {}, "cluster_id") or "")
+
+
+def watching(prefix: str, start: int) -> dict[str, Any]:
+    """The body of a request to /v3/watch: what happens under the prefix from that revision on."""
+    return {"create_request": {**_under(prefix), "start_revision": str(start)}}
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:

@@ -16,8 +16,9 @@ a later release has brought up to date meanwhile.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.models import STATIC, IPAddress, Reservation
@@ -26,22 +27,34 @@ from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.codec import Undecodable, encode_address
 from macvlan_ros.stores.etcd_client import EtcdClient
 from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry, Operation
+from macvlan_ros.stores.etcd_seen import Seen, seen_by_reading, seen_by_writing
 
 VERSION = 1
 _TXN = "/v3/kv/txn"
 
 
 class EtcdSpace:
-    """Reads and changes one prefix."""
+    """Reads and changes one prefix. `observe` hears what each answer tells about its keys."""
 
-    def __init__(self, client: EtcdClient, *, version: int = VERSION) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: EtcdClient,
+        *,
+        version: int = VERSION,
+        observe: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        self.client = client
         self._version = version
+        self._observe = observe
         self.address = client.address
         self.prefix = client.address.prefix
         self._version_key = f"{self.prefix}version"
         self.pools_key = f"{self.prefix}pools"
         self.reservations_key = f"{self.prefix}reservations"
+
+    def close(self) -> None:
+        """Give the connections back. Closing twice is fine."""
+        self.client.close()
 
     # -- keys -----------------------------------------------------------------------------------
 
@@ -60,6 +73,11 @@ class EtcdSpace:
     def record_key(self, kind: str, key: str = "") -> str:
         return f"{self.prefix}record/{kind}/{key}"
 
+    @property
+    def all_of_it(self) -> tuple[str, ...]:
+        """The prefixes under which everything stands once."""
+        return (self.pool_key(), self.address_key(), f"{self.prefix}record/")
+
     def keys_of(self, held: Reservation) -> tuple[str, ...]:
         """Every key that a reservation stands under."""
         keys = (self.address_key(held.address), self.owner_key(held.pool, held.owner))
@@ -70,7 +88,9 @@ class EtcdSpace:
     def read(self, operations: Sequence[Operation], *, deadline: float) -> Answer:
         """What the gets find, all at one revision. Raises StoreDown, Forbidden."""
         gets = [kv.get(self._version_key), *operations]
-        return self._checked(self._send((), gets, (), deadline))
+        answer = self._checked(self._send((), gets, (), deadline))
+        self._observe(seen_by_reading(operations, answer))
+        return answer
 
     def change(
         self,
@@ -89,9 +109,12 @@ class EtcdSpace:
         while time.monotonic() < deadline:
             answer = self._send([ours, *compare], success, gets, deadline)
             if answer.succeeded:
+                self._observe(seen_by_writing(success, answer))
                 return answer
             if answer.one(0):
-                return self._checked(answer)
+                answer = self._checked(answer)
+                self._observe(seen_by_reading(failure, answer))
+                return answer
             self._begin(deadline)
         raise errors.busy(self.address)
 
@@ -111,7 +134,7 @@ class EtcdSpace:
         deadline: float,
     ) -> Answer:
         body = kv.transaction(compare, success, failure)
-        reply = self._client.post(_TXN, body, deadline=deadline)
+        reply = self.client.post(_TXN, body, deadline=deadline)
         try:
             return kv.read_answer(reply.answer, resent=reply.resent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -122,13 +145,7 @@ class EtcdSpace:
         found = answer.one(0)
         if found and found.value != str(self._version):
             raise self._other_version(found)
-        return Answer(
-            answer.succeeded,
-            answer.found[1:],
-            answer.counts[1:],
-            answer.revision,
-            answer.resent,
-        )
+        return replace(answer, found=answer.found[1:], counts=answer.counts[1:])
 
     def _other_version(self, found: Entry) -> StoreDown:
         return errors.newer(self.address, found=found.value, known=self._version)

@@ -6,7 +6,8 @@ import io
 import socket
 import ssl
 import time
-from http.client import HTTPConnection
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from threading import Thread
 from typing import Any
 
@@ -14,6 +15,8 @@ from macvlan_ros.stores.etcd_address import Member
 
 # Nobody on a LAN takes longer to say hello; what does is switched off.
 _CONNECT = 1.0
+# The events of one transaction come in one line, and etcd takes 1.5 MiB in one transaction.
+_LONGEST_LINE = 16 << 20
 
 
 class Connection:
@@ -35,8 +38,26 @@ class Connection:
         self._http.sock = self._timed
         self.used = False
 
+    def lines(
+        self, path: str, body: bytes, *, token: str, deadline: float
+    ) -> Iterator[tuple[int, bytes]]:
+        """The status with each line of an answer that goes on until the deadline.
+
+        The connection is of no use afterwards. Raises OSError (TimeoutError at the deadline),
+        http.client.HTTPException.
+        """
+        with self._ask(path, body, token, deadline) as answer:
+            while line := answer.readline(_LONGEST_LINE):
+                yield answer.status, line
+
     def post(self, path: str, body: bytes, *, token: str, deadline: float) -> tuple[int, bytes]:
         """The status and the answer. Raises OSError, http.client.HTTPException."""
+        with self._ask(path, body, token, deadline) as answer:
+            status, text = answer.status, answer.read()
+        self.used = True
+        return status, text
+
+    def _ask(self, path: str, body: bytes, token: str, deadline: float) -> HTTPResponse:
         self._timed.deadline = deadline
         headers = {"Content-Type": "application/json"}
         if token:
@@ -48,10 +69,7 @@ class Connection:
             # A member that does not like our certificate says why, and closes at once (TLS 1.3).
             self._timed.receive(bytearray(1))
             raise
-        with self._http.getresponse() as answer:
-            status, text = answer.status, answer.read()
-        self.used = True
-        return status, text
+        return self._http.getresponse()
 
     @property
     def is_open(self) -> bool:

@@ -114,6 +114,9 @@ class MemoryStore:
     def inspect(self) -> tuple[str, ...]:
         return ()
 
+    def age(self) -> float | None:
+        return None
+
     def close(self) -> None:
         """Nothing is held open."""
 

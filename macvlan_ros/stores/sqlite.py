@@ -194,6 +194,9 @@ class SqliteStore:
             homeless = db.execute("PRAGMA foreign_key_check").fetchall()
         return (*found, *(f"a row of {table} has no {parent}" for table, _, parent, _ in homeless))
 
+    def age(self) -> float | None:
+        return None
+
     def close(self) -> None:
         self._file.close()
 

@@ -56,14 +56,25 @@ _FORKED: list[_Connection] = []
 
 
 class SqliteFile:
-    """Transactions on one file. Every wait ends after `patience` seconds, in StoreDown."""
+    """Transactions on one file. Every wait ends after `patience` seconds, in StoreDown.
 
-    def __init__(self, path: Path, *, patience: float, migrations: Sequence[Migration]) -> None:
+    `application` marks the file as one of its kind.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        patience: float,
+        migrations: Sequence[Migration],
+        application: int = _APPLICATION_ID,
+    ) -> None:
         self._path = path
         self._wal_path = path.with_name(path.name + "-wal")
         self._lock_path = path.with_name(path.name + ".lock")
         self._patience = patience
         self._migrations = migrations
+        self._application = application
         self._idle: deque[_Connection] = deque()
         self._pid = os.getpid()
         self._closed = False
@@ -207,8 +218,15 @@ class SqliteFile:
             version = self._version(db)
             if version == len(self._migrations):
                 return
-            _migrate(db, self._migrations[version], version + 1)
+            self._migrate(db, version)
             db.execute("COMMIT")
+
+    def _migrate(self, db: sqlite3.Connection, version: int) -> None:
+        """From this version to the next."""
+        for statement in self._migrations[version]:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {self._application}")
+        db.execute(f"PRAGMA user_version = {version + 1}")
 
     def _version(self, db: sqlite3.Connection) -> int:
         """The schema's version. Raises StoreDown when it is too new, or not ours."""
@@ -218,7 +236,7 @@ class SqliteFile:
             (things,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if not things:
                 return 0
-        if owner != _APPLICATION_ID:
+        if owner != self._application:
             raise errors.foreign(self._path)
         if version > len(self._migrations):
             raise errors.newer(self._path, found=version, known=len(self._migrations))
@@ -253,7 +271,7 @@ class SqliteFile:
             if 0 < version < known:
                 raise errors.older(self._path, found=version, known=known)
             for step in range(version, known):
-                _migrate(copy, self._migrations[step], step + 1)
+                self._migrate(copy, step)
             yield copy
 
     def _copy_to(self, copy: sqlite3.Connection, settled: float, deadline: float) -> bool:
@@ -304,13 +322,6 @@ class SqliteFile:
             _FORKED.extend(self._idle)
             self._idle = deque()
             self._pid = os.getpid()
-
-
-def _migrate(db: sqlite3.Connection, migration: Migration, version: int) -> None:
-    for statement in migration:
-        db.execute(statement)
-    db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {version}")
 
 
 def _wait_until(db: sqlite3.Connection, deadline: float) -> None:

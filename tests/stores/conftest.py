@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.models import Record
+from macvlan_ros.stores import LocalCopy, Store, open_store
+from macvlan_ros.stores.settling import Lost
 from tests.stores.etcd_server import Etcd, running
 
 #: Opens one more handle on the same store, as another process would.
@@ -45,10 +47,22 @@ def _etcd(request: pytest.FixtureRequest) -> Opener:
     return lambda: open_store(url)
 
 
+def no_witness(lost: Lost) -> Record:
+    raise AssertionError(f"nothing gets lost here: {lost}")
+
+
+def _copied(request: pytest.FixtureRequest) -> Opener:
+    url: str = request.getfixturevalue("etcd_url")
+    folder: Path = request.getfixturevalue("tmp_path")
+    copy = LocalCopy(folder, "qtpc", no_witness)
+    return lambda: open_store(url, copy=copy)
+
+
 KINDS: dict[str, Callable[[pytest.FixtureRequest], Opener]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "etcd": _etcd,
+    "copied": _copied,
 }
 
 

@@ -79,3 +79,71 @@ def dripping(answer: bytes, *, pause: float) -> Iterator[Member]:
         yield Member("127.0.0.1", listening.getsockname()[1])
         listening.shutdown(socket.SHUT_RDWR)
     serving.join(30)
+
+
+class Relay:
+    """The way to a server, over TCP: it can be cut in two ways, and mended."""
+
+    def __init__(self, server: str) -> None:
+        self._goal = server
+        self._silent = False
+        self._open: list[socket.socket] = []
+        self._listening: socket.socket | None = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+
+    def forward(self) -> None:
+        """As at first."""
+        self._silent = False
+        self._cut()
+        if self._listening is None:
+            host, _, port = self.address.partition(":")
+            self._listening = socket.create_server((host, int(port)))
+            Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+
+    def lead_to(self, server: str) -> None:
+        """From now on to another server."""
+        self._goal = server
+        self.forward()
+
+    def refuse(self) -> None:
+        """Connections end, and no new one is taken."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            listening.close()
+        self._cut()
+
+    def silence(self) -> None:
+        """Nothing comes through any more, in either direction, as when a cable is pulled."""
+        self._silent = True
+
+    def close(self) -> None:
+        self.refuse()
+
+    def _cut(self) -> None:
+        while self._open:
+            each = self._open.pop()
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        host, _, port = self._goal.partition(":")
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listening.accept()
+                host, _, port = self._goal.partition(":")
+                far = socket.create_connection((host, int(port)), 5)
+                far.settimeout(None)
+                self._open += [near, far]
+                for pair in ((near, far), (far, near)):
+                    Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not self._silent:
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_WR)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
 from macvlan_ros.errors import MacvlanRosError
@@ -111,6 +112,24 @@ def as_nobody(job: Callable[[], T]) -> T:
         return job()
 
     return run_all([demoted])[0]
+
+
+def die_after(steps: int, *modules: ModuleType) -> None:
+    """Kill this process by SIGKILL before its next `steps`-th line of these modules runs."""
+    watched = {module.__file__ for module in modules}
+    left = steps
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in watched:
+            return None
+        if event == "line":
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
 
 
 def _report(job: Callable[[], Any], reporting: int) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -24,7 +21,7 @@ from macvlan_ros.stores import etcd as etcd_store
 from macvlan_ros.stores import etcd_client, etcd_space, etcd_wire
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running
-from tests.stores.processes import fork, run_all
+from tests.stores.processes import die_after, fork, run_all
 
 PROCESSES = 8
 LARGE = parse_pool("lab", subnet="10.0.0.0/16")
@@ -119,25 +116,6 @@ def test_a_client_killed_at_any_moment_leaves_nothing_half_written(etcd_url: str
     assert len(promised) >= 30
 
 
-def die_after(steps: int) -> None:
-    """Kill this process by SIGKILL before its next `steps`-th line of the store's code runs."""
-    modules = (etcd_store, etcd_client, etcd_space, etcd_wire)
-    watched = {module.__file__ for module in modules}
-    left = steps
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename not in watched:
-            return None
-        if event == "line":
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    sys.settrace(trace)
-
-
 def test_whatever_step_a_client_is_killed_before_nothing_reported_is_lost(etcd_url: str) -> None:
     """From an empty prefix to a release; every fifth line, for each costs a process."""
     survivors: set[str] = set()
@@ -147,7 +125,7 @@ def test_whatever_step_a_client_is_killed_before_nothing_reported_is_lost(etcd_u
         name = f"n{steps}"
 
         def work(reporting: int, steps: int = steps, name: str = name) -> None:
-            die_after(steps)
+            die_after(steps, etcd_store, etcd_client, etcd_space, etcd_wire)
             with opened(etcd_url) as ipam:
                 ipam.add_pool(LARGE)
                 ipam.allocate("lab", [name, f"{name}-second"])

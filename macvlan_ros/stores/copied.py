@@ -1,0 +1,341 @@
+"""A store on etcd with a local copy: what this host has been given it knows when etcd is away, too.
+
+While etcd answers, it alone is asked; the copy takes in whatever is heard. While it is away, the
+copy answers; what is released or written down meanwhile waits in the copy's journal, and nothing
+new is given: an address that only this host knows of could be given twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from macvlan_ros.errors import Forbidden, PoolNotFound, StoreAway, StoreDown
+from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from macvlan_ros.stores import etcd_books
+from macvlan_ros.stores.access import EtcdAccess
+from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.copy_file import CopyFile, Standing
+from macvlan_ros.stores.copy_space import CopySpace, kin_in
+from macvlan_ros.stores.etcd import EtcdStore
+from macvlan_ros.stores.etcd_address import parse_url
+from macvlan_ros.stores.etcd_client import EtcdClient
+from macvlan_ros.stores.etcd_seen import Seen
+from macvlan_ros.stores.etcd_space import EtcdSpace
+from macvlan_ros.stores.journal import Forgotten, Released, Remembered
+from macvlan_ros.stores.settling import Settled, Witness, refresh, settle
+
+__all__ = ["CopiedStore"]
+
+T = TypeVar("T")
+
+# What the copy can answer is not waited for as long as what etcd alone can say. Together they stay
+# below the 4 s within which a request of Docker's has to be done.
+_READ_PATIENCE, _PATIENCE = 1.2, 2.5
+# For so long, in seconds, after etcd was away the copy is asked at once.
+_REST = 5.0
+# For so long, in seconds, this process does not write what it hears into a copy that refused.
+_SPOILT = 30.0
+
+
+class CopiedStore:
+    """The store's promise over one prefix of an etcd, with a copy in the file `copy`.
+
+    `host` is whose records and reservations may change while etcd is away. `witness` writes down
+    that an address was lost, and `note` hears what people should know.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        access: EtcdAccess | None = None,
+        *,
+        copy: Path,
+        host: str,
+        witness: Witness,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        client = EtcdClient(parse_url(url), access or EtcdAccess())
+        self.space = EtcdSpace(client, observe=self._hear)
+        self.file = CopyFile(copy, everything=self.space.all_of_it, kin=kin_in(self.space))
+        self._reading = EtcdStore.over(self.space, patience=_READ_PATIENCE)
+        self._changing = EtcdStore.over(self.space, patience=_PATIENCE)
+        self._copy = EtcdStore.over(CopySpace(client, self.file))
+        self._host = host
+        self._witness = witness
+        self._note = note
+        self._away: StoreAway | None = None
+        self._rests_until = 0.0
+        self._spoilt_until = 0.0
+        self._tried = False
+
+    def age(self) -> float | None:
+        """None when etcd has answered last, else how old the copy is that answers, in seconds."""
+        if self._away is None:
+            return None
+        return max(0.0, time.time() - self.file.standing().current)
+
+    # -- what etcd alone can do ------------------------------------------------------------------
+
+    def add_pool(self, pool: Pool) -> Pool:
+        def standing() -> Pool:
+            if pool in self._copy.pools():
+                return pool
+            raise self._refusal(f"pool {pool.name!r} cannot be added")
+
+        return self._change(lambda: self._changing.add_pool(pool), standing)
+
+    def remove_pool(self, name: str) -> bool:
+        return self._change(
+            lambda: self._changing.remove_pool(name),
+            lambda: self._refuse(f"pool {name!r} cannot be removed"),
+        )
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        return self._change(lambda: self._changing.reserve(wanted), lambda: self._stand_by(wanted))
+
+    def inspect(self) -> tuple[str, ...]:
+        return self._change(
+            self._changing.inspect, lambda: self._refuse("the store cannot be checked")
+        )
+
+    # -- what the copy knows, too ----------------------------------------------------------------
+
+    def pools(self) -> tuple[Pool, ...]:
+        return self._read(EtcdStore.pools)
+
+    def pool(self, name: str) -> Pool:
+        return self._read(lambda store: store.pool(name))
+
+    def held(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        return self._read(lambda store: store.held(pool, owners))
+
+    def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
+        return self._read(lambda store: store.reservations(pool))
+
+    def taken(self, pool: str) -> tuple[int, ...]:
+        return self._read(lambda store: store.taken(pool))
+
+    def holder(self, address: IPAddress) -> Reservation | None:
+        return self._read(lambda store: store.holder(address))
+
+    def owner_of_mac(self, pool: str, mac: str) -> Reservation | None:
+        return self._read(lambda store: store.owner_of_mac(pool, mac))
+
+    def recall(self, kind: str, key: str | None = None) -> tuple[Record, ...]:
+        return self._read(lambda store: store.recall(kind, key))
+
+    def kinds(self) -> tuple[str, ...]:
+        return self._read(EtcdStore.kinds)
+
+    # -- what is made up for later ---------------------------------------------------------------
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        def release() -> tuple[Reservation, ...]:
+            held = self._copy.held(pool, owners)
+            unknown = set(owners) - {each.owner for each in held}
+            if unknown:
+                raise self._refusal(f"whether {min(unknown)!r} holds an address is not known here")
+            self.file.change((Released(each), dict.fromkeys(self._keys(each))) for each in held)
+            return held
+
+        return self._change(lambda: self._changing.release(pool, owners), release)
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        def remember() -> Record:
+            stands = self._copy.recall(record.kind, record.key)
+            if stands and not (replace and stands[0].host == record.host):
+                return stands[0]
+            self._check_own(record.host, record.kind)
+            key = self.space.record_key(record.kind, record.key)
+            value = etcd_books.write_record(record, os.urandom(6).hex())
+            self.file.change([(Remembered(record), {key: value})])
+            return record
+
+        return self._change(lambda: self._changing.remember(record, replace=replace), remember)
+
+    def forget(self, kind: str, key: str) -> bool:
+        def forget() -> bool:
+            stands = self._copy.recall(kind, key)
+            if not stands:
+                return False
+            self._check_own(stands[0].host, kind)
+            self.file.change([(Forgotten(kind, key), {self.space.record_key(kind, key): None})])
+            return True
+
+        return self._change(lambda: self._changing.forget(kind, key), forget)
+
+    def close(self) -> None:
+        self.space.close()
+        self.file.close()
+
+    # -- between etcd and the copy ---------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Make up for what happened while etcd was away, if it was. Raises StoreDown, Forbidden."""
+        standing = self._standing() if self._keeps else None
+        if standing is None:
+            return
+        deadline = time.monotonic() + _PATIENCE
+        if standing.away or standing.waiting:
+            done = settle(
+                self.space, self.file, host=self._host, witness=self._witness, deadline=deadline
+            )
+            self._tell(done)
+        elif not standing.current and not self._tried:
+            # The first time here; a store that is too large for that is learned bit by bit.
+            self._tried = True
+            with suppress(StoreAway):
+                refresh(self.space, self.file, deadline=deadline)
+
+    def _read(self, ask: Callable[[EtcdStore], T]) -> T:
+        if time.monotonic() >= self._rests_until:
+            try:
+                return self._asking(lambda: ask(self._reading))
+            except StoreAway as error:
+                self._goes_away(error)
+        try:
+            self._check_known()
+            return ask(self._copy)
+        except PoolNotFound:
+            raise self._refusal("the pool is not known here") from None
+
+    def _change(self, ask: Callable[[], T], instead: Callable[[], T]) -> T:
+        resting = time.monotonic() < self._rests_until
+        if resting:
+            # Nobody waits for what the copy can do; for the rest etcd is asked once more.
+            with suppress(StoreAway):
+                return self._known(instead)
+        try:
+            return self._asking(ask)
+        except StoreAway as error:
+            self._goes_away(error)
+        return self._known(instead)
+
+    def _known(self, instead: Callable[[], T]) -> T:
+        self._check_known()
+        try:
+            return instead()
+        except PoolNotFound:
+            raise self._refusal("the pool is not known here") from None
+
+    def _asking(self, ask: Callable[[], T]) -> T:
+        self.settle()
+        answer = ask()
+        if self._away is not None:
+            self._away = None
+            self._note("etcd answers again")
+        return answer
+
+    def _goes_away(self, error: StoreAway) -> None:
+        self._rests_until = time.monotonic() + _REST
+        was_there, self._away = self._away is None, error
+        standing = self._standing()
+        if standing is None or not standing.cluster:
+            raise error
+        if not standing.away:
+            # Whoever may not write the copy has changed nothing either that is to be settled.
+            with suppress(StoreDown, Forbidden):
+                self.file.set_away(True)
+        if was_there:
+            self._note(f"{error}; this is the copy here, {_since(standing.current)}")
+
+    @cached_property
+    def _keeps(self) -> bool:
+        """A user without rights reads the copy, and leaves it as it is."""
+        return self.file.is_ours
+
+    def _check_known(self) -> None:
+        """Raises StoreAway when there is no copy yet."""
+        standing = self._standing()
+        if self._away is not None and (standing is None or not standing.cluster):
+            raise self._away
+
+    def _hear(self, seen: Seen) -> None:
+        if not self._keeps or time.monotonic() < self._spoilt_until:
+            return
+        try:
+            self.file.take(seen)
+            if self.space.address_key() in seen.whole:
+                self.file.mark_current()
+        except (StoreDown, Forbidden) as error:
+            self._spoilt_until = time.monotonic() + _SPOILT
+            self._note(f"the local copy of the store is not kept up: {error}")
+
+    def _standing(self) -> Standing | None:
+        try:
+            return self.file.standing()
+        except (StoreDown, Forbidden):
+            return None
+
+    def _stand_by(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        """What these owners hold already; what they have just given up is theirs again."""
+        stands = []
+        for want in wanted:
+            found = self._copy.held(want.pool, [want.owner]) or self._take_back(want)
+            if not found:
+                raise self._refusal(f"no address can be reserved for {want.owner!r}")
+            stands.append(found[0])
+        return tuple(stands)
+
+    def _take_back(self, want: Reservation) -> tuple[Reservation, ...]:
+        for waiting in self.file.waiting():
+            change = waiting.change
+            if isinstance(change, Released) and _is_same(change.held, want):
+                stood = change.held
+                value = etcd_books.write_reservation(stood, "")
+                if self.file.take_back(change, dict.fromkeys(self._keys(stood), value)):
+                    return (want,)  # given up and taken again: this very call has made it
+        return ()
+
+    def _keys(self, held: Reservation) -> tuple[str, ...]:
+        return self.space.keys_of(held)
+
+    def _check_own(self, host: str, kind: str) -> None:
+        if host != self._host:
+            raise self._refusal(f"what {host or 'another host'} has written ({kind}) stays")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise self._refusal(what)
+
+    def _refusal(self, what: str) -> StoreAway:
+        return StoreAway(f"{what} while etcd is away: {self._away}")
+
+    def _tell(self, done: Settled) -> None:
+        if done.made:
+            self._note(f"etcd has been told what happened while it was away: {done.made} changes")
+        for problem in done.passed_over:
+            self._note(problem)
+        for lost in done.lost:
+            held, now = lost.held, lost.now
+            self._note(
+                f"{held.address} of {held.owner!r} was given to {now.owner!r} on {now.host} while "
+                f"this PC was cut off; stop the container here that uses it, then reserve anew"
+            )
+
+
+def _is_same(one: Reservation, other: Reservation) -> bool:
+    def identity(held: Reservation) -> tuple[object, ...]:
+        return (held.pool, held.owner, held.address, held.mac, held.host, held.kind)
+
+    return identity(one) == identity(other)
+
+
+def _since(moment: float) -> str:
+    if not moment:
+        return "which has what this PC has heard of so far"
+    seconds = max(0, int(time.time() - moment))
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {word}{'' if count == 1 else 's'} old"
+    return f"{seconds} seconds old"
+
+
+def _conforms(store: CopiedStore) -> Store:
+    return store

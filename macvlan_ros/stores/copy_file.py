@@ -1,0 +1,264 @@
+"""The local copy of what stands in etcd, in one SQLite file, with the changes that wait for etcd.
+
+Each key has the revision that wrote it, so that what is learned late never replaces what is newer.
+A key that is known to be gone stays with no value, for the same reason, until all has been read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeAlias
+
+from macvlan_ros.stores.etcd_kv import Entry
+from macvlan_ros.stores.etcd_seen import Seen
+from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
+from macvlan_ros.stores.journal import Change, Waiting, decode_change, encode_change
+from macvlan_ros.stores.sqlite_errors import locked
+from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
+
+#: All keys of the thing that one of its keys and the value say: a reservation has three.
+Kin: TypeAlias = Callable[[str, str], Sequence[str]]
+
+# 'mvlc' in the file's header: not a store of its own.
+_APPLICATION = 0x6D766C63
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        "CREATE TABLE mirror (key TEXT PRIMARY KEY, value TEXT, revision INTEGER NOT NULL) "
+        "WITHOUT ROWID",
+        "CREATE TABLE journal (number INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT UNIQUE, "
+        "begun INTEGER NOT NULL DEFAULT 0, change TEXT NOT NULL)",
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
+
+_PUT = """INSERT INTO mirror VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE
+    SET value = excluded.value, revision = excluded.revision WHERE excluded.revision > revision"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the copy stands. `cluster` is "" as long as nothing has been copied; `current` is when it
+    was last known to be whole and up to date (seconds since 1970; 0: never); `away`: etcd was away
+    and what happened meanwhile has not been settled; so many changes are `waiting`."""
+
+    cluster: str
+    current: float
+    away: bool
+    waiting: int
+
+
+class CopyFile:
+    """One host's copy. Any number of threads and processes may share it.
+
+    `everything` are the prefixes under which all stands, `kin` tells which keys belong together.
+    Raises StoreDown and Forbidden.
+    """
+
+    def __init__(
+        self, path: Path, *, everything: Sequence[str], kin: Kin, patience: float = 2.0
+    ) -> None:
+        self.path = path
+        self._everything = everything
+        self._kin = kin
+        self._patience = patience
+        self._file = SqliteFile(
+            path, patience=patience, migrations=MIGRATIONS, application=_APPLICATION
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process may write it; its folder may have to be made yet."""
+        if self.path.exists():
+            return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        there = next(above for above in self.path.parents if above.exists())
+        return os.access(there, os.W_OK)
+
+    def close(self) -> None:
+        """Closing twice is fine."""
+        self._file.close()
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """One process alone brings etcd and the copy together. Raises StoreDown when another one
+        takes too long."""
+        with suppress(OSError):
+            # Whoever may not make it may not write into it either, and will learn that next.
+            make_folder(self.path.parent)
+        lock = self.path.with_name(self.path.name + ".settling")
+        try:
+            with hold_lock(lock, fcntl.LOCK_EX, deadline=time.monotonic() + self._patience):
+                yield
+        except LockTimeout:
+            raise locked(lock) from None
+
+    # -- what stands in etcd ---------------------------------------------------------------------
+
+    def get(self, key: str) -> Entry | None:
+        with self._file.read() as db:
+            row = db.execute("SELECT * FROM mirror WHERE key = ?", (key,)).fetchone()
+        return None if row is None or row[1] is None else Entry(*row)
+
+    def under(self, prefix: str) -> tuple[Entry, ...]:
+        """All entries under a prefix that ends with a slash, by key."""
+        with self._file.read() as db:
+            return tuple(Entry(*row) for row in _under(db, prefix))
+
+    def take(self, seen: Seen) -> None:
+        """Take in what was seen; writes only if that is news."""
+        with self._file.read() as db:
+            if not self._is_news(db, seen):
+                return
+        with self._file.write() as db:
+            if _fact(db, "cluster") != seen.cluster:
+                # Another etcd, or the old one made anew: its revisions have begun again.
+                for table in ("mirror", "journal", "facts"):
+                    db.execute(f"DELETE FROM {table}")
+                _set_fact(db, "cluster", seen.cluster)
+            fresh = list(_fresh(db, seen.entries))
+            for entry in fresh:
+                for key in self._kin(entry.key, entry.value):
+                    db.execute(_PUT, (key, entry.value, entry.modified))
+            for entry in _lost(db, seen):
+                for key in self._kin(entry.key, entry.value):
+                    _bury(db, key, seen.revision)
+            if set(self._everything) <= set(seen.whole):
+                _forget_graves(db, seen.revision)
+
+    def _is_news(self, db: Connection, seen: Seen) -> bool:
+        if _fact(db, "cluster") != seen.cluster:
+            return True
+        if any(True for _ in _fresh(db, seen.entries)) or any(True for _ in _lost(db, seen)):
+            return True
+        return set(self._everything) <= set(seen.whole) and _floor(db) < seen.revision
+
+    def mark_current(self) -> None:
+        """All of it is as it stands in etcd now."""
+        with self._file.write() as db:
+            _set_fact(db, "current", f"{time.time():.3f}")
+
+    # -- what waits for etcd ---------------------------------------------------------------------
+
+    def standing(self) -> Standing:
+        with self._file.read() as db:
+            (waiting,) = db.execute("SELECT count(*) FROM journal").fetchone()
+            return Standing(
+                cluster=_fact(db, "cluster"),
+                current=float(_fact(db, "current") or 0),
+                away=bool(_fact(db, "away")),
+                waiting=waiting,
+            )
+
+    def set_away(self, away: bool) -> None:
+        with self._file.write() as db:
+            _set_fact(db, "away", "yes" if away else "")
+
+    def change(self, changes: Iterable[tuple[Change, dict[str, str | None]]]) -> None:
+        """Make each change in the copy (the keys with their values; None: gone), and write it down
+        for etcd. Of several about the same thing the last one is what counts."""
+        with self._file.write() as db:
+            _set_fact(db, "away", "yes")
+            for change, keys in changes:
+                for key, value in keys.items():
+                    # It keeps the revision that it had, so that what etcd says next is newer.
+                    db.execute(
+                        "INSERT INTO mirror VALUES (?1, ?2, 0) "
+                        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                        (key, value),
+                    )
+                db.execute("DELETE FROM journal WHERE subject = ?", (change.subject,))
+                db.execute(
+                    "INSERT INTO journal (subject, change) VALUES (?, ?)",
+                    (change.subject, encode_change(change)),
+                )
+
+    def take_back(self, change: Change, keys: dict[str, str]) -> bool:
+        """Undo a change that waits, unless it may have been made in etcd; whether that is done."""
+        with self._file.write() as db:
+            query = "DELETE FROM journal WHERE subject = ? AND change = ? AND NOT begun"
+            done = db.execute(query, (change.subject, encode_change(change))).rowcount > 0
+            if done:
+                for key, value in keys.items():
+                    db.execute("UPDATE mirror SET value = ? WHERE key = ?", (value, key))
+            return done
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What is to be made in etcd, in order."""
+        with self._file.read() as db:
+            rows = db.execute("SELECT number, begun, change FROM journal ORDER BY number")
+            return tuple(Waiting(n, bool(begun), decode_change(text)) for n, begun, text in rows)
+
+    def begin(self, number: int) -> bool:
+        """From now on the change may have been made; False when it waits no more."""
+        with self._file.write() as db:
+            query = "UPDATE journal SET begun = 1 WHERE number = ?"
+            return db.execute(query, (number,)).rowcount > 0
+
+    def finish(self, number: int) -> None:
+        """The change has been made."""
+        with self._file.write() as db:
+            db.execute("DELETE FROM journal WHERE number = ?", (number,))
+
+
+def _under(db: Connection, prefix: str) -> list[tuple[str, str, int]]:
+    # '0' comes right after '/'.
+    query = "SELECT * FROM mirror WHERE key >= ? AND key < ? AND value IS NOT NULL ORDER BY key"
+    return db.execute(query, (prefix, prefix[:-1] + "0")).fetchall()
+
+
+def _fresh(db: Connection, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries that are newer than what is known of their keys."""
+    floor = _floor(db)
+    query = "SELECT revision FROM mirror WHERE key = ?"
+    for entry in entries:
+        known = db.execute(query, (entry.key,)).fetchone()
+        if entry.modified > (known[0] if known else floor):
+            yield entry
+
+
+def _lost(db: Connection, seen: Seen) -> Iterator[Entry]:
+    """What is known to stand, and stood no more when that was seen."""
+    query = "SELECT * FROM mirror WHERE key = ? AND value IS NOT NULL"
+    for key in seen.gone:
+        for row in db.execute(query, (key,)).fetchall():
+            if row[2] < seen.revision:
+                yield Entry(*row)
+    stood = {entry.key for entry in seen.entries}
+    for prefix in seen.whole:
+        for row in _under(db, prefix):
+            if row[0] not in stood and row[2] < seen.revision:
+                yield Entry(*row)
+
+
+def _bury(db: Connection, key: str, revision: int) -> None:
+    query = "UPDATE mirror SET value = NULL, revision = ?2 WHERE key = ?1 AND revision < ?2"
+    db.execute(query, (key, revision))
+
+
+def _forget_graves(db: Connection, revision: int) -> None:
+    """All was read at that revision: what is not there now did not stand then."""
+    waiting = "SELECT 1 FROM journal LIMIT 1"
+    if db.execute(waiting).fetchone() is None:
+        db.execute("DELETE FROM mirror WHERE value IS NULL AND revision <= ?", (revision,))
+        _set_fact(db, "floor", str(max(revision, _floor(db))))
+
+
+def _floor(db: Connection) -> int:
+    """The revision at which all was read last."""
+    return int(_fact(db, "floor") or 0)
+
+
+def _fact(db: Connection, name: str) -> str:
+    row = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _set_fact(db: Connection, name: str, value: str) -> None:
+    db.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))

@@ -1,0 +1,128 @@
+"""Settling: when etcd is back, what happened while it was away is made there, in order, and what
+others have done meanwhile is learned.
+
+Each step can be done twice, so a process that is killed between any two of them leaves the rest to
+the next one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from macvlan_ros.models import IPAddress, Record, Reservation
+from macvlan_ros.stores import etcd_books, etcd_exact
+from macvlan_ros.stores import etcd_kv as kv
+from macvlan_ros.stores.copy_file import CopyFile
+from macvlan_ros.stores.etcd_kv import Entry
+from macvlan_ros.stores.etcd_seen import seen_by_reading
+from macvlan_ros.stores.etcd_space import EtcdSpace
+from macvlan_ros.stores.journal import Change, Released, Remembered
+
+__all__ = ["Lost", "Settled", "Witness", "refresh", "settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """While this host was cut off, its `held` was given to somebody else: `now` stands there."""
+
+    held: Reservation
+    now: Reservation
+
+
+#: How a loss is written down, for those who look later.
+Witness: TypeAlias = Callable[[Lost], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """So many changes were `made` in etcd. `passed_over` are those that were not, for others have
+    changed the very thing meanwhile; one sentence each."""
+
+    made: int = 0
+    passed_over: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
+
+
+def settle(
+    space: EtcdSpace, file: CopyFile, *, host: str, witness: Witness, deadline: float
+) -> Settled:
+    """Bring etcd and the copy together. Raises StoreDown, Forbidden; the rest is left for later."""
+    made, passed_over = 0, []
+    with file.settling():
+        for waiting in file.waiting():
+            # From here on nobody may take the change back: it may have been made.
+            if not file.begin(waiting.number):
+                continue
+            problem = _make(space, waiting.change, host, deadline)
+            file.finish(waiting.number)
+            passed_over += [problem] if problem else []
+            made += not problem
+        if not file.standing().away:
+            return Settled(made, tuple(passed_over))
+        lost = _learn(space, file, host=host, witness=witness, deadline=deadline)
+        file.set_away(False)
+    return Settled(made, tuple(passed_over), lost)
+
+
+def refresh(space: EtcdSpace, file: CopyFile, *, deadline: float) -> int:
+    """Take in all that stands; the revision at which it did. Raises StoreDown, Forbidden."""
+    answer = space.read([kv.get_all(part) for part in space.all_of_it], deadline=deadline)
+    file.mark_current()
+    return answer.revision
+
+
+def _make(space: EtcdSpace, change: Change, host: str, deadline: float) -> str:
+    """Make one change in etcd; "" when that is so, else why not."""
+    if isinstance(change, Released):
+        held = change.held
+        if etcd_exact.release(space, held, deadline=deadline):
+            return ""
+        owner = space.owner_key(held.pool, held.owner)
+        if space.read([kv.get(owner)], deadline=deadline).one(0) is None:
+            return ""
+        return f"{held.owner!r} was not released, for it has been reserved anew meanwhile"
+    if isinstance(change, Remembered):
+        mark = os.urandom(6).hex()
+        other = etcd_exact.remember(space, change.record, mark=mark, deadline=deadline)
+    else:
+        other = etcd_exact.forget(space, change.kind, change.key, host=host, deadline=deadline)
+    return f"{other.kind} {other.key} is {other.host or 'another host'}'s by now" if other else ""
+
+
+def _learn(
+    space: EtcdSpace, file: CopyFile, *, host: str, witness: Witness, deadline: float
+) -> tuple[Lost, ...]:
+    """Take in all that stands, after writing down what this host has lost."""
+    # The copy must not hear of the loss before it is written down.
+    quiet = EtcdSpace(space.client)
+    everything = [kv.get_all(part) for part in space.all_of_it]
+    answer = quiet.read(everything, deadline=deadline)
+    known = file.under(space.address_key())
+    stands = answer.found[space.all_of_it.index(space.address_key())]
+    lost = tuple(_lost(_read(space, known), _read(space, stands), host))
+    for each in lost:
+        mark = os.urandom(6).hex()
+        etcd_exact.remember(space, witness(each), mark=mark, deadline=deadline)
+    file.take(seen_by_reading(everything, answer))
+    file.mark_current()
+    return lost
+
+
+def _read(space: EtcdSpace, entries: Sequence[Entry]) -> list[Reservation]:
+    with space.decoding():
+        return [each.held for each in etcd_books.read_reservations([entries])]
+
+
+def _lost(known: Sequence[Reservation], stands: Sequence[Reservation], host: str) -> Iterator[Lost]:
+    by_address: dict[IPAddress, Reservation] = {held.address: held for held in stands}
+    for held in known:
+        now = by_address.get(held.address)
+        if now is not None and held.host == host and _whose(now) != _whose(held):
+            yield Lost(held, now)
+
+
+def _whose(held: Reservation) -> tuple[str, str, str]:
+    return (held.pool, held.owner, held.host)
