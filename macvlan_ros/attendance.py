@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from netaddr import IPAddress
 
 from macvlan_ros import interrupts
-from macvlan_ros.errors import Forbidden, MacvlanRosError, PoolExhausted
+from macvlan_ros.errors import Forbidden, MacvlanRosError, PoolExhausted, StoreAway
 from macvlan_ros.models import Network
 from macvlan_ros.reach import Made, Reach
 from macvlan_ros.shim import Shim
@@ -63,7 +63,7 @@ class Attendance:
             with self._permitted(_HERE):
                 for refused in arrivals.finish():
                     self._note(refused)
-        except PoolExhausted as error:
+        except (PoolExhausted, StoreAway) as error:
             self._note(f"{_HERE}, for the shim needs an address of its own: {error}")
         except MacvlanRosError as error:
             error.args = (f"{error} (or launch without the shim: --no-shim)",)

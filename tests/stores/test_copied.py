@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -352,10 +353,14 @@ def test_an_etcd_that_was_made_anew_is_not_mixed_with_the_old_one(
             assert store.reservations() == ()
 
 
-def test_a_user_without_rights_reads_the_copy_and_leaves_it_alone(pc: Pc, tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
+def test_a_user_without_rights_reads_the_copy_and_leaves_it_alone(pc: Pc) -> None:
+    with tempfile.TemporaryDirectory(prefix="macvlan-ros-test-") as folder:
+        Path(folder).chmod(0o755)  # every user may enter it, but not pytest's own
+        pc.folder = Path(folder)
+        look_without_rights(pc)
+
+
+def look_without_rights(pc: Pc) -> None:
     with used(pc) as store:
         store.reserve([want("talker", 5)])
         store.reservations()
