@@ -88,21 +88,19 @@ class CopiedStore:
                 return pool
             raise self._refusal(f"pool {pool.name!r} cannot be added")
 
-        return self._change(lambda: self._changing.add_pool(pool), standing)
+        return self._change(lambda store: store.add_pool(pool), standing)
 
     def remove_pool(self, name: str) -> bool:
         return self._change(
-            lambda: self._changing.remove_pool(name),
+            lambda store: store.remove_pool(name),
             lambda: self._refuse(f"pool {name!r} cannot be removed"),
         )
 
     def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
-        return self._change(lambda: self._changing.reserve(wanted), lambda: self._stand_by(wanted))
+        return self._change(lambda store: store.reserve(wanted), lambda: self._stand_by(wanted))
 
     def inspect(self) -> tuple[str, ...]:
-        return self._change(
-            self._changing.inspect, lambda: self._refuse("the store cannot be checked")
-        )
+        return self._change(EtcdStore.inspect, lambda: self._refuse("the store cannot be checked"))
 
     # -- what the copy knows, too ----------------------------------------------------------------
 
@@ -144,7 +142,7 @@ class CopiedStore:
             self.file.change((Released(each), dict.fromkeys(self._keys(each))) for each in held)
             return held
 
-        return self._change(lambda: self._changing.release(pool, owners), release)
+        return self._change(lambda store: store.release(pool, owners), release)
 
     def remember(self, record: Record, *, replace: bool = False) -> Record:
         def remember() -> Record:
@@ -157,7 +155,7 @@ class CopiedStore:
             self.file.change([(Remembered(record), {key: value})])
             return record
 
-        return self._change(lambda: self._changing.remember(record, replace=replace), remember)
+        return self._change(lambda store: store.remember(record, replace=replace), remember)
 
     def forget(self, kind: str, key: str) -> bool:
         def forget() -> bool:
@@ -168,7 +166,7 @@ class CopiedStore:
             self.file.change([(Forgotten(kind, key), {self.space.record_key(kind, key): None})])
             return True
 
-        return self._change(lambda: self._changing.forget(kind, key), forget)
+        return self._change(lambda store: store.forget(kind, key), forget)
 
     def close(self) -> None:
         self.space.close()
@@ -176,13 +174,14 @@ class CopiedStore:
 
     # -- between etcd and the copy ---------------------------------------------------------------
 
-    def settle(self) -> None:
+    def settle(self, *, patience: float = _PATIENCE) -> None:
         """Make up for what happened while etcd was away, if it was. Raises StoreDown, Forbidden."""
         standing = self._standing() if self._keeps else None
         if standing is None:
             return
-        deadline = time.monotonic() + _PATIENCE
         if standing.away or standing.waiting:
+            self._reading.kinds()  # it has less time to answer at all
+            deadline = time.monotonic() + patience
             done = settle(
                 self.space, self.file, host=self._host, witness=self._witness, deadline=deadline
             )
@@ -191,12 +190,12 @@ class CopiedStore:
             # The first time here; a store that is too large for that is learned bit by bit.
             self._tried = True
             with suppress(StoreAway):
-                refresh(self.space, self.file, deadline=deadline)
+                refresh(self.space, self.file, deadline=time.monotonic() + patience)
 
     def _read(self, ask: Callable[[EtcdStore], T]) -> T:
         if time.monotonic() >= self._rests_until:
             try:
-                return self._asking(lambda: ask(self._reading))
+                return self._asking(ask, self._reading)
             except StoreAway as error:
                 self._goes_away(error)
         try:
@@ -205,14 +204,15 @@ class CopiedStore:
         except PoolNotFound:
             raise self._refusal("the pool is not known here") from None
 
-    def _change(self, ask: Callable[[], T], instead: Callable[[], T]) -> T:
-        resting = time.monotonic() < self._rests_until
-        if resting:
+    def _change(self, ask: Callable[[EtcdStore], T], instead: Callable[[], T]) -> T:
+        store = self._changing
+        if time.monotonic() < self._rests_until:
             # Nobody waits for what the copy can do; for the rest etcd is asked once more.
             with suppress(StoreAway):
                 return self._known(instead)
+            store = self._reading
         try:
-            return self._asking(ask)
+            return self._asking(ask, store)
         except StoreAway as error:
             self._goes_away(error)
         return self._known(instead)
@@ -224,9 +224,9 @@ class CopiedStore:
         except PoolNotFound:
             raise self._refusal("the pool is not known here") from None
 
-    def _asking(self, ask: Callable[[], T]) -> T:
+    def _asking(self, ask: Callable[[EtcdStore], T], store: EtcdStore) -> T:
         self.settle()
-        answer = ask()
+        answer = ask(store)
         if self._away is not None:
             self._away = None
             self._note("etcd answers again")

@@ -72,7 +72,7 @@ class Picture:
             log.warning("call=- outcome=%s detail=%r", self._said, str(error))
 
     def _read_all(self) -> int:
-        self._store.settle()
+        self._store.settle(patience=_PATIENCE)
         revision = refresh(
             self._store.space, self._store.file, deadline=time.monotonic() + _PATIENCE
         )
@@ -92,7 +92,7 @@ class Picture:
                 revision = max(revision, self._take(message))
             # A member that the others cannot reach sends nothing, and cannot answer this either.
             reached = self._ask_revision()
-            self._store.settle()
+            self._store.settle(patience=_PATIENCE)
             if reached >= revision:
                 self._store.file.mark_current()
 
