@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.run import Step
     from macvlan_ros.engine import Engine
+    from macvlan_ros.host_environment import HostEnvironment
     from macvlan_ros.launch import Launcher
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.leases import Leases
@@ -247,6 +248,27 @@ class App:
             running=self.links.running_macs(),
             own={own.ip: parent.mac for own in parent.addresses if own.ip in asked},
         )
+
+    def host_environment(
+        self, stack: Stack, *, wanted: str, environ: Mapping[str, str]
+    ) -> HostEnvironment:
+        """What ROS on this PC itself needs to be one of the stack's nodes, or its master."""
+        from macvlan_ros import host_environment, plan
+        from macvlan_ros.shim import show_shim
+
+        host = self.settings.host_name
+        parent = self.links.parent(plan.wanted_parent(stack, host, self.settings.parent))
+        site = plan.site(stack, host=host, parent=parent)
+        known = host_environment.known_addresses(stack, site, self.store.reservations())
+        found = host_environment.of_host(
+            stack, site=site, known=known, wanted=wanted, environ=environ
+        )
+        if show_shim(self.links, parent=parent.name) is None:
+            self.note(
+                f"there is no shim on {parent.name}, so this PC and its own containers do not"
+                " reach each other; make one with: macvlan-ros launch, or macvlan-ros shim up"
+            )
+        return found
 
     def remove_network(self, name: str) -> bool:
         """Remove Docker's network, and the shim that it was the last to need."""

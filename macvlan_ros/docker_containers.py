@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from macvlan_ros.docker_calls import SLOW, Calls
+from macvlan_ros.docker_files import archive
 from macvlan_ros.docker_values import (
     LABEL_MANAGED,
     LABEL_STACK,
@@ -81,10 +82,12 @@ class ContainerCalls(Calls):
         hosts: Sequence[tuple[str, str]],
         labels: Mapping[str, str],
         name: str | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> str:
         """Create the service's container, joined to all its networks, and return its id.
 
-        `name` is the service's container name if not said. An environment value of None removes
+        `name` is the service's container name if not said; `files` are put into it, by path, which
+        reaches an engine on another PC too. An environment value of None removes
         the image's variable. All or nothing: what was created is removed if a later step fails,
         or is interrupted. Raises `ContainerConflict` when the name is taken, `ImageNotFound`,
         `NetworkNotFound`, `InvalidRequest`, `EngineRefused`.
@@ -113,6 +116,8 @@ class ContainerCalls(Calls):
         self.names[identity] = name
         try:
             self._join_bridges(identity, service)
+            if files:
+                self._put(identity, files)
         except BaseException:
             self.remove(identity, force=True)
             raise
@@ -130,6 +135,10 @@ class ContainerCalls(Calls):
                     ipv4_address=None if bridge.address is None else str(bridge.address),
                     aliases=service_aliases(service, bridge.aliases),
                 )
+
+    def _put(self, identity: str, files: Mapping[str, str]) -> None:
+        with self.asking(f"put files into container {self._name(identity)!r}") as client:
+            client.put_archive(identity, "/", archive(files))
 
     def _withdraw(self, name: str, labels: Mapping[str, str]) -> None:
         """Remove a container that never ran and has exactly our labels, if it turns up."""

@@ -232,10 +232,7 @@ class Launcher:
         return stack
 
     def _site(self, stack: Stack, host: str) -> plan.Site:
-        entry = stack.hosts.get(host)
-        wanted = (entry.parent if entry else "") or stack.parent or self._settings.parent
-        if not wanted and stack.subnet is not None:
-            wanted = str(stack.subnet)
+        wanted = plan.wanted_parent(stack, host, self._settings.parent)
         return plan.site(stack, host=host, parent=self._links.parent(wanted))
 
     def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:

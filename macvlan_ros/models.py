@@ -357,12 +357,24 @@ class HostEntry:
     docker: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """How the stack's ROS 2 nodes find one another. `kind` is multicast, unicast, server (Fast
+    DDS's) or router (zenoh's); the last two are at `place`, a service's name, "host:NAME" or an
+    address, on `port`."""
+
+    kind: str = "multicast"
+    place: str = ""
+    port: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """A Compose file with its `x-macvlan-ros` section, resolved.
 
     `subnet` None is the parent's ("auto"). `master` is a service's name, "host:NAME", or a URI;
-    "" when the stack names none. `volumes` maps a Docker volume's name to whether it is external.
+    "" when the stack names none. `domain` is ROS 2's, None when the stack says none. `volumes` maps
+    a Docker volume's name to whether it is external.
     `notes` are what was replaced or ignored and why, one sentence each, for people to read.
     `services` has all of them, those of inactive profiles too; `profiles` are the active ones.
     """
@@ -378,6 +390,8 @@ class Stack:
     parent: str = ""
     mode: NetworkMode = "bridge"
     master: str = ""
+    domain: int | None = None
+    discovery: Discovery = Discovery()
     hosts: Mapping[str, HostEntry] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
     volumes: Mapping[str, bool] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
@@ -38,7 +38,8 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One container as it shall be. `environment` None takes a variable of the image out."""
+    """One container as it shall be. `environment` None takes a variable of the image out; `files`
+    are put into it before it starts, by path."""
 
     service: Service
     pool: str
@@ -46,6 +47,15 @@ class Planned:
     environment: Mapping[str, str | None]
     hosts: tuple[tuple[str, str], ...]
     config_hash: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def wanted_parent(stack: Stack, host: str, usual: str) -> str:
+    """What the stack says of the parent on a host: a name, MAC or subnet; else the `usual` one,
+    else the stack's subnet; "" when nothing does."""
+    entry = stack.hosts.get(host)
+    said = (entry.parent if entry else "") or stack.parent or usual
+    return said or (str(stack.subnet) if stack.subnet is not None else "")
 
 
 def site(stack: Stack, *, host: str, parent: Link) -> Site:
@@ -149,7 +159,9 @@ def build(
     the file fixes or the store has, for services of other hosts too.
     """
     known = {**wanted, **{name: reservation.address for name, reservation in held.items()}}
-    master = ros.master_uri(stack, known, _host_addresses(stack, site))
+    hosts_at = host_addresses(stack, site)
+    master = ros.master_uri(stack, known, hosts_at)
+    graph = ros.graph(stack, known, hosts_at)
     former = ros.former_addresses(stack, known)
     elsewhere = _elsewhere(stack, site, known)
     notes = [_unused(service, site) for service in here if _is_off_lan(service, site)]
@@ -163,6 +175,7 @@ def build(
             master_uri=master,
             image_environment=image.environment,
             former=former,
+            graph=graph,
         )
         notes += environment.notes
         attachment = Attachment(stack.network, reservation.address, service.mac or reservation.mac)
@@ -174,13 +187,15 @@ def build(
                 attachment,
                 environment.variables,
                 hosts,
-                _config_hash(service, attachment, environment.variables, hosts, image.id),
+                _config_hash(service, attachment, environment, hosts, image.id),
+                environment.files,
             )
         )
     return planned, notes
 
 
-def _host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
+def host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
+    """The PCs' own addresses on the LAN, by name: those that the file says, and this one's."""
     found = {name: host.address for name, host in stack.hosts.items() if host.address}
     own = networks.address_on(site.parent, site.subnet)
     if own is not None:
@@ -217,7 +232,7 @@ def _elsewhere(
 def _config_hash(
     service: Service,
     attachment: Attachment,
-    environment: Mapping[str, str | None],
+    environment: ros.RosEnvironment,
     hosts: Sequence[tuple[str, str]],
     image_id: str,
 ) -> str:
@@ -225,10 +240,12 @@ def _config_hash(
     for key in _NOT_THE_CONTAINER:
         del what[key]
     what |= {
-        "environment": dict(environment),
+        "environment": dict(environment.variables),
         "attachment": dataclasses.asdict(attachment),
         "hosts": list(hosts),
         "image_id": image_id,
     }
+    if environment.files:
+        what["files"] = dict(environment.files)
     text = json.dumps(what, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

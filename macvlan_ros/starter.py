@@ -151,6 +151,7 @@ class Starter:
             environment=plan.environment,
             hosts=plan.hosts,
             labels=self._labels(plan),
+            files=plan.files,
         )
         self._undo.add(self._engine.remove, container_id, force=True)
 

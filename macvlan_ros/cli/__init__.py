@@ -22,6 +22,7 @@ from macvlan_ros.cli import (
     shims,
     stacks,
     store,
+    terminals,
     verifying,
     wire,
 )
@@ -54,6 +55,7 @@ _MODULES = (
     stacks,
     logs,
     runs,
+    terminals,
     shims,
     wire,
     verifying,

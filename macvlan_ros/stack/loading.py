@@ -11,6 +11,7 @@ from macvlan_ros.errors import StackFileError
 from macvlan_ros.models import NETWORK_MODES, Service, Stack
 from macvlan_ros.stack import section as own
 from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.discovery import discovery
 from macvlan_ros.stack.files import name_project, read_variables
 from macvlan_ros.stack.interpolation import interpolate
 from macvlan_ros.stack.keys import REFUSED_TOP
@@ -134,6 +135,8 @@ def _stack(
         parent=section.parent,
         mode=section.mode,
         master=own.master(section.master, nodes, section.hosts),
+        domain=section.domain,
+        discovery=discovery(section.discovery, nodes, section.hosts),
         hosts=section.hosts,
         services=services,
         volumes=_used(volumes, services.values()),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from netaddr import IPNetwork, IPRange
 
 from macvlan_ros.models import NETWORK_MODES, HostEntry, IPAddress
+from macvlan_ros.stack.discovery import domain
 from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet
 
@@ -19,7 +20,7 @@ DEFAULT_NETWORK = "ros_lan"
 ROS_VERSIONS = ("1", "2", "none")
 
 _LAN_KEYS = ("network", "pool", "subnet", "gateway", "range", "exclude", "parent", "mode")
-_KEYS = (*_LAN_KEYS, "master", "hosts")
+_KEYS = (*_LAN_KEYS, "master", "domain", "discovery", "hosts")
 _HOST_KEYS = ("parent", "address", "range", "docker")
 _SERVICE_KEYS = ("host", "address", "mac", "ros")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
@@ -27,7 +28,8 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The stack's own section. `master` is still as written; `master_node` says where."""
+    """The stack's own section. `master` and `discovery` are still as written: they may name
+    services."""
 
     network: str = DEFAULT_NETWORK
     pool: str = ""
@@ -39,6 +41,8 @@ class Section:
     mode: str = "bridge"
     hosts: Mapping[str, HostEntry] = field(default_factory=dict)
     master: Node | None = None
+    domain: int | None = None
+    discovery: Node | None = None
     given: frozenset[str] = frozenset()
 
 
@@ -81,6 +85,8 @@ def section(node: Node | None) -> Section:
         mode=take(entries, "mode", _mode, "bridge"),
         hosts=take(entries, "hosts", partial(_hosts, lan), {}),
         master=entries.get("master"),
+        domain=take(entries, "domain", domain, None),
+        discovery=entries.get("discovery"),
         given=frozenset(entries),
     )
 

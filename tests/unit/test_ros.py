@@ -80,8 +80,6 @@ def test_ros_ip_is_the_containers_address_and_nothing_else_is_touched() -> None:
             {"ROS_MASTER_URI": "http://127.0.1.1:11311"},
             "is this very container",
         ),
-        # ROS 2 images
-        ({}, {"ROS_VERSION": "2"}, {}, ""),
     ],
 )
 def test_without_a_master(
