@@ -1,6 +1,6 @@
 # Everything that is done often, one word each. On a fresh Debian or Ubuntu: as root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-some lint bench clean
+.PHONY: help demo test test-some lint bench docs clean
 .NOTPARALLEL:
 
 python-in-venv := .venv/bin/python
@@ -25,8 +25,12 @@ lint: setup-python ## style and types
 bench: setup-lab ## the figures, beside those of plain Docker in the same run
 	@$(python-in-venv) -m bench
 
+docs: setup-python ## the documentation, as pages for a browser
+	@$(python-in-venv) -m sphinx -q -W docs docs/_build
+	@echo "open docs/_build/index.html"
+
 clean: ## removes what these commands made in this folder
-	rm -rf .venv .lab build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .lab build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the others need; quick when there is nothing to do.

@@ -1,0 +1,1 @@
+"""What the pages of docs/ and the README tell people to type, typed."""

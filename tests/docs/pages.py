@@ -1,0 +1,151 @@
+"""Pages: what a Markdown page tells people to type, where, and what it says will come of it.
+
+- A `console` block whose prompts name a PC, `root@qtpc:~/robot# macvlan-ros ps`, is typed there;
+  what follows a command is what it prints. A line `...` stands for any lines.
+- `<!-- file: qtpc qtrp: ~/robot/compose.yaml -->` before a block makes the block that file there.
+- `<!-- run: qtpc -->` before a `sh` block runs it there as a script that must end well.
+- `<!-- lab: ros -->`, once, says what the PCs have; see `stages`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_PROMPT = re.compile(r"root@(?P<host>[a-z0-9-]+):(?P<folder>\S*)# (?P<command>.*)")
+_FENCE = re.compile(r"(?P<indent> *)```(?P<language>[^`\s]*)[^`]*")
+_NOTE = re.compile(r" *<!-- (?P<kind>file|run|lab): (?P<text>.*?) -->\s*")
+_FILE = re.compile(r"(?P<hosts>[^:]+): (?P<path>\S+)")
+
+# What differs from run to run, and is shown in the pages as it once was.
+_MASKS = (
+    (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "SECONDS"),
+    (re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])"), "NUMBER"),
+    (re.compile(r"[ \t]+"), " "),
+)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One command at a prompt. `first` and `last` are its output's line numbers in the page."""
+
+    host: str
+    folder: str
+    command: str
+    expected: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that the reader is to write, on each of the hosts."""
+
+    hosts: tuple[str, ...]
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """Lines that the reader is to copy, on each of the hosts."""
+
+    hosts: tuple[str, ...]
+    text: str
+    line: int
+
+
+Step = Typed | Written | Script
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's steps in their order. `stage` is what the PCs have, "" for nothing in particular."""
+
+    path: Path
+    stage: str
+    steps: tuple[Step, ...]
+
+
+def read(path: Path) -> Page:
+    """The page's steps."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return Page(path, _stage(lines), tuple(_steps(lines)))
+
+
+def all_pages() -> list[Path]:
+    """The README and the pages below docs/ and examples/ that have something to type."""
+    found = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    found += sorted(ROOT.glob("examples/*/README.md"))
+    return [path for path in found if "_build" not in path.parts and read(path).steps]
+
+
+def same(expected: str, said: str) -> bool:
+    """Whether a command said what the page shows, but for times, MACs and the like."""
+    parts = [re.escape(_masked(part).strip()) for part in re.split(r"(?m)^\.\.\.$", expected)]
+    return re.fullmatch(r"\s*.*\s*".join(parts), _masked(said).strip(), re.DOTALL) is not None
+
+
+def _masked(text: str) -> str:
+    for pattern, word in _MASKS:
+        text = pattern.sub(word, text)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _stage(lines: list[str]) -> str:
+    notes = [match for line in lines if (match := _NOTE.fullmatch(line))]
+    return next((note["text"] for note in notes if note["kind"] == "lab"), "")
+
+
+def _steps(lines: list[str]) -> Iterator[Step]:
+    note: re.Match[str] | None = None
+    number = 0
+    while number < len(lines):
+        fence = _FENCE.fullmatch(lines[number])
+        if fence is None:
+            note = _NOTE.fullmatch(lines[number]) or (None if lines[number].strip() else note)
+            number += 1
+            continue
+        end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == "```")
+        block = [line[len(fence["indent"]) :] for line in lines[number + 1 : end]]
+        yield from _block(fence["language"], block, number + 1, note)
+        note, number = None, end + 1
+
+
+def _block(
+    language: str, block: list[str], first: int, note: re.Match[str] | None
+) -> Iterator[Step]:
+    text = "\n".join(block) + "\n"
+    if note is not None and note["kind"] == "file":
+        where = _FILE.fullmatch(note["text"])
+        assert where, f"write <!-- file: HOST: PATH -->, not {note['text']}"
+        yield Written(tuple(where["hosts"].split()), where["path"], text)
+    elif note is not None and note["kind"] == "run":
+        yield Script(tuple(note["text"].split()), text, first)
+    elif language == "console":
+        yield from _typed(block, first)
+
+
+def _typed(block: list[str], first: int) -> Iterator[Typed]:
+    at = 0
+    while at < len(block):
+        prompt = _PROMPT.fullmatch(block[at])
+        if prompt is None:
+            at += 1
+            continue
+        command = prompt["command"]
+        while command.endswith("\\"):
+            at += 1
+            command += "\n" + block[at]
+        start = at + 1
+        at = start
+        while at < len(block) and not _PROMPT.fullmatch(block[at]):
+            at += 1
+        expected = "\n".join(block[start:at])
+        yield Typed(prompt["host"], prompt["folder"], command, expected, first + start, first + at)

@@ -1,0 +1,25 @@
+"""Every command of the documentation that can run in the lab does, and prints what is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, all_pages, read, same
+from tests.docs.stages import opened
+from tests.docs.typing_out import compare, do
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_does_what_it_says(path: Path) -> None:
+    page = read(path)
+    with opened(page.stage) as hosts:
+        compare(page, do(page, hosts))
+
+
+def test_outputs_may_differ_in_what_no_two_runs_have_in_common() -> None:
+    assert same("talker 02:00:00:00:00:01  0.4 ms", "talker 0a:bc:00:00:00:01 12.9 ms\n")
+    assert same("a\n...\nz", "a\nb\nc\nz")
+    assert not same("192.168.50.195", "192.168.50.196")
+    assert not same("a\n...\nz", "a\nb")
