@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from macvlan_ros.chair.run import Step
     from macvlan_ros.engine import Engine
     from macvlan_ros.host_environment import HostEnvironment
+    from macvlan_ros.images import Images
     from macvlan_ros.launch import Launcher
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.leases import Leases
@@ -48,11 +49,13 @@ class App:
         note: Callable[[str], None] = _silent,
         progress: Callable[[str], None] = _silent,
         meter: Callable[[str], None] = _silent,
+        quiet: bool = False,
     ) -> None:
         self.settings = settings
         self.note = note
         self.progress = progress
         self.meter = meter
+        self.quiet = quiet
         self._open = ExitStack()
 
     def __enter__(self) -> App:
@@ -142,6 +145,20 @@ class App:
             note=self.note,
             progress=self.progress,
             meter=self.meter,
+            quiet=self.quiet,
+        )
+
+    @cached_property
+    def images(self) -> Images:
+        from macvlan_ros.images import Images
+
+        return Images(
+            self.engine,
+            docker=self.settings.docker,
+            note=self.note,
+            progress=self.progress,
+            meter=self.meter,
+            quiet=self.quiet,
         )
 
     def desk(self, stack: Stack, *, told: Callable[[Step], None]) -> Desk:

@@ -14,7 +14,8 @@ from macvlan_ros import stack as stacks
 from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import ContainerConflict, ImageNotFound
+from macvlan_ros.errors import ContainerConflict
+from macvlan_ros.images import Images
 from macvlan_ros.models import Link, Network, Service, Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
@@ -104,6 +105,7 @@ class Launcher:
         note: Callable[[str], None],
         progress: Callable[[str], None],
         meter: Callable[[str], None],
+        quiet: bool = False,
     ) -> None:
         self._booking = booking
         self._links = links
@@ -113,7 +115,9 @@ class Launcher:
         self._local = local
         self._note = note
         self._progress = progress
-        self._meter = meter
+        self._images = Images(
+            engine, docker=settings.docker, note=note, progress=progress, meter=meter, quiet=quiet
+        )
 
     def up(
         self,
@@ -121,8 +125,11 @@ class Launcher:
         names: Sequence[str] = (),
         *,
         wait_seconds: float = 120,
+        rebuild: bool = False,
     ) -> tuple[Launched, ...]:
         """Start the named services (all of this host, when none is named) and what they depend on.
+
+        Images that are missing are built or pulled, with `rebuild` built again in any case.
 
         Everything is checked before the first change; when a service fails to start, or on
         Ctrl-C, what this launch made is undone, and what ran before runs again.
@@ -135,7 +142,7 @@ class Launcher:
         if not here:
             self._note(f"the stack '{stack.name}' has no service for the host '{host}'")
             return ()
-        checked = self.check(stack, here)
+        checked = self.check(stack, here, rebuild=rebuild)
         with all_or_nothing(self._note) as undo:
             for note in plan.notes_about_waiting(stack, here):
                 self._note(note)
@@ -147,13 +154,14 @@ class Launcher:
         starter.finish()
         return self.launched(ready, done)
 
-    def check(self, stack: Stack, here: Sequence[Service]) -> Checked:
-        """Where the services land, and their images, pulled if need be. Nothing else is changed."""
+    def check(self, stack: Stack, here: Sequence[Service], *, rebuild: bool = False) -> Checked:
+        """Where the services land, and their images, built or pulled if need be. Nothing else is
+        changed."""
         site = self._site(stack, self._settings.host_name)
         if self._local:
             devices.check(stack, here)
         self._check_names(stack, here)
-        return Checked(stack, tuple(here), site, self._images(here))
+        return Checked(stack, tuple(here), site, self._images.ensure(here, rebuild=rebuild))
 
     def prepare(self, checked: Checked, booked: Booked, *, undo: Undo) -> Ready:
         """The plan of each service, and network, volumes and bridges, made if need be."""
@@ -249,33 +257,6 @@ class Launcher:
                     f" docker rm -f {found.name}, or give services.{service.name} another"
                     " container_name"
                 )
-
-    def _images(self, here: Sequence[Service]) -> dict[str, Image]:
-        images: dict[str, Image] = {}
-        for service in here:
-            if service.image not in images:
-                images[service.image] = self._image(service)
-        return images
-
-    def _image(self, service: Service) -> Image:
-        try:
-            found = self._engine.image(service.image)
-        except ImageNotFound as error:
-            if service.build:
-                raise ImageNotFound(
-                    f"services.{service.name}: the image {service.image} has not been built; build"
-                    f" it with: docker compose build {service.name}"
-                ) from error
-            if service.pull_policy == "never":
-                raise
-        else:
-            if service.build:
-                self._note(f"{service.name}: the image {service.image} is used as it was built")
-            if service.pull_policy != "always" or service.build:
-                return found
-        self._progress(f"{service.name}: pulling {service.image}")
-        self._engine.pull(service.image, progress=self._meter, platform=service.platform)
-        return self._engine.image(service.image)
 
     def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> Network:
         with interrupts.shielded():

@@ -17,6 +17,7 @@ __all__ = [
     "ArpSettings",
     "Attachment",
     "BridgeUse",
+    "Build",
     "Dependency",
     "Device",
     "DeviceRequest",
@@ -227,6 +228,19 @@ class Healthcheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """How an image is made. `context` is a folder or a URL; `dockerfile` is relative to it, or ""
+    for its own; `inline` is the text of one. An argument of None takes the caller's variable.
+    `options` are further flags of `docker build`, each with its value."""
+
+    context: str
+    dockerfile: str = ""
+    inline: str = ""
+    arguments: Mapping[str, str | None] = field(default_factory=dict)
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRequest:
     """GPUs and the like. `count` -1 is all; `count` None goes with `device_ids`."""
 
@@ -259,7 +273,8 @@ class Attachment:
 class BridgeUse:
     """An additional network that a service joins beside the macvlan one.
 
-    `name` is what Docker knows it by, `external` that it must exist already.
+    `name` is what Docker knows it by, `key` what the file does, `external` that it must exist
+    already.
     """
 
     name: str
@@ -270,6 +285,7 @@ class BridgeUse:
     driver_options: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
     subnets: tuple[IPNetwork, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +307,7 @@ class Service:
     former_address: IPAddress | None = None
     mac: str = ""
     build: bool = False
+    recipe: Build | None = None
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     hostname: str | None = None

@@ -24,7 +24,15 @@ from macvlan_ros.models import (
 )
 
 #: Keys of a service that say where and when it runs, and not what its container is.
-_NOT_THE_CONTAINER = ("build", "depends_on", "former_address", "host", "profiles", "pull_policy")
+_NOT_THE_CONTAINER = (
+    "build",
+    "depends_on",
+    "former_address",
+    "host",
+    "profiles",
+    "pull_policy",
+    "recipe",
+)
 
 
 @dataclass(frozen=True, slots=True)

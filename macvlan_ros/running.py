@@ -13,7 +13,7 @@ from macvlan_ros import placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import Conflict
+from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Network, Service, Stack
 from macvlan_ros.starter import ASIDE, AT_ONCE
@@ -115,9 +115,35 @@ class Running:
     def stop(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
         """Stop the containers of the named services, or of all; return those that were running."""
         running = [c for c in self.containers(stack, names) if c.state in ("running", "restarting")]
-        _each(running, self._stop)
+        each(running, self._stop)
         self._attendance.stopped([c.address for c in running if c.address])
         return tuple(container.name for container in running)
+
+    def one(self, stack: Stack, name: str) -> Container:
+        """The running container of a service, to go into. Raises ServiceNotFound, NotFound,
+        InvalidRequest (it belongs to another host), Conflict (it does not run)."""
+        found = self.standing(stack, [name])
+        if not found:
+            service = stack.services[name]
+            if not placement.is_here(service, self._host):
+                raise InvalidRequest(
+                    f"the service '{name}' belongs to the host '{service.host}', and this is"
+                    f" '{self._host}'; do it there"
+                )
+            raise NotFound(
+                f"the service '{name}' has no container; make it with: macvlan-ros launch {name}"
+            )
+        if not found[0].running:
+            raise Conflict(
+                f"the container '{found[0].name}' does not run ({found[0].state}); start it with:"
+                f" macvlan-ros launch {name}, see why with: macvlan-ros logs {name}"
+            )
+        return found[0]
+
+    def standing(self, stack: Stack, names: Sequence[str]) -> list[Container]:
+        """The containers without those that a launch was about to replace when it was killed."""
+        found = self.containers(stack, names)
+        return [one for one in found if not one.name.endswith(ASIDE)]
 
     def down(
         self, stack: Stack, names: Sequence[str] = (), *, release: bool = False
@@ -127,7 +153,7 @@ class Running:
         Reservations stay, unless `release`: the next launch has the same addresses again.
         """
         gone = self.containers(stack, names)
-        _each(gone, self._remove)
+        each(gone, self._remove)
         if release:
             self._release(gone)
         if not names:
@@ -184,7 +210,7 @@ class Running:
         ]
 
 
-def _each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:
+def each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:
     """Do `step` to all side by side, for Docker waits up to 10 s for one that does not listen."""
     with ThreadPoolExecutor(AT_ONCE) as workers:
         for _ in workers.map(step, containers):

@@ -123,11 +123,17 @@ class Desk:
             links=self._app.links if seat.local else self._facts(seat),
             engine=seat.engine,
             attendance=self._app.attendance if seat.local else self._attendance(seat),
-            settings=own if seat.local else replace(own, host=seat.name, parent=""),
+            settings=(
+                own
+                if seat.local
+                else replace(own, host=seat.name, parent="", docker=seat.entry.docker)
+            ),
             local=seat.local,
             note=self._note,
             progress=lambda _text: None,
             meter=self._app.meter,
+            # several hosts may build at once
+            quiet=True,
         )
 
     def _running(self, seat: Seat) -> Running:

@@ -54,6 +54,7 @@ class ChairLauncher:
         *,
         wait_seconds: float = 120,
         master_seconds: float = 30,
+        rebuild: bool = False,
     ) -> Outcome:
         """Start the named services (all, when none is named) and what they depend on, each on its
         host. Raises what a launch on one host raises, naming the host."""
@@ -67,7 +68,9 @@ class ChairLauncher:
             self._note(note)
         checked = self.on_each(
             places,
-            lambda place: place.launcher.check(stack, _of(chosen, place.seat.name)),
+            lambda place: place.launcher.check(
+                stack, _of(chosen, place.seat.name), rebuild=rebuild
+            ),
         )
         if not checked:
             raise next(iter(self._lost.values()))

@@ -12,6 +12,7 @@ import click
 from macvlan_ros import __version__, report
 from macvlan_ros.cli import (
     begin,
+    daily,
     health,
     hosts,
     logs,
@@ -54,6 +55,7 @@ _MODULES = (
     pools,
     networks,
     stacks,
+    daily,
     logs,
     runs,
     terminals,

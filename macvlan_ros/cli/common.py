@@ -51,7 +51,13 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
         shim="no" if chosen.no_shim else found.shim,
     )
-    app = App(found, note=report.note, progress=report.progress, meter=report.meter)
+    app = App(
+        found,
+        note=report.note,
+        progress=report.progress,
+        meter=report.meter,
+        quiet=chosen.quiet,
+    )
     return context.with_resource(app), report
 
 

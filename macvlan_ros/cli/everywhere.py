@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
 
 def launch(
-    app: App, report: Report, stack: Stack, names: Sequence[str], seconds: tuple[float, float]
+    app: App,
+    report: Report,
+    stack: Stack,
+    names: Sequence[str],
+    seconds: tuple[float, float],
+    *,
+    rebuild: bool = False,
 ) -> None:
     """Start everything everywhere; `seconds` are how long to wait for conditions, and for the
     master. What was not reached is an error, after the table."""
     with report.board(("HOST", "SERVICE", "STATE", "")) as board:
         desk = app.desk(stack, told=lambda step: _show(board, step))
-        done = desk.launcher.up(stack, names, wait_seconds=seconds[0], master_seconds=seconds[1])
+        done = desk.launcher.up(
+            stack, names, wait_seconds=seconds[0], master_seconds=seconds[1], rebuild=rebuild
+        )
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done.rows)
     complain(done.troubles)

@@ -103,6 +103,7 @@ def open_stack(
     help="Seconds to wait for the ROS master with --all-hosts.",
 )
 @all_hosts_option
+@click.option("--build", "rebuild", is_flag=True, help="Build images again that are there.")
 @probe_options
 @no_shim_option
 @quiet_option("Say nothing but errors.")
@@ -118,6 +119,7 @@ def launch(
     wait_timeout: float,
     master_timeout: float,
     all_hosts: bool,
+    rebuild: bool,
 ) -> None:
     """Start the services of the stack that belong to this PC, each with its own LAN address.
 
@@ -128,9 +130,10 @@ def launch(
     app, report, stack = open_stack(context, files, profiles, project_name)
     interrupts.as_ctrl_c()
     if all_hosts:
-        everywhere.launch(app, report, stack, services, (wait_timeout, master_timeout))
+        seconds = (wait_timeout, master_timeout)
+        everywhere.launch(app, report, stack, services, seconds, rebuild=rebuild)
         return
-    done = app.launcher.up(stack, services, wait_seconds=wait_timeout)
+    done = app.launcher.up(stack, services, wait_seconds=wait_timeout, rebuild=rebuild)
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done)
 

@@ -5,7 +5,19 @@ service and the key. Nothing here talks to Docker or to the network.
 """
 
 from macvlan_ros.stack.files import find_files
-from macvlan_ros.stack.loading import load
+from macvlan_ros.stack.loading import load, resolve
 from macvlan_ros.stack.selection import enabled, replace_network, select
+from macvlan_ros.stack.sources import plain
+from macvlan_ros.stack.writing import escape, to_yaml
 
-__all__ = ["enabled", "find_files", "load", "replace_network", "select"]
+__all__ = [
+    "enabled",
+    "escape",
+    "find_files",
+    "load",
+    "plain",
+    "replace_network",
+    "resolve",
+    "select",
+    "to_yaml",
+]

@@ -1,5 +1,7 @@
 """Keys of Compose that no reader is for: those that change nothing here, those that are refused."""
 
+from macvlan_ros.stack.section import SECTION
+
 #: Keys of a service that change nothing here, with what is said about them.
 IGNORED = {
     "ports": "ports are not published: on macvlan every port is open on the container's address",
@@ -11,6 +13,9 @@ IGNORED = {
 
 _FILE = "mount the file with a service's 'volumes' instead"
 _NOTHING = "remove it"
+
+#: Keys of the stack that are read.
+TOP_KEYS = ("version", "name", "services", "networks", "volumes", SECTION)
 
 #: Keys of the stack that are refused, with what to do instead.
 REFUSED_TOP = {

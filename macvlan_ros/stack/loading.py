@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from macvlan_ros.errors import StackFileError
@@ -13,18 +13,17 @@ from macvlan_ros.stack import section as own
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.discovery import discovery
 from macvlan_ros.stack.files import name_project, read_variables
+from macvlan_ros.stack.forgiving import forgiving
 from macvlan_ros.stack.interpolation import interpolate
-from macvlan_ros.stack.keys import REFUSED_TOP
+from macvlan_ros.stack.keys import REFUSED_TOP, TOP_KEYS
 from macvlan_ros.stack.merging import merge, strip
 from macvlan_ros.stack.mounts import NamedVolume, named_volumes
 from macvlan_ros.stack.networks import DeclaredNetwork, declared
-from macvlan_ros.stack.nodes import Node, did_you_mean
+from macvlan_ros.stack.nodes import Node, child, did_you_mean, with_entries
 from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
 from macvlan_ros.stack.sources import Source, complete
 from macvlan_ros.stack.yamlfile import read
-
-_TOP_KEYS = ("version", "name", "services", "networks", "volumes", own.SECTION)
 
 
 def load(
@@ -34,14 +33,59 @@ def load(
     profiles: Sequence[str] = (),
     project_name: str | None = None,
     env_files: Sequence[Path] = (),
+    forgive: bool = False,
 ) -> Stack:
     """Read a stack from its files, later ones laid over earlier ones by Compose's rules.
 
     `environ` is the caller's environment (None: this process's); over the .env file in the first
     file's folder, or over `env_files`, it gives the variables. Relative paths start at that folder.
-    `profiles` are active beside those of COMPOSE_PROFILES. Raises StackFileError, one sentence
-    that names file, line, service and key.
+    `profiles` are active beside those of COMPOSE_PROFILES. With `forgive`, keys that are not
+    supported are passed over, for whoever hands the files to Compose itself. Raises
+    StackFileError, one sentence that names file, line, service and key.
     """
+    read_ = _read_all(
+        paths,
+        environ=environ,
+        profiles=profiles,
+        project_name=project_name,
+        env_files=env_files,
+    )
+    tree = forgiving(read_.tree, read_.context) if forgive else read_.tree
+    entries = _top_level(tree, read_.context)
+    context = replace(read_.context, network=own.network_name(entries.get(own.SECTION)))
+    stack = _stack(tree, entries, context, read_.profiles)
+    return replace(stack, files=tuple(str(path) for path in paths))
+
+
+def resolve(
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str] | None = None,
+    project_name: str | None = None,
+) -> Node:
+    """The tree of a stack's files, merged, with variables, extended services and included files;
+    its name stands in it. Raises StackFileError."""
+    found = _read_all(paths, environ=environ, project_name=project_name)
+    entries = {key: node for key, node in found.tree.mapping().items() if key != "name"}
+    name = child(found.tree, "name", found.context.project)
+    return with_entries(found.tree, {"name": name, **entries})
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    tree: Node
+    context: Context
+    profiles: tuple[str, ...]
+
+
+def _read_all(
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str] | None,
+    profiles: Sequence[str] = (),
+    project_name: str | None,
+    env_files: Sequence[Path] = (),
+) -> _Read:
     if not paths:
         raise StackFileError("no stack file was named; name one with -f FILE")
     try:
@@ -64,11 +108,8 @@ def load(
         done = complete(raw, source)
         tree = merge(tree, done) if index else done
     tree = strip(tree)
-    entries = _top_level(tree, context)
-    context = replace(context, network=own.network_name(entries.get(own.SECTION)))
     active = (*profiles, *_words(variables.get("COMPOSE_PROFILES", "")))
-    stack = _stack(tree, entries, context, tuple(dict.fromkeys(active)))
-    return replace(stack, files=tuple(str(path) for path in paths))
+    return _Read(tree, context, tuple(dict.fromkeys(active)))
 
 
 def _words(text: str) -> list[str]:
@@ -95,8 +136,8 @@ def _top_level(tree: Node, context: Context) -> dict[str, Node]:
     for key, node in tree.mapping().items():
         if key in REFUSED_TOP and not node.absent:
             raise node.error(f"is not supported; {REFUSED_TOP[key]}")
-        if key not in (*_TOP_KEYS, *REFUSED_TOP):
-            near = did_you_mean(key, _TOP_KEYS)
+        if key not in (*TOP_KEYS, *REFUSED_TOP):
+            near = did_you_mean(key, TOP_KEYS)
             if key.startswith("x-"):
                 if near.endswith(f"{own.SECTION!r}?"):
                     context.note(f"the section {key!r} is ignored{near}")

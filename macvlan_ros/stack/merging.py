@@ -88,12 +88,28 @@ def _ulimit(base: Node, over: Node) -> Node:
     return _plain(base, over) if both else over
 
 
+def _build(base: Node, over: Node) -> Node:
+    """A text is the context alone."""
+    both = (
+        one if isinstance(one.value, dict) else with_entries(one, {"context": _at(one, "context")})
+        for one in (base, over)
+    )
+    return _plain(*both)
+
+
+def _at(node: Node, key: str) -> Node:
+    return replace(node, path=(*node.path, key))
+
+
 _ANY = "*"
 
 _RULES: dict[tuple[str, ...], Rule] = {
     ("command",): _replaced,
     ("entrypoint",): _replaced,
-    ("build",): _replaced,  # it is not read, only that it is there
+    ("build",): _build,
+    ("build", "args"): _pairs("="),
+    ("build", "labels"): _pairs("="),
+    ("build", "extra_hosts"): _pairs("=:"),
     ("gpus",): _replaced,
     ("healthcheck", "test"): _replaced,
     ("environment",): _pairs("="),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from macvlan_ros.models import Dependency, Service
+from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.deploy import deploy
 from macvlan_ros.stack.environment import environment
@@ -225,7 +226,11 @@ def _image(
     image = take(entries, "image", Node.string, "").strip()
     if not image and not build:
         raise entries.get("image", node).error("has no image; add 'image: NAME'")
-    return {"build": build, "image": image or f"{context.project}-{name}"}
+    return {
+        "build": build,
+        "recipe": build_recipe(entries["build"], context) if build else None,
+        "image": image or f"{context.project}-{name}",
+    }
 
 
 _CONDITIONS = {
