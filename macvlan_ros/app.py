@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
     from macvlan_ros.reach import Reach
+    from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
 
@@ -187,6 +188,14 @@ class App:
         from macvlan_ros import conflicts
 
         return {seen.address: seen.mac for seen in reversed(conflicts.recent(self.store))}
+
+    @cached_property
+    def restarter(self) -> Restarter:
+        from macvlan_ros.restarting import Restarter
+
+        return Restarter(
+            self.running, engine=self.engine, attendance=self.attendance, progress=self.progress
+        )
 
     def parent(self, wanted: str = "") -> Link:
         """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""

@@ -273,8 +273,7 @@ class Attachment:
 class BridgeUse:
     """An additional network that a service joins beside the macvlan one.
 
-    `name` is what Docker knows it by, `key` what the file does, `external` that it must exist
-    already.
+    `name` is what Docker knows it by, `external` that it must exist already.
     """
 
     name: str
@@ -285,7 +284,6 @@ class BridgeUse:
     driver_options: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
     subnets: tuple[IPNetwork, ...] = ()
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

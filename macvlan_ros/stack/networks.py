@@ -219,7 +219,6 @@ def _bridge(node: Node, network: DeclaredNetwork, use: _Use) -> BridgeUse:
         raise node.error("has a mac_address, which only the macvlan network can have; remove it")
     return BridgeUse(
         name=network.name,
-        key=network.key,
         aliases=use.aliases,
         address=use.address,
         external=network.external,
