@@ -12,6 +12,7 @@ import click
 from macvlan_ros import __version__, report
 from macvlan_ros.cli import (
     begin,
+    completion,
     daily,
     health,
     hosts,
@@ -66,6 +67,7 @@ _MODULES = (
     health,
     store,
     plugin,
+    completion,
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:
@@ -78,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(argv: list[str]) -> int:
+    if completion.VARIABLE in os.environ:
+        completion.attach(cli)
     try:
         result = cli.main(argv, prog_name="macvlan-ros", standalone_mode=False)
         return result if isinstance(result, int) else 0
