@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
-from macvlan_ros.errors import DockerDown, Forbidden
+from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool, Stack
 from macvlan_ros.opening import open_for
@@ -220,14 +220,29 @@ class App:
         return pool
 
     def make_network(
-        self, name: str, pool_name: str | None, *, parent: str, mode: NetworkMode
+        self,
+        name: str,
+        pool_name: str | None,
+        *,
+        parent: str,
+        mode: NetworkMode,
+        pool6_name: str | None = None,
     ) -> Network:
-        """Docker's network over the parent, for the pool (made when there is none yet)."""
+        """Docker's network over the parent, for the pool (made when there is none yet), and with
+        IPv6 if there is a pool for that."""
         link = self.parent(parent)
         pool = self.ipam.choose_pool(pool_name) or self.make_default_pool(link)
+        six = self.ipam.pool(pool6_name) if pool6_name else None
+        for each, version in ((pool, 4), (six, 6)):
+            if each is not None and each.subnet.version != version:
+                raise InvalidRequest(
+                    f"the pool '{each.name}' is IPv{each.subnet.version}; a network has an IPv4"
+                    " pool (--pool), and may have an IPv6 one beside it (--pool6)"
+                )
         made, created = self.engine.ensure_network(
-            networks.describe(name, pool, parent=link, mode=mode),
+            networks.describe(name, pool, parent=link, mode=mode, pool6=six),
             host_address=networks.address_on(link, pool.subnet),
+            host_address6=networks.address_on(link, six.subnet) if six else None,
         )
         if not created:
             self.note(f"the network '{name}' was there already")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netaddr import IPAddress
 
@@ -18,11 +18,14 @@ from macvlan_ros.undo import Undo
 @dataclass(frozen=True, slots=True)
 class Booked:
     """What the services of one host have: the pool, the reservations by service, and the addresses
-    that the file fixes (by service, those of other hosts too)."""
+    that the file fixes (by service, those of other hosts too). What ends with 6 is IPv6's."""
 
     pool: Pool
     held: Mapping[str, Reservation]
     wanted: Mapping[str, IPAddress]
+    pool6: Pool | None = None
+    held6: Mapping[str, Reservation] = field(default_factory=dict)
+    wanted6: Mapping[str, IPAddress] = field(default_factory=dict)
 
 
 class Booking:
@@ -38,6 +41,24 @@ class Booking:
         that one here either."""
         wanted = plan.wanted_addresses(stack, site)
         pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
+        named6 = plan.wanted_pool6(stack, site, self._ipam.pools())
+        held = self._reserve(stack, here, site=site, pool=pool, wanted=wanted, undo=undo)
+        if named6 is None:
+            return Booked(pool, held, wanted)
+        pool6, wanted6 = self._ensure_pool(named6, undo), plan.wanted_addresses6(stack)
+        held6 = self._reserve(stack, here, site=site, pool=pool6, wanted=wanted6, undo=undo)
+        return Booked(pool, held, wanted, pool6, held6, wanted6)
+
+    def _reserve(
+        self,
+        stack: Stack,
+        here: Sequence[Service],
+        *,
+        site: plan.Site,
+        pool: Pool,
+        wanted: Mapping[str, IPAddress],
+        undo: Undo,
+    ) -> dict[str, Reservation]:
         belongs = [one for one in stacks.enabled(stack) if placement.is_here(one, site.host)]
         names = {service.name for service in (*here, *belongs)}
         held_for = [
@@ -56,14 +77,15 @@ class Booking:
             fresh = [allocation.reservation.owner for allocation in done if allocation.new]
             if fresh:
                 undo.add(self._ipam.release, pool.name, fresh)
-        held = {
+        return {
             service.name: allocation.reservation
             for service, allocation in zip(held_for, done, strict=True)
         }
-        return Booked(pool, held, wanted)
 
     def elsewhere(self, stack: Stack, site: plan.Site) -> dict[str, IPAddress]:
-        """The addresses, by service, that the store has for what belongs to other hosts."""
+        """The addresses, by service, that the store has for what belongs to other hosts; of the
+        family that ROS speaks."""
+        subnet = site.subnet6 if stack.ros_over == "ipv6" else site.subnet
         others = {
             service.owner: service
             for service in stack.services.values()
@@ -71,7 +93,7 @@ class Booking:
         }
         found: dict[str, IPAddress] = {}
         for pool in self._ipam.pools() if others else ():
-            if pool.subnet == site.subnet:
+            if pool.subnet == subnet:
                 for held in self._ipam.held(pool.name, list(others)):
                     if held.host in ("", others[held.owner].host):
                         found[others[held.owner].name] = held.address

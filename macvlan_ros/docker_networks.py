@@ -62,15 +62,19 @@ class NetworkCalls(Calls):
         return network
 
     def ensure_network(
-        self, wanted: Network, *, host_address: IPAddress | None = None
+        self,
+        wanted: Network,
+        *,
+        host_address: IPAddress | None = None,
+        host_address6: IPAddress | None = None,
     ) -> tuple[Network, bool]:
         """The network as wanted, and whether this call made it.
 
         Where the network has no gateway, Docker takes an address for one all the same:
-        `host_address` names it, and must be one that is never handed out. One of that name that
-        somebody else made serves if it is the same in substance. Raises `NetworkDiffers` with
-        each difference, `Conflict` when another network has the parent or the subnet,
-        `InvalidRequest` without both gateway and `host_address`.
+        `host_address` names it, and must be one that is never handed out; so does `host_address6`.
+        One of that name that somebody else made serves if it is the same in substance. Raises
+        `NetworkDiffers` with each difference, `Conflict` when another network has the parent or the
+        subnet, `InvalidRequest` without both gateway and `host_address`.
         """
         found = self._find_network(wanted.name)
         if found is not None:
@@ -80,7 +84,13 @@ class NetworkCalls(Calls):
                 f"network {wanted.name!r} has no gateway, and {wanted.parent} no address that "
                 "Docker may take for one; give the interface an address, or the pool a gateway"
             )
-        payload = network_payload(wanted, placeholder=host_address)
+        six = wanted.six
+        if six is not None and six.gateway is None and host_address6 is None:
+            raise InvalidRequest(
+                f"network {wanted.name!r} has no IPv6 gateway, and {wanted.parent} no address in "
+                f"{six.subnet} that Docker may take for one; give the interface an address"
+            )
+        payload = network_payload(wanted, placeholder=host_address, placeholder6=host_address6)
         try:
             stands, made = self._make_network(payload)
         except MacvlanRosError as refused:

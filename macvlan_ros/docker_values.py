@@ -12,11 +12,13 @@ from typing import Any
 
 from netaddr import AddrFormatError
 
-from macvlan_ros.models import IPAddress, IPNetwork, Network
+from macvlan_ros.models import IPAddress, IPNetwork, Network, Side6
 
 LABEL_MANAGED = "macvlan-ros.managed"
 LABEL_POOL = "macvlan-ros.pool"
+LABEL_POOL6 = "macvlan-ros.pool6"
 LABEL_GATEWAY = "macvlan-ros.gateway"
+LABEL_GATEWAY6 = "macvlan-ros.gateway6"
 LABEL_STACK = "macvlan-ros.stack"
 LABEL_SERVICE = "macvlan-ros.service"
 LABEL_OWNER = "macvlan-ros.owner"
@@ -87,6 +89,7 @@ class Container:
     health: str
     labels: Mapping[str, str]
     address: IPAddress | None
+    address6: IPAddress | None
     mac: str
     networks: Mapping[str, IPAddress | None]
     created: str
@@ -175,6 +178,7 @@ def read_container(found: Mapping[str, Any], *, status: str = "") -> Container:
         health=_health(state),
         labels=labels,
         address=read_address(labels.get(LABEL_ADDRESS)) or networks.get(main),
+        address6=_endpoint_address6(endpoints.get(main) or {}),
         mac=_mac(endpoints.get(main) or {}, config),
         networks=networks,
         created=_time(found.get("Created")),
@@ -189,6 +193,11 @@ def _endpoint_address(endpoint: Mapping[str, Any]) -> IPAddress | None:
     """The address now, or while the container is stopped the one it will get."""
     fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
     return read_address(endpoint.get("IPAddress")) or read_address(fixed)
+
+
+def _endpoint_address6(endpoint: Mapping[str, Any]) -> IPAddress | None:
+    fixed = (endpoint.get("IPAMConfig") or {}).get("IPv6Address")
+    return read_address(endpoint.get("GlobalIPv6Address")) or read_address(fixed)
 
 
 def _mac(endpoint: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -249,7 +258,7 @@ def _is_plugins(found: Mapping[str, Any]) -> bool:
 
 def read_network(found: Mapping[str, Any]) -> Network | None:
     """A macvlan network of GET /networks; None for one of another driver, or without IPv4."""
-    config = _ipv4_config(found)
+    config = _config(found, 4)
     if found.get("Driver") != "macvlan" or config is None:
         return None
     labels = dict(found.get("Labels") or {})
@@ -266,14 +275,45 @@ def read_network(found: Mapping[str, Any]) -> Network | None:
         id=found.get("Id") or "",
         ours=is_ours(labels),
         labels=labels,
+        six=_side6(found, labels),
     )
 
 
-def _ipv4_config(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _side6(found: Mapping[str, Any], labels: Mapping[str, str]) -> Side6 | None:
+    config = _config(found, 6)
+    if config is None or not found.get("EnableIPv6"):
+        return None
+    gateway = None if labels.get(LABEL_GATEWAY6) == NO_GATEWAY else config.get("Gateway")
+    return Side6(
+        subnet=IPNetwork(config["Subnet"]),
+        gateway=read_address(gateway),
+        ip_range=IPNetwork(config["IPRange"]) if config.get("IPRange") else None,
+        pool=labels.get(LABEL_POOL6, ""),
+    )
+
+
+def _config(found: Mapping[str, Any], version: int) -> Mapping[str, Any] | None:
     for config in (found.get("IPAM") or {}).get("Config") or ():
-        if config.get("Subnet") and IPNetwork(config["Subnet"]).version == 4:
+        if config.get("Subnet") and IPNetwork(config["Subnet"]).version == version:
             return dict(config)
     return None
+
+
+def _pairs6(network: Network, wanted: Network) -> list[tuple[str, object, object]]:
+    """What to compare of IPv6; a network that has it serves those who do not ask for it."""
+    if wanted.six is None:
+        return []
+    has = network.six
+    pairs: list[tuple[str, object, object]] = [
+        ("IPv6 subnet", has and has.subnet.cidr, wanted.six.subnet.cidr)
+    ]
+    if has is not None and network.ours:
+        pairs += [
+            ("IPv6 gateway", has.gateway, wanted.six.gateway),
+            ("IPv6 range", has.ip_range, wanted.six.ip_range),
+            ("IPv6 pool", has.pool, wanted.six.pool),
+        ]
+    return pairs
 
 
 def network_differences(found: Mapping[str, Any], wanted: Network) -> tuple[str, ...]:
@@ -302,6 +342,7 @@ def network_differences(found: Mapping[str, Any], wanted: Network) -> tuple[str,
         pairs.append(("range", network.ip_range, wanted.ip_range))
     if network.ours and wanted.pool:
         pairs.append(("pool", network.pool, wanted.pool))
+    pairs += _pairs6(network, wanted)
     return tuple(
         f"{what} is {is_now or 'none'}, wanted {should or 'none'}"
         for what, is_now, should in pairs

@@ -139,7 +139,8 @@ class Ipam:
         return removed
 
     def choose_pool(self, name: str | None = None) -> Pool | None:
-        """The pool that is meant: the named one, else "default", else the only one.
+        """The pool that is meant: the named one, else "default", else the only one, or the only
+        one of IPv4.
 
         None when there is no pool at all and none was named. Raises PoolNotFound, and
         InvalidRequest when there are several to choose from.
@@ -150,6 +151,9 @@ class Ipam:
         if DEFAULT_POOL in pools:
             return pools[DEFAULT_POOL]
         if len(pools) > 1:
+            four = [pool for pool in pools.values() if pool.subnet.version == 4]
+            if len(four) == 1:
+                return four[0]
             raise InvalidRequest(
                 f"several pools to choose from; add --pool, one of: {', '.join(pools)}"
             )

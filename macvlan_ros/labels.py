@@ -9,6 +9,7 @@ from macvlan_ros.docker_values import (
     LABEL_CONFIG_HASH,
     LABEL_OWNER,
     LABEL_POOL,
+    LABEL_POOL6,
     LABEL_SERVICE,
     LABEL_STACK,
 )
@@ -22,6 +23,7 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
     files = [str(Path(file).absolute()) for file in stack.files]
     return {
         LABEL_POOL: planned.pool,
+        **({LABEL_POOL6: planned.pool6} if planned.pool6 else {}),
         LABEL_STACK: stack.name,
         LABEL_SERVICE: planned.service.name,
         LABEL_OWNER: planned.service.owner,

@@ -167,7 +167,8 @@ class Launcher:
         """The plan of each service, and network, volumes and bridges, made if need be."""
         stack, here, site = checked.stack, checked.here, checked.site
         known = self._booking.elsewhere(stack, site)
-        for note in plan.notes_about_hosts(stack, site, {**known, **booked.wanted}):
+        wanted = booked.wanted6 if stack.ros_over == "ipv6" else booked.wanted
+        for note in plan.notes_about_hosts(stack, site, {**known, **wanted}):
             self._note(note)
         network = networks.describe(
             stack.network,
@@ -175,14 +176,16 @@ class Launcher:
             parent=site.parent,
             mode=stack.mode,
             labels={LABEL_STACK: stack.name},
+            pool6=booked.pool6,
         )
         planned, notes = plan.build(
             stack,
             here,
             site=site,
             held=booked.held,
-            wanted={**known, **booked.wanted},
+            wanted={**known, **wanted},
             images=checked.images,
+            held6=booked.held6,
         )
         for note in notes:
             self._note(note)
@@ -195,7 +198,9 @@ class Launcher:
         self, ready: Ready, *, undo: Undo, wait_seconds: float
     ) -> Iterator[tuple[Starter, Follower]]:
         """What starts the planned containers, and what follows them; see `attend`."""
-        addresses_here = [one.attachment.address for one in ready.planned]
+        places = [one.attachment for one in ready.planned]
+        both = (each for place in places for each in (place.address, place.address6))
+        addresses_here = [each for each in both if each is not None]
         with self._attendance.arriving(ready.network, addresses_here, undo=undo) as arrivals:
             starter = Starter(
                 self._engine,
@@ -261,7 +266,10 @@ class Launcher:
     def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> Network:
         with interrupts.shielded():
             own = networks.address_on(site.parent, network.subnet)
-            stands, created = self._engine.ensure_network(network, host_address=own)
+            own6 = networks.address_on(site.parent, network.six.subnet) if network.six else None
+            stands, created = self._engine.ensure_network(
+                network, host_address=own, host_address6=own6
+            )
             if created:
                 undo.add(self._engine.remove_network, network.name)
         if created:

@@ -36,6 +36,7 @@ __all__ = [
     "Reservation",
     "Route",
     "Service",
+    "Side6",
     "Stack",
     "Ulimit",
 ]
@@ -167,8 +168,19 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Side6:
+    """What a network has of IPv6, beside its IPv4."""
+
+    subnet: IPNetwork
+    gateway: IPAddress | None = None
+    ip_range: IPNetwork | None = None
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
-    """A Docker macvlan network over a parent. `ours` is True when its labels say so."""
+    """A Docker macvlan network over a parent. `ours` is True when its labels say so. `six` is its
+    IPv6, None when it has none."""
 
     name: str
     parent: str
@@ -180,6 +192,7 @@ class Network:
     id: str = ""
     ours: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    six: Side6 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +275,13 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Where a container stands on the macvlan network: its own address and MAC, for good."""
+    """Where a container stands on the macvlan network: its own address and MAC, for good, and on a
+    network with IPv6 an address of that, too."""
 
     network: str
     address: IPAddress
     mac: str
+    address6: IPAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +306,8 @@ class Service:
     """One service of a stack, resolved: no variable, relative path or default is left open.
 
     `owner` is what its address is reserved under: the container's name. `host` is "" when the
-    file names none. `address` is the one that `x-macvlan-ros` asks for; `former_address` is an
+    file names none. `address` is the one that `x-macvlan-ros` asks for, `address6` likewise;
+    `former_address` is an
     `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
     it lies on the LAN. None means: as the image has it. Sizes are bytes, times seconds, `cpus` a
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
@@ -302,6 +318,7 @@ class Service:
     container_name: str
     host: str = ""
     address: IPAddress | None = None
+    address6: IPAddress | None = None
     former_address: IPAddress | None = None
     mac: str = ""
     build: bool = False
@@ -389,7 +406,8 @@ class Stack:
 
     `subnet` None is the parent's ("auto"). `master` is a service's name, "host:NAME", or a URI;
     "" when the stack names none. `domain` is ROS 2's, None when the stack says none. `volumes` maps
-    a Docker volume's name to whether it is external.
+    a Docker volume's name to whether it is external. With `ipv6` the network has IPv6 beside IPv4:
+    `subnet6` None is the parent's; with `ros_over` "ipv6" ROS speaks it.
     `notes` are what was replaced or ignored and why, one sentence each, for people to read.
     `services` has all of them, those of inactive profiles too; `profiles` are the active ones.
     """
@@ -402,6 +420,12 @@ class Stack:
     gateway: IPAddress | None = None
     ranges: tuple[IPRange, ...] = ()
     exclude: tuple[IPRange, ...] = ()
+    ipv6: bool = False
+    pool6: str = ""
+    subnet6: IPNetwork | None = None
+    gateway6: IPAddress | None = None
+    ranges6: tuple[IPRange, ...] = ()
+    ros_over: str = "ipv4"
     parent: str = ""
     mode: NetworkMode = "bridge"
     master: str = ""

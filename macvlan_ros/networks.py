@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import BadSubnet
-from macvlan_ros.models import Link, Network, NetworkMode, Pool
+from macvlan_ros.models import Link, Network, NetworkMode, Pool, Side6
 
 
 def describe(
@@ -17,20 +17,16 @@ def describe(
     parent: Link,
     mode: NetworkMode = "bridge",
     labels: Mapping[str, str] | None = None,
+    pool6: Pool | None = None,
 ) -> Network:
-    """The network that serves `pool` over `parent`.
+    """The network that serves `pool` over `parent`, and an IPv6 pool beside it if there is one.
 
     Docker's `ip_range` is one CIDR, so a pool of several ranges or of FROM-TO has none there.
     Raises BadSubnet when the parent has no address in the pool's subnet: containers would have
     addresses that nobody on that LAN can reach.
     """
-    if address_on(parent, pool.subnet) is None:
-        own = ", ".join(str(address) for address in parent.addresses) or "none"
-        raise BadSubnet(
-            f"{parent.name} has no address in {pool.subnet}, the subnet of the pool"
-            f" '{pool.name}' (it has {own}); name the right interface with --parent, or another"
-            " pool with --pool"
-        )
+    for each in (pool, *((pool6,) if pool6 else ())):
+        _check_on(parent, each)
     return Network(
         name=name,
         parent=parent.name,
@@ -40,7 +36,18 @@ def describe(
         mode=mode,
         pool=pool.name,
         labels=labels or {},
+        six=Side6(pool6.subnet, pool6.gateway, _single_cidr(pool6), pool6.name) if pool6 else None,
     )
+
+
+def _check_on(parent: Link, pool: Pool) -> None:
+    if address_on(parent, pool.subnet) is None:
+        own = ", ".join(str(address) for address in parent.addresses) or "none"
+        raise BadSubnet(
+            f"{parent.name} has no address in {pool.subnet}, the subnet of the pool"
+            f" '{pool.name}' (it has {own}); name the right interface with --parent, or another"
+            " pool with --pool"
+        )
 
 
 def address_on(parent: Link, subnet: IPNetwork) -> IPAddress | None:

@@ -12,12 +12,14 @@ from typing import Any
 
 from macvlan_ros.docker_values import (
     LABEL_GATEWAY,
+    LABEL_GATEWAY6,
     LABEL_MANAGED,
     LABEL_POOL,
+    LABEL_POOL6,
     MANAGED,
     NO_GATEWAY,
 )
-from macvlan_ros.models import Attachment, BridgeUse, IPAddress, Mount, Network, Service
+from macvlan_ros.models import Attachment, BridgeUse, IPAddress, IPNetwork, Mount, Network, Service
 
 #: From here on a MAC belongs to the endpoint, and one of the container is refused or ignored.
 ENDPOINT_MAC_SINCE = (1, 44)
@@ -48,12 +50,19 @@ def container_payload(
     config = _config(service, environment=environment, labels=labels)
     config["HostConfig"] = _host_config(service, network=attachment.network, hosts=hosts)
     endpoint: dict[str, Any] = {
-        "IPAMConfig": {"IPv4Address": str(attachment.address)},
+        "IPAMConfig": _fixed(attachment),
         "Aliases": service_aliases(service),
     }
     (endpoint if endpoint_has_mac else config)["MacAddress"] = attachment.mac
     config["NetworkingConfig"] = {"EndpointsConfig": {attachment.network: endpoint}}
     return config
+
+
+def _fixed(attachment: Attachment) -> dict[str, str]:
+    fixed = {"IPv4Address": str(attachment.address)}
+    if attachment.address6 is not None:
+        fixed["IPv6Address"] = str(attachment.address6)
+    return fixed
 
 
 def service_aliases(service: Service, more: Iterable[str] = ()) -> list[str]:
@@ -259,33 +268,49 @@ def _tmpfs_options(mount: Mount) -> dict[str, int]:
     return options if octal is None else {**options, "Mode": int(octal, 8)}
 
 
-def network_payload(network: Network, *, placeholder: IPAddress | None) -> dict[str, Any]:
+def network_payload(
+    network: Network, *, placeholder: IPAddress | None, placeholder6: IPAddress | None = None
+) -> dict[str, Any]:
     """What `APIClient.create_network` takes for a macvlan network.
 
     Docker always keeps one address for a gateway, and without one given takes the first of the
     range, which then no container can have. So a network without a gateway names `placeholder`,
     an address that is never handed out (this host's own), and is internal: no default route.
+    `placeholder6` is the same for IPv6; there the default route leads nowhere.
     """
-    gateway = network.gateway or placeholder
-    pool = {"Subnet": str(network.subnet.cidr)}
-    if gateway is not None:
-        pool["Gateway"] = str(gateway)
-    if network.ip_range is not None:
-        pool["IPRange"] = str(network.ip_range.cidr)
+    pools = [_ipam_pool(network.subnet, network.gateway or placeholder, network.ip_range)]
     labels = {**network.labels, LABEL_MANAGED: MANAGED}
     if network.pool:
         labels[LABEL_POOL] = network.pool
     if network.gateway is None:
         labels[LABEL_GATEWAY] = NO_GATEWAY
+    six = network.six
+    if six is not None:
+        pools.append(_ipam_pool(six.subnet, six.gateway or placeholder6, six.ip_range))
+        labels[LABEL_POOL6] = six.pool
+        if six.gateway is None:
+            labels[LABEL_GATEWAY6] = NO_GATEWAY
     return {
         "name": network.name,
         "driver": "macvlan",
         "options": {"parent": network.parent, "macvlan_mode": network.mode},
-        "ipam": {"Driver": "default", "Config": [pool]},
+        "ipam": {"Driver": "default", "Config": pools},
+        "enable_ipv6": six is not None,
         "internal": network.gateway is None,
         "labels": labels,
         "check_duplicate": True,
     }
+
+
+def _ipam_pool(
+    subnet: IPNetwork, gateway: IPAddress | None, ip_range: IPNetwork | None
+) -> dict[str, str]:
+    pool = {"Subnet": str(subnet.cidr)}
+    if gateway is not None:
+        pool["Gateway"] = str(gateway)
+    if ip_range is not None:
+        pool["IPRange"] = str(ip_range.cidr)
+    return pool
 
 
 def bridge_payload(bridge: BridgeUse, labels: Mapping[str, str]) -> dict[str, Any]:

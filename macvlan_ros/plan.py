@@ -25,6 +25,7 @@ from macvlan_ros.models import (
 
 #: Keys of a service that say where and when it runs, and not what its container is.
 _NOT_THE_CONTAINER = (
+    "address6",
     "build",
     "depends_on",
     "former_address",
@@ -37,11 +38,13 @@ _NOT_THE_CONTAINER = (
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a stack lands here: this host's name, its parent, and the LAN on it."""
+    """Where a stack lands here: this host's name, its parent, and the LAN on it, with its IPv6 if
+    the stack wants that."""
 
     host: str
     parent: Link
     subnet: IPNetwork
+    subnet6: IPNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Planned:
     hosts: tuple[tuple[str, str], ...]
     config_hash: str
     files: Mapping[str, str] = field(default_factory=dict)
+    pool6: str = ""
 
 
 def wanted_parent(stack: Stack, host: str, usual: str) -> str:
@@ -69,14 +73,34 @@ def wanted_parent(stack: Stack, host: str, usual: str) -> str:
 def site(stack: Stack, *, host: str, parent: Link) -> Site:
     """Where the stack lands. Raises BadSubnet when its subnet is not the parent's LAN."""
     own = [address for address in parent.addresses if address.version == 4]
+    six = _subnet6(stack, parent) if stack.ipv6 else None
     if stack.subnet is None:
-        return Site(host, parent, own[0].cidr)
+        return Site(host, parent, own[0].cidr, six)
     if networks.address_on(parent, stack.subnet) is None:
         raise BadSubnet(
             f"{stack.files[0]}: x-macvlan-ros.subnet is {stack.subnet}, and {parent.name} has"
             f" {', '.join(map(str, parent.addresses))}; write 'auto', or name the right parent"
         )
-    return Site(host, parent, stack.subnet)
+    return Site(host, parent, stack.subnet, six)
+
+
+def _subnet6(stack: Stack, parent: Link) -> IPNetwork:
+    """The IPv6 subnet that the stack names, or the parent's with the stack's range in it."""
+    own = [a for a in parent.addresses if a.version == 6 and not a.ip.is_link_local()]
+    fitting = [
+        a.cidr
+        for a in own
+        if (stack.subnet6 is None or a.ip in stack.subnet6)
+        and all(part in a.cidr for part in stack.ranges6)
+    ]
+    if not fitting:
+        has = ", ".join(map(str, own)) or "no IPv6 address but a link-local one"
+        wanted = stack.subnet6 or ", ".join(str(part) for part in stack.ranges6) or "IPv6"
+        raise BadSubnet(
+            f"{stack.files[0]}: the stack wants {wanted}, and {parent.name} has {has}; give the"
+            " interface an address there, or take the keys that end with 6 out of x-macvlan-ros"
+        )
+    return stack.subnet6 or fitting[0]
 
 
 def wanted_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
@@ -88,6 +112,11 @@ def wanted_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
         elif service.former_address is not None and service.former_address in site.subnet:
             found[service.name] = service.former_address
     return found
+
+
+def wanted_addresses6(stack: Stack) -> dict[str, IPAddress]:
+    """The IPv6 address that the file asks for, by service."""
+    return {one.name: one.address6 for one in stack.services.values() if one.address6}
 
 
 def wanted_pool(
@@ -121,6 +150,30 @@ def wanted_pool(
         ranges=ranges or _default_ranges(site.subnet, wanted),
         exclude=stack.exclude,
         gateway=stack.gateway or site.parent.gateway,
+    )
+
+
+def wanted_pool6(stack: Stack, site: Site, existing: Sequence[Pool]) -> Pool | None:
+    """The pool that the stack's IPv6 addresses come from, by the same rules; None without IPv6."""
+    if site.subnet6 is None:
+        return None
+    if stack.pool6:
+        for pool in existing:
+            if pool.name == stack.pool6 and pool.subnet.version == 6:
+                return pool
+        raise PoolNotFound(
+            f"{stack.files[0]}: x-macvlan-ros.pool6 is '{stack.pool6}', and there is no such IPv6"
+            f" pool; make it with: macvlan-ros pool add {stack.pool6} --subnet {site.subnet6}"
+        )
+    if not stack.ranges6:
+        for pool in existing:
+            if pool.subnet == site.subnet6:
+                return pool
+    return Pool(
+        name=f"{stack.network}6",
+        subnet=site.subnet6,
+        ranges=stack.ranges6 or (addresses.default_range(site.subnet6),),
+        gateway=stack.gateway6,
     )
 
 
@@ -160,13 +213,17 @@ def build(
     held: Mapping[str, Reservation],
     wanted: Mapping[str, IPAddress],
     images: Mapping[str, Image],
+    held6: Mapping[str, Reservation] | None = None,
 ) -> tuple[list[Planned], list[str]]:
     """The plan of every service that starts here, and notes about what was replaced.
 
-    `held` has the reservations of what starts here, by service name; `wanted` the addresses that
-    the file fixes or the store has, for services of other hosts too.
+    `held` has the reservations of what starts here, by service name, `held6` those of IPv6;
+    `wanted` the addresses that the file fixes or the store has, for services of other hosts too,
+    of the family that ROS speaks.
     """
-    known = {**wanted, **{name: reservation.address for name, reservation in held.items()}}
+    held6 = held6 or {}
+    ros_held = held6 if stack.ros_over == "ipv6" else held
+    known = {**wanted, **{name: reservation.address for name, reservation in ros_held.items()}}
     hosts_at = host_addresses(stack, site)
     master = ros.master_uri(stack, known, hosts_at)
     graph = ros.graph(stack, known, hosts_at)
@@ -179,14 +236,20 @@ def build(
         reservation = held[service.name]
         environment = ros.environment(
             service,
-            address=reservation.address,
+            address=known[service.name],
             master_uri=master,
             image_environment=image.environment,
             former=former,
             graph=graph,
         )
         notes += environment.notes
-        attachment = Attachment(stack.network, reservation.address, service.mac or reservation.mac)
+        six = held6.get(service.name)
+        attachment = Attachment(
+            stack.network,
+            reservation.address,
+            service.mac or reservation.mac,
+            six.address if six else None,
+        )
         hosts = (*elsewhere, *service.extra_hosts)
         planned.append(
             Planned(
@@ -197,15 +260,19 @@ def build(
                 hosts,
                 _config_hash(service, attachment, environment, hosts, image.id),
                 environment.files,
+                six.pool if six else "",
             )
         )
     return planned, notes
 
 
 def host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
-    """The PCs' own addresses on the LAN, by name: those that the file says, and this one's."""
-    found = {name: host.address for name, host in stack.hosts.items() if host.address}
-    own = networks.address_on(site.parent, site.subnet)
+    """The PCs' own addresses on the LAN, by name, of the family that ROS speaks: those that the
+    file says, and this one's."""
+    six = site.subnet6 if stack.ros_over == "ipv6" else None
+    said = {name: host.address for name, host in stack.hosts.items() if host.address}
+    found = {} if six else said
+    own = networks.address_on(site.parent, six or site.subnet)
     if own is not None:
         found[site.host] = own
     return found
@@ -249,7 +316,7 @@ def _config_hash(
         del what[key]
     what |= {
         "environment": dict(environment.variables),
-        "attachment": dataclasses.asdict(attachment),
+        "attachment": {k: v for k, v in dataclasses.asdict(attachment).items() if v is not None},
         "hosts": list(hosts),
         "image_id": image_id,
     }

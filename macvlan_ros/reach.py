@@ -63,7 +63,7 @@ class Made:
 
     shim: Shim
     new: bool
-    reserved: Reservation | None
+    reserved: tuple[Reservation, ...]
 
 
 class Reach:
@@ -127,16 +127,22 @@ class Reach:
         if before is None and not rights.may_change_links():
             raise Forbidden(f"no right to add a shim to {network.parent}; run it as root")
         with ExitStack() as undo:
-            held, new = self._reserve(network, before)
-            if new:
-                undo.callback(self._ipam.release, held.pool, [held.owner])
+            reserved: list[Reservation] = []
+            own: list[Reservation] = []
+            for pool in _pools(network):
+                held, new = self._reserve(pool, before)
+                own.append(held)
+                if new:
+                    undo.callback(self._ipam.release, held.pool, [held.owner])
+                    reserved.append(held)
+            addresses = [held.address for held in own]
             others = () if before is None else before.addresses
-            kept = [a for a in others if a != held.address and self._shims_own(a) is not None]
+            kept = [a for a in others if a not in addresses and self._shims_own(a) is not None]
             shim = ensure_shim(
-                self._links, parent=network.parent, addresses=[held.address, *kept], mac=held.mac
+                self._links, parent=network.parent, addresses=[*addresses, *kept], mac=own[0].mac
             )
             undo.pop_all()
-        return Made(shim, before is None, held if new else None)
+        return Made(shim, before is None, tuple(reserved))
 
     def take_back(self, made: Made, addresses: Collection[IPAddress]) -> None:
         """Undo `prepare`, and the routes to `addresses` that there were not before it."""
@@ -147,8 +153,8 @@ class Reach:
             for address in addresses:
                 if address not in made.shim.containers:
                     remove_container(self._links, parent=parent, address=address)
-        if made.reserved is not None:
-            self._ipam.release(made.reserved.pool, [made.reserved.owner])
+        for held in made.reserved:
+            self._release(held)
 
     def up(
         self, network: Network, *, announce: Collection[str] | None = (), fresh: bool = True
@@ -216,9 +222,10 @@ class Reach:
                 remove_shim(self._links, parent=network.parent)
                 for address in shim.addresses:
                     self._release(self._shims_own(address))
-        with suppress(PoolNotFound):
-            for held in self._store.held(network.pool, [self._owner]) if network.pool else ():
-                self._release(held)
+        for pool in _pools(network):
+            with suppress(PoolNotFound):
+                for held in self._store.held(pool, [self._owner]):
+                    self._release(held)
         return True
 
     def is_needed(self, parent: str) -> bool:
@@ -245,14 +252,14 @@ class Reach:
     def _owner(self) -> str:
         return OWNER + self._host
 
-    def _reserve(self, network: Network, shim: Shim | None) -> tuple[Reservation, bool]:
+    def _reserve(self, pool: str, shim: Shim | None) -> tuple[Reservation, bool]:
         """The reservation of the shim's address, and whether it was made just now."""
         for address in shim.addresses if shim else ():
             held = self._shims_own(address)
             # one that goes by another name of this host, as `launch --host` gives it, serves too
-            if held is not None and held.pool == network.pool:
+            if held is not None and held.pool == pool:
                 return held, False
-        (done,) = self._ipam.allocate(network.pool, [self._owner])
+        (done,) = self._ipam.allocate(pool, [self._owner])
         return done.reservation, done.new
 
     def _shims_own(self, address: IPAddress) -> Reservation | None:
@@ -287,6 +294,12 @@ class Reach:
             for address in missing
             if add_container(self._links, parent=shim.parent, address=address)
         )
+
+
+def _pools(network: Network) -> tuple[str, ...]:
+    """The pools out of which the network's shim has an address each, IPv4's first."""
+    six = network.six.pool if network.six else ""
+    return tuple(pool for pool in (network.pool, six) if pool)
 
 
 def shim_links() -> frozenset[str]:

@@ -6,7 +6,7 @@ nobody tells when a container comes up under Docker's own macvlan driver.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netaddr import IPAddress, IPNetwork
@@ -27,21 +27,30 @@ class Roster:
 
     `claimed` are those that a container of this host has if the kernel has its MAC. `resting` are
     reserved for owners of this host whose containers nobody has started, as far as the store says.
-    `subnets` are those of the pools that stand on the interface.
+    An owner that holds an address of each family has one container, with one MAC: `others` are the
+    MACs that it holds with its other addresses. `subnets` are those of the pools that stand on the
+    interface.
     """
 
     claimed: dict[IPAddress, str] = field(default_factory=dict)
     resting: dict[IPAddress, str] = field(default_factory=dict)
+    others: dict[IPAddress, frozenset[str]] = field(default_factory=dict)
     subnets: set[IPNetwork] = field(default_factory=set)
 
     def running(self, macs: Collection[str]) -> dict[IPAddress, str]:
         """The addresses of containers that run here, by the MACs that the kernel has."""
-        return {address: mac for address, mac in self.claimed.items() if mac in macs}
+        found = {address: mac for address, mac in self.claimed.items() if mac in macs}
+        for address in self.others.keys() & self.claimed.keys() - found.keys():
+            other = next((mac for mac in self.others[address] if mac in macs), "")
+            if other:
+                found[address] = other
+        return found
 
     def down(self, macs: Collection[str]) -> dict[IPAddress, str]:
         """The reserved addresses whose containers run neither here, by those MACs, nor elsewhere,
         by the store."""
-        return {address: mac for address, mac in self.resting.items() if mac not in macs}
+        running = self.running(macs)
+        return {address: mac for address, mac in self.resting.items() if address not in running}
 
 
 def places(store: Store, *, host: str, before: Mapping[str, str]) -> dict[str, str]:
@@ -71,24 +80,45 @@ def read(store: Store, *, host: str, stands_on: Mapping[str, str]) -> dict[str, 
         if pool.name in stands_on:
             rosters[stands_on[pool.name]].subnets.add(pool.subnet)
     uses = {use.address: use for use in state.uses_anywhere()}
-    for held in store.reservations():
+    reservations = store.reservations()
+    for held in reservations:
         roster = rosters.get(stands_on.get(held.pool, ""))
         if roster is None or held.kind == NETWORK or held.address in uses:
             continue
         roster.claimed[held.address] = held.mac
         if _rests_here(held, host):
             roster.resting[held.address] = held.mac
+    for roster in rosters.values():
+        roster.others.update(_others(reservations, roster))
     for use in uses.values():
         roster = rosters.get(stands_on.get(use.pool, ""))
         if roster is not None and use.host == host:
             roster.claimed[use.address] = use.mac
+    _claim_endpoints(rosters, state)
+    return rosters
+
+
+def _claim_endpoints(rosters: Mapping[str, Roster], state: State) -> None:
     networks = {network.id: network.parent for network in state.networks()}
     for endpoint in state.endpoints():
         roster = rosters.get(networks.get(endpoint.network, "")) or Roster()
         for own in endpoint.addresses:
             roster.claimed[own.ip] = endpoint.mac
             roster.resting.pop(own.ip, None)
-    return rosters
+
+
+def _others(held: Sequence[Reservation], roster: Roster) -> dict[IPAddress, frozenset[str]]:
+    """The MACs that owners of addresses behind an interface hold with their other addresses."""
+    owners: dict[tuple[str, str], list[Reservation]] = {}
+    for one in held:
+        if one.kind == STATIC and one.address in roster.claimed:
+            owners.setdefault((one.owner, one.host), []).append(one)
+    return {
+        one.address: frozenset(other.mac for other in several if other is not one)
+        for several in owners.values()
+        if len(several) > 1
+        for one in several
+    }
 
 
 def _rests_here(held: Reservation, host: str) -> bool:

@@ -20,6 +20,7 @@ from macvlan_ros.docker_values import (
     LABEL_MANAGED,
     LABEL_OWNER,
     LABEL_POOL,
+    LABEL_POOL6,
     LAN_DRIVERS,
     MANAGED,
 )
@@ -87,16 +88,18 @@ class Runner:
         network, pool = self._place(line, options, undo)
         name = line.value("name") or self._choose_name(line.image, pool)
         held = self._reserve(pool, name, self._claim(line, network), undo)
+        six = self._reserve6(network, name, line, undo)
         mac = joining(line).mac.lower() or held.mac
         placed = on_lan(
             line,
             name=name,
-            place=Attachment(network.name, held.address, mac),
+            place=Attachment(network.name, held.address, mac, six.address if six else None),
             labels={
                 LABEL_MANAGED: MANAGED,
                 LABEL_OWNER: name,
                 LABEL_POOL: pool.name,
                 LABEL_ADDRESS: str(held.address),
+                **({LABEL_POOL6: six.pool} if six else {}),
             },
         )
         done = with_ros(
@@ -266,6 +269,15 @@ class Runner:
                     " first, or take another --name"
                 )
         return held
+
+    def _reserve6(
+        self, network: Network, name: str, line: RunLine, undo: Undo
+    ) -> Reservation | None:
+        """The IPv6 address beside the other, on a network that has IPv6 out of a pool of ours."""
+        if network.six is None or not network.six.pool:
+            return None
+        claim = parse_address(line.value("ip6") or "", said="--ip6") if line.value("ip6") else None
+        return self._reserve(self._app.ipam.pool(network.six.pool), name, claim, undo)
 
     # -- what else --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from netaddr import IPAddress
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
-from macvlan_ros.docker_values import LABEL_POOL, LABEL_SERVICE, LABEL_STACK, Container
+from macvlan_ros.docker_values import LABEL_POOL, LABEL_POOL6, LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
@@ -116,7 +116,7 @@ class Running:
         """Stop the containers of the named services, or of all; return those that were running."""
         running = [c for c in self.containers(stack, names) if c.state in ("running", "restarting")]
         each(running, self._stop)
-        self._attendance.stopped([c.address for c in running if c.address])
+        self._attendance.stopped(_addresses(running))
         return tuple(container.name for container in running)
 
     def one(self, stack: Stack, name: str) -> Container:
@@ -159,7 +159,7 @@ class Running:
         if not names:
             self._remove_networks(stack)
         # others may need the shim still
-        self._attendance.stopped([c.address for c in gone if c.address])
+        self._attendance.stopped(_addresses(gone))
         return tuple(container.name for container in gone)
 
     def _stop(self, container: Container) -> None:
@@ -175,8 +175,9 @@ class Running:
     def _release(self, gone: Sequence[Container]) -> None:
         by_pool: dict[str, list[str]] = {}
         for container in gone:
-            pool = container.labels.get(LABEL_POOL, "")
-            by_pool.setdefault(pool, []).append(container.name)
+            by_pool.setdefault(container.labels.get(LABEL_POOL, ""), []).append(container.name)
+            if LABEL_POOL6 in container.labels:
+                by_pool.setdefault(container.labels[LABEL_POOL6], []).append(container.name)
         for pool, owners in by_pool.items():
             self._ipam.release(pool, owners)
 
@@ -208,6 +209,11 @@ class Running:
             for container in self._engine.containers(stack=stack.name)
             if not names or container.labels.get(LABEL_SERVICE) in names
         ]
+
+
+def _addresses(containers: Sequence[Container]) -> list[IPAddress]:
+    both = (each for one in containers for each in (one.address, one.address6))
+    return [each for each in both if each is not None]
 
 
 def each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:

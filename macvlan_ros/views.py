@@ -121,6 +121,8 @@ NETWORKS: View[Network] = View(
         Column("RANGE", "ip_range", lambda net: net.ip_range),
         Column("GATEWAY", "gateway", lambda net: net.gateway),
         Column("POOL", "pool", lambda net: net.pool),
+        Column("IPV6", "subnet6", lambda net: net.six.subnet if net.six else None),
+        Column("", "pool6", lambda net: net.six.pool if net.six else ""),
         Column("ID", "", lambda net: net.id[:12]),
         Column("", "id", lambda net: net.id),
     ),

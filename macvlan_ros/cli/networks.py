@@ -20,16 +20,24 @@ def network() -> None:
 @network.command()
 @click.argument("name", default=DEFAULT_NETWORK)
 @pool_option
+@click.option("--pool6", "pool6_name", metavar="POOL", help="An IPv6 pool beside it.")
 @click.option("--parent", default="", metavar="LINK", help="Interface: name, MAC or subnet.")
 @click.option("--mode", type=click.Choice(NETWORK_MODES), default="bridge", show_default=True)
 @shared_options
 @click.pass_context
 def create(
-    context: click.Context, name: str, pool_name: str | None, parent: str, mode: str
+    context: click.Context,
+    name: str,
+    *,
+    pool_name: str | None,
+    pool6_name: str | None,
+    parent: str,
+    mode: str,
 ) -> None:
     """Make the network NAME [ros_lan] over the parent. Making the same one twice is fine."""
     app, report = open_app(context)
-    report.detail(views.NETWORKS, app.make_network(name, pool_name, parent=parent, mode=mode))
+    made = app.make_network(name, pool_name, parent=parent, mode=mode, pool6_name=pool6_name)
+    report.detail(views.NETWORKS, made)
 
 
 @network.command(name="list")

@@ -69,7 +69,7 @@ def on_lan(line: RunLine, *, name: str, place: Attachment, labels: Mapping[str, 
     if ports:
         written = " ".join(word for one in ports for word in one.words)
         notes.append(f"{written}: {_PORTS}")
-    if line.value("ip6"):
+    if line.value("ip6") and place.address6 is None:
         notes.append(f"--ip6 {line.value('ip6')} is not used: the network has IPv4 alone")
     kept, _ = without(
         line.options,
@@ -80,6 +80,7 @@ def on_lan(line: RunLine, *, name: str, place: Attachment, labels: Mapping[str, 
     more += [
         option("network", place.network),
         option("ip", str(place.address)),
+        *((option("ip6", str(place.address6)),) if place.address6 else ()),
         option("mac-address", place.mac),
     ]
     more += [option("label", f"{key}={value}") for key, value in labels.items()]

@@ -20,9 +20,11 @@ DEFAULT_NETWORK = "ros_lan"
 ROS_VERSIONS = ("1", "2", "none")
 
 _LAN_KEYS = ("network", "pool", "subnet", "gateway", "range", "exclude", "parent", "mode")
-_KEYS = (*_LAN_KEYS, "master", "domain", "discovery", "hosts")
+_LAN6_KEYS = ("pool6", "subnet6", "gateway6", "range6")
+_KEYS = (*_LAN_KEYS, *_LAN6_KEYS, "ros_over", "master", "domain", "discovery", "hosts")
 _HOST_KEYS = ("parent", "address", "range", "docker")
-_SERVICE_KEYS = ("host", "address", "mac", "ros")
+_SERVICE_KEYS = ("host", "address", "address6", "mac", "ros")
+_FAMILIES = ("ipv4", "ipv6")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
@@ -37,6 +39,11 @@ class Section:
     gateway: IPAddress | None = None
     ranges: tuple[IPRange, ...] = ()
     exclude: tuple[IPRange, ...] = ()
+    pool6: str = ""
+    subnet6: IPNetwork | None = None
+    gateway6: IPAddress | None = None
+    ranges6: tuple[IPRange, ...] = ()
+    ros_over: str = "ipv4"
     parent: str = ""
     mode: str = "bridge"
     hosts: Mapping[str, HostEntry] = field(default_factory=dict)
@@ -45,6 +52,11 @@ class Section:
     discovery: Node | None = None
     given: frozenset[str] = frozenset()
 
+    @property
+    def ipv6(self) -> bool:
+        """Whether the network shall have IPv6 beside IPv4: a key for it is given."""
+        return bool(self.given & {*_LAN6_KEYS})
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSection:
@@ -52,6 +64,7 @@ class ServiceSection:
 
     host: str = ""
     address: IPAddress | None = None
+    address6: IPAddress | None = None
     mac: str = ""
     ros: str = ""
 
@@ -67,12 +80,11 @@ def section(node: Node | None) -> Section:
     if node is None:
         return Section()
     entries = _given(node, _KEYS, f" of {SECTION}")
-    lan = None
-    if "subnet" in entries and entries["subnet"].text.strip() != "auto":
-        lan = subnet(entries["subnet"])
-    for key in ("range", "exclude"):
+    lan, lan6 = _subnet(entries, "subnet"), _subnet(entries, "subnet6")
+    for key, around in (("range", lan), ("exclude", lan), ("range6", lan6)):
         if key in entries:
-            _check_inside(entries[key], lan)
+            _check_inside(entries[key], around)
+    _check_families(entries)
     inside = partial(_inside, lan)
     return Section(
         network=network_name(node),
@@ -81,6 +93,11 @@ def section(node: Node | None) -> Section:
         gateway=take(entries, "gateway", inside, None),
         ranges=take(entries, "range", ranges, ()),
         exclude=take(entries, "exclude", ranges, ()),
+        pool6=take(entries, "pool6", _name, ""),
+        subnet6=lan6,
+        gateway6=take(entries, "gateway6", partial(_inside, lan6), None),
+        ranges6=take(entries, "range6", ranges, ()),
+        ros_over=take(entries, "ros_over", _family, "ipv4"),
         parent=take(entries, "parent", Node.string, ""),
         mode=take(entries, "mode", _mode, "bridge"),
         hosts=take(entries, "hosts", partial(_hosts, lan), {}),
@@ -89,6 +106,35 @@ def section(node: Node | None) -> Section:
         discovery=entries.get("discovery"),
         given=frozenset(entries),
     )
+
+
+def _subnet(entries: Mapping[str, Node], key: str) -> IPNetwork | None:
+    """None for one that is not said, or that is read off the parent."""
+    if key not in entries or entries[key].text.strip() == "auto":
+        return None
+    return subnet(entries[key])
+
+
+def _check_families(entries: Mapping[str, Node]) -> None:
+    """Each key has its own family: IPv4 is what every stack has, IPv6 stands beside it."""
+    for key in ("subnet", "subnet6"):
+        found = _subnet(entries, key)
+        if found is not None and found.version != (6 if key.endswith("6") else 4):
+            other = "subnet6" if key == "subnet" else "subnet"
+            raise entries[key].error(f"is {found}; IPv{found.version} belongs to {other!r}")
+    for key in ("range", "exclude", "range6"):
+        for item in entries[key].one_or_many() if key in entries else ():
+            if any(part.version != (6 if key.endswith("6") else 4) for part in ranges(item)):
+                raise item.error(f"is {item.text}; IPv6 belongs to 'range6', IPv4 to 'range'")
+    if "ros_over" in entries and not entries.keys() & {*_LAN6_KEYS}:
+        raise entries["ros_over"].error("needs IPv6; say 'subnet6: auto', or a 'range6'")
+
+
+def _family(node: Node) -> str:
+    text = node.string()
+    if text not in _FAMILIES:
+        raise node.error(f"must be ipv4 or ipv6, is {shorten(text)}")
+    return text
 
 
 def _given(node: Node, keys: Iterable[str], what: str) -> dict[str, Node]:
@@ -114,7 +160,10 @@ def service_section(node: Node | None, around: Section) -> ServiceSection:
     wanted = take(entries, "address", partial(_inside, around.subnet), None)
     if wanted is not None and wanted == around.gateway:
         raise entries["address"].error(f"is {wanted}, which is the gateway's; take another")
-    return ServiceSection(host, wanted, take(entries, "mac", mac, ""), ros)
+    if wanted is not None and wanted.version != 4:
+        raise entries["address"].error(f"is {wanted}; IPv6 belongs to 'address6'")
+    wanted6 = take(entries, "address6", partial(_inside6, around), None)
+    return ServiceSection(host, wanted, wanted6, take(entries, "mac", mac, ""), ros)
 
 
 def master(node: Node | None, services: Iterable[str], hosts: Mapping[str, HostEntry]) -> str:
@@ -186,6 +235,15 @@ def _inside(lan: IPNetwork | None, node: Node) -> IPAddress:
         for special, what in ((lan.network, "network"), (lan.broadcast, "broadcast")):
             if found == special:
                 raise node.error(f"is {found}, the {what} address of {lan}; take another")
+    return found
+
+
+def _inside6(around: Section, node: Node) -> IPAddress:
+    if not around.ipv6:
+        raise node.error(f"needs IPv6; say 'subnet6: auto' under {SECTION}, or a 'range6'")
+    found = _inside(around.subnet6, node)
+    if found.version != 6:
+        raise node.error(f"is {found}; IPv4 belongs to 'address'")
     return found
 
 

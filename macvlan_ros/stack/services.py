@@ -186,6 +186,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         container_name=around.containers[name],
         host=own.host,
         address=own.address,
+        address6=own.address6,
         former_address=net.former_address,
         mac=own.mac or net.mac,
         ros=own.ros,

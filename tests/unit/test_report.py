@@ -60,7 +60,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         (views.RESERVATIONS, TALKER, "owner address mac pool host created kind"),
         (views.POOLS, LAB, "name subnet ranges exclude gateway order dhcp size"),
         (views.LEASES, LEASE, "owner address mac pool host server state due until trouble"),
-        (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool id"),
+        (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool subnet6 pool6 id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
         (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
         (views.SIGHTINGS, SIGHTING, "address mac vendor latency_ms whose owner host trouble"),

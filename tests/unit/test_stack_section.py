@@ -223,3 +223,54 @@ def test_a_wish_whose_variable_is_not_set_is_none(tmp_path: Path) -> None:
 def test_a_misspelt_section_is_noted(tmp_path: Path) -> None:
     stack = load_text(tmp_path, SERVICES + "x-macvlan_ros: {network: lab}\nx-other: 1\n")
     assert stack.notes == ("the section 'x-macvlan_ros' is ignored; did you mean 'x-macvlan-ros'?",)
+
+
+def test_ipv6_stands_beside_ipv4_by_keys_of_its_own(tmp_path: Path) -> None:
+    services = 'services: {core: {image: ros, x-macvlan-ros: {address6: "fd00:50::1:5"}}}'
+    stack = load_text(
+        tmp_path,
+        f"{services}\nx-macvlan-ros: {{range6: 'fd00:50::1:0/112', subnet6: 'fd00:50::/64',"
+        " gateway6: 'fd00:50::1', ros_over: ipv6}\n",
+    )
+    assert stack.ipv6
+    assert (stack.subnet6, stack.gateway6) == (IPNetwork("fd00:50::/64"), IPAddress("fd00:50::1"))
+    assert stack.ranges6 == (IPRange("fd00:50::1:0", "fd00:50::1:ffff"),)
+    assert (stack.ros_over, stack.subnet) == ("ipv6", None)
+    assert stack.services["core"].address6 == IPAddress("fd00:50::1:5")
+
+
+@pytest.mark.parametrize("text", ["{subnet6: auto}", "{pool6: six}", "{range6: 'fd00::/64'}"])
+def test_any_key_of_ipv6_asks_for_it(tmp_path: Path, text: str) -> None:
+    stack = load_text(tmp_path, f"{SERVICES}\nx-macvlan-ros: {text}\n")
+    assert stack.ipv6
+    assert stack.ros_over == "ipv4"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{subnet: 'fd00::/64'}", "IPv6 belongs to 'subnet6'"),
+        ("{subnet6: 192.168.50.0/24}", "IPv4 belongs to 'subnet'"),
+        ("{range: 'fd00::/64'}", "IPv6 belongs to 'range6'"),
+        ("{range6: 192.168.50.192/27}", "IPv4 to 'range'"),
+        ("{range6: 'fd01::/64', subnet6: 'fd00::/64'}", "outside the subnet fd00::/64"),
+        ("{ros_over: ipv6}", "needs IPv6"),
+        ("{ros_over: six, subnet6: auto}", "must be ipv4 or ipv6"),
+    ],
+)
+def test_a_key_of_the_wrong_family_is_told(tmp_path: Path, text: str, said: str) -> None:
+    assert said in error_of(lambda: section(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("{address6: 'fd00::5'}", "needs IPv6"),
+        ("{address: 'fd00::5'}", "IPv6 belongs to 'address6'"),
+    ],
+)
+def test_a_services_ipv6_address_needs_a_stack_with_ipv6(
+    tmp_path: Path, own: str, said: str
+) -> None:
+    services = f"services: {{core: {{image: ros, x-macvlan-ros: {own}}}}}\n"
+    assert said in error_of(lambda: load_text(tmp_path, services))

@@ -1,0 +1,192 @@
+"""Launched containers with IPv6 beside IPv4: all that holds for IPv4 holds again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from netaddr import IPAddress, IPNetwork
+
+from tests.e2e.conftest import IMAGE
+from tests.e2e.test_launch import environment, launched
+from tests.e2e.test_watch import Neighbour, Service, answer, eventually
+from tests.lab import Host, Lab
+from tests.netns.lan import Capture
+
+STACK = """
+x-macvlan-ros:
+  range: 192.168.50.192/27
+  range6: fd00:50::1:0/112
+  master: core
+  ros_over: ipv6
+  hosts: {qtpc: {}, qtrp: {}}
+services:
+  core: {image: "ros:lab", x-macvlan-ros: {host: qtpc, address6: "fd00:50::1:5"}}
+  talker: {image: "ros:lab", x-macvlan-ros: {host: qtrp}}
+"""
+CORE = "fd00:50::1:5"
+
+
+@pytest.fixture
+def lan(make_lab: Callable[..., Lab]) -> Lab:
+    lab = make_lab(subnet6="fd00:50::/64")
+    for host in lab.hosts.values():
+        host.import_image(IMAGE)
+    return lab
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "compose.yaml").write_text(STACK)
+    return tmp_path
+
+
+def pings(host: Host, address: str, *before: str) -> bool:
+    words = ("busybox", "ping", "-6", "-c", "1", "-W", "1", address)
+    return host.run(*before, *words, check=False).returncode == 0
+
+
+def address6(host: Host, name: str) -> str:
+    networks = json.loads(host.docker("inspect", name))[0]["NetworkSettings"]["Networks"]
+    return str(networks["ros_lan"]["GlobalIPv6Address"])
+
+
+def held6(host: Host, owner: str) -> dict[str, str]:
+    listed = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)
+    return next(one for one in listed if one["owner"] == owner and ":" in one["address"])
+
+
+def neighbour_mac(host: Host, address: str) -> str:
+    shown = host.run("ip", "-6", "neigh", "show", address, "dev", "eth0").stdout
+    found = re.search(r"lladdr (\S+)", shown)
+    return found[1] if found else ""
+
+
+def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_path: Path) -> None:
+    qtpc, qtrp = lan.hosts.values()
+    third = lan.add_stranger("192.168.50.30")
+    watching = Neighbour(third.name, third.mac, third.pid)
+    with Capture(watching, "eth0", tmp_path) as capture:
+        one = launched(qtpc, folder)["core"]
+        launched(qtrp, folder)
+        rows = capture.fields(
+            f"icmpv6.type == 136 and icmpv6.nd.na.target_address == {CORE}",
+            *("eth.src", "icmpv6.opt.linkaddr", "ipv6.dst"),
+        )
+    # it was announced, by its own MAC, to everybody
+    assert rows
+    assert {row[0] for row in rows if row[2] == "ff02::1"} == {one["mac"]}
+    talker = address6(qtrp, "talker")
+    assert address6(qtpc, "core") == CORE
+    assert IPAddress(talker) in IPNetwork("fd00:50::1:0/112")
+    assert environment(qtpc, "core")["ROS_IP"] == CORE
+    assert environment(qtpc, "core")["ROS_IPV6"] == "on"
+    assert environment(qtrp, "talker")["ROS_MASTER_URI"] == f"http://[{CORE}]:11311"
+    # between PCs, and between a PC and its own container, by its usual address
+    assert pings(qtrp, CORE, "docker", "exec", "talker")
+    assert pings(qtrp, "core", "docker", "exec", "talker")
+    assert pings(qtpc, CORE)
+    assert pings(qtpc, qtpc.address6, "docker", "exec", "core")
+    # a third machine's table shows one MAC for the PC, the parent's
+    shim = held6(qtpc, "shim-qtpc")["address"]
+    for address, mac in ((qtpc.address6, qtpc.mac), (CORE, one["mac"])):
+        assert pings(third, address)
+        assert neighbour_mac(third, address) == mac
+    assert pings(third, shim)
+    assert neighbour_mac(third, shim) not in ("", qtpc.mac, one["mac"])
+    # again changes nothing; a new container has the same addresses
+    assert launched(qtpc, folder)["core"]["action"] == "unchanged"
+    qtpc.macvlan_ros("down", check=True, cwd=str(folder))
+    assert "mvr-eth0" not in qtpc.run("ip", "-br", "link").stdout
+    launched(qtpc, folder)
+    assert address6(qtpc, "core") == CORE
+    assert pings(qtpc, CORE)
+    qtpc.macvlan_ros("down", "--release", check=True, cwd=str(folder))
+    assert json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout) == []
+
+
+def test_what_the_parents_down_and_up_takes_is_brought_back(lan: Lab, folder: Path) -> None:
+    qtpc = lan.hosts["qtpc"]
+    launched(qtpc, folder)
+    assert pings(qtpc, CORE)
+    qtpc.link_down()
+    qtpc.link_up()
+    qtpc.macvlan_ros("shim", "up", check=True)
+    eventually(lambda: pings(qtpc, CORE))
+    eventually(lambda: pings(qtpc, qtpc.address6, "docker", "exec", "core"))
+
+
+def test_a_stale_neighbour_reaches_the_container_with_a_new_mac_within_a_second(
+    lan: Lab, folder: Path
+) -> None:
+    qtpc, qtrp = lan.hosts.values()
+    launched(qtpc, folder)
+    assert pings(qtrp, CORE)
+    stack = (folder / "compose.yaml").read_text()
+    other = '{host: qtpc, mac: "02:42:00:00:00:77", address6'
+    (folder / "compose.yaml").write_text(stack.replace("{host: qtpc, address6", other))
+    assert launched(qtpc, folder)["core"]["action"] == "recreated"
+    start = time.monotonic()
+    assert pings(qtrp, CORE)
+    assert pings(qtpc, CORE)
+    assert time.monotonic() - start < 1.5
+    assert neighbour_mac(qtrp, CORE) == "02:42:00:00:00:77"
+
+
+def test_it_is_defended_while_down_and_not_while_up(lan: Lab, folder: Path) -> None:
+    """The container has one MAC, that of its IPv4 reservation."""
+    qtpc = lan.hosts["qtpc"]
+    third = lan.add_stranger("192.168.50.30")
+    other = Neighbour(third.name, third.mac, third.pid)
+    mac = launched(qtpc, folder)["core"]["mac"]
+    reserved = held6(qtpc, "core")["mac"]
+    assert reserved != mac
+    with Service(qtpc).runs() as service:
+        time.sleep(3)
+        assert answer(other, CORE) == mac
+        qtpc.macvlan_ros("stop", check=True, cwd=str(folder))
+        eventually(lambda: answer(other, CORE) == reserved)
+        launched(qtpc, folder)
+        for _ in range(4):
+            assert answer(other, CORE) == mac
+        assert "is used by" not in service.log
+
+
+def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(
+    lan: Lab, folder: Path
+) -> None:
+    qtpc = lan.hosts["qtpc"]
+    stranger = lan.add_stranger("192.168.50.66")
+    stranger.run("ip", "address", "add", f"{CORE}/64", "dev", "eth0", "nodad")
+    done = qtpc.macvlan_ros("launch", cwd=str(folder))
+    assert done.returncode == 4
+    assert stranger.mac in done.stderr
+    assert json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout) == []
+    (folder / "compose.yaml").write_text(STACK.replace("fd00:50::1", "fd00:99::1"))
+    done = qtpc.macvlan_ros("launch", cwd=str(folder))
+    assert done.returncode == 2
+    assert "fd00:99::1:0" in done.stderr
+    assert "eth0 has fd00:50::b/64" in done.stderr
+    assert qtpc.docker("ps", "-aq") == ""
+
+
+def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab) -> None:
+    qtpc = lan.hosts["qtpc"]
+    for name, subnet, part in (
+        ("lab", "192.168.50.0/24", "192.168.50.192/27"),
+        ("six", "fd00:50::/64", "fd00:50::1:0/112"),
+    ):
+        qtpc.macvlan_ros("pool", "add", name, "--subnet", subnet, "--range", part, check=True)
+    shown = qtpc.macvlan_ros("network", "create", "--pool", "lab", "--pool6", "six", "--json")
+    assert json.loads(shown.stdout)["subnet6"] == "fd00:50::/64"
+    cli = {"MACVLAN_ROS_DOCKER_CLI": "/usr/bin/docker"}
+    qtpc.macvlan_ros("run", "-d", "--name", "box", "ros:lab", check=True, env=cli)
+    assert address6(qtpc, "box") == held6(qtpc, "box")["address"]
+    assert pings(qtpc, address6(qtpc, "box"))
+    wrong = qtpc.macvlan_ros("network", "create", "other", "--pool", "six")
+    assert wrong.returncode == 2
+    assert "--pool6" in wrong.stderr
