@@ -74,4 +74,5 @@ class FrameAsker:
             # a probe reaches us only when the filter lets rivals in
             address = heard.target if heard.kind is Kind.PROBE else heard.sender
             if address is not None:
-                tally.hear(address, heard.mac, now - self._asked.get(address, now))
+                late = now - self._asked.get(address, now)
+                tally.hear(address, heard.mac, late, sent_by=heard.source)

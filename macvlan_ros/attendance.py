@@ -20,7 +20,7 @@ from macvlan_ros.reach import Made, Reach
 from macvlan_ros.shim import Shim
 from macvlan_ros.undo import Undo
 
-_SERVICE = "systemctl enable --now macvlan-ros-shim"
+_SERVICE = "sudo macvlan-ros plugin install"
 _HERE = "this host and its containers do not reach each other"
 #: How many containers are seen to side by side.
 _AT_ONCE = 4

@@ -22,7 +22,9 @@ class Sighting:
 
     `whose` is ours (an owner's container), here (this PC itself), gateway, stranger (inside a pool,
     or on an owner's address, and unknown to us), or elsewhere (outside of what we hand out).
-    `latency_ms` is None for what was not asked. `trouble` says what is wrong, "" when nothing is.
+    `latency_ms` is None for what was not asked. `defended_by` is the MAC of the machine that
+    answers for an owner whose container is down, "" for the container itself. `trouble` says what
+    is wrong, "" when nothing is.
     """
 
     address: IPAddress
@@ -33,6 +35,7 @@ class Sighting:
     owner: str
     host: str
     trouble: str
+    defended_by: str = ""
 
 
 def classify(
@@ -92,6 +95,7 @@ def _sighting(
         trouble = "holds an address of the pool without a reservation"
     if twice:
         trouble = "two machines answer for this address"
+    defended_by = seen.sent_by if whose == OURS else ""
     return Sighting(
         seen.address,
         seen.mac,
@@ -101,6 +105,7 @@ def _sighting(
         owner,
         host,
         trouble,
+        defended_by,
     )
 
 

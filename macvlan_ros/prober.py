@@ -32,13 +32,15 @@ _FASTEST_RATE = 100_000.0
 class Seen:
     """Somebody on the LAN. An address that two MACs answer for is seen twice.
 
-    `proxy` marks answers of a machine that answers for every address.
+    `proxy` marks answers of a machine that answers for every address. `sent_by` is the MAC of a
+    machine that said so for another, as who defends an address does.
     """
 
     address: IPAddress
     mac: str
     latency_s: float
     proxy: bool = False
+    sent_by: str = ""
 
 
 class Prober(abc.ABC):
@@ -119,7 +121,7 @@ class Prober(abc.ABC):
         suspect = tally.suspect()
         proxy = suspect if tally.answered_by(suspect) >= probing.FEWEST else ""
         seen = (
-            Seen(address, answer.mac, answer.latency_s, answer.mac == proxy)
+            Seen(address, answer.mac, answer.latency_s, answer.mac == proxy, answer.sent_by)
             for address, answer in tally.answers()
         )
         return tuple(sorted(seen, key=lambda one: (one.address, one.latency_s)))

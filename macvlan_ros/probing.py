@@ -19,10 +19,12 @@ from macvlan_ros.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Somebody holds the address. `latency_s` is counted from the last question before it."""
+    """Somebody holds the address. `latency_s` is counted from the last question before it.
+    `sent_by` is the MAC of a machine that said so for another, "" when `mac` spoke for itself."""
 
     mac: str
     latency_s: float
+    sent_by: str = ""
 
 
 class Probed(Mapping[IPAddress, Answer]):
@@ -87,6 +89,7 @@ class Tally:
 
     def __init__(self, addresses: Iterable[IPAddress], mine: Collection[str] = ()) -> None:
         self._replies: dict[IPAddress, dict[str, float]] = {one: {} for one in addresses}
+        self._for_others: dict[tuple[IPAddress, str], str] = {}
         self._silent = dict.fromkeys(self._replies)
         self._mine = {mac.lower() for mac in mine}
         self._proxy = ""
@@ -94,12 +97,18 @@ class Tally:
     def __len__(self) -> int:
         return len(self._replies)
 
-    def hear(self, address: IPAddress, mac: str, latency_s: float) -> None:
-        """Note an answer; one for an address that was not asked for is passed over."""
+    def hear(self, address: IPAddress, mac: str, latency_s: float, *, sent_by: str = "") -> None:
+        """Note an answer; one for an address that was not asked for is passed over. `sent_by` is
+        the MAC that the frame came from, when it speaks for another."""
         replies = self._replies.get(address)
         if replies is None or mac in self._mine or len(replies) >= _MACS_KEPT:
             return
         replies.setdefault(mac, max(0.0, latency_s))
+        # the holder's own word counts for more than another's for it
+        if sent_by in ("", mac):
+            self._for_others[address, mac] = ""
+        else:
+            self._for_others.setdefault((address, mac), sent_by)
         if mac != self._proxy:
             self._silent.pop(address, None)
 
@@ -146,7 +155,7 @@ class Tally:
         """Every address with everybody who answered for it, the first first, a proxy too."""
         for address, replies in self._replies.items():
             for mac, latency in replies.items():
-                yield address, Answer(mac, latency)
+                yield address, Answer(mac, latency, self._for_others.get((address, mac), ""))
 
     def probed(self) -> Probed:
         """The first to answer for each address."""

@@ -111,14 +111,16 @@ units_option = click.option(
 @plugin.command()
 @units_option
 @click.option("--no-start", is_flag=True, help="Write the units only.")
+@click.option("--no-shim", is_flag=True, help="Without the unit that keeps shims for launch.")
 @shared_options
 @click.pass_context
-def install(context: click.Context, folder: Path, no_start: bool) -> None:
-    """Have systemd start the service before Docker. Run it again after an upgrade."""
+def install(context: click.Context, folder: Path, no_start: bool, no_shim: bool) -> None:
+    """Have systemd start the service before Docker, and keep the shims of what launch starts. Run
+    it again after an upgrade."""
     from macvlan_ros.plugin import install as installing
 
     _, report = open_app(context)
-    for path in installing.install(folder, start=not no_start):
+    for path in installing.install(folder, start=not no_start, shim=not no_shim):
         report.line(path)
 
 

@@ -24,7 +24,10 @@ PARENT_CHECKS: tuple[tuple[str, ParentCheck], ...] = (
     ("lan", lan.check),
 )
 #: Checks that come last.
-LAST_CHECKS: tuple[tuple[str, Check], ...] = (("leases", store.check_leases),)
+LAST_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("leases", store.check_leases),
+    ("strangers", lan.check_strangers),
+)
 
 
 def examine(app: App, *, dhcp: bool = True) -> Iterator[Finding]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from macvlan_ros import addresses, census
+from macvlan_ros import addresses, census, conflicts
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, guarded
 from macvlan_ros.models import Link, Pool
 from macvlan_ros.vendors import who
@@ -40,11 +41,15 @@ def _check_pool(app: App, pool: Pool) -> Iterator[Finding]:
             f"see for yourself: macvlan-ros scan {pool.name}",
         )
         return
-    troubles = [one for one in app.scan(pool.name) if one.trouble]
+    found = app.scan(pool.name)
+    troubles = [one for one in found if one.trouble]
     for one in troubles:
         yield Finding("lan", BAD, f"{one.address}: {who(one.mac)} {one.trouble}", _remedy(one))
     if not troubles:
         yield Finding("lan", OK, f"pool '{pool.name}': nobody but us has its addresses")
+    for one in found:
+        if one.defended_by:
+            yield Finding("lan", OK, f"{one.address} of '{one.owner}' is defended while it is down")
 
 
 def _remedy(one: Sighting) -> str:
@@ -54,6 +59,19 @@ def _remedy(one: Sighting) -> str:
             f" {one.address}"
         )
     return "find that device and give it another address"
+
+
+def check_strangers(app: App) -> Iterator[Finding]:
+    """Who was heard with addresses of ours in the last hour, by the services of all hosts."""
+    for seen in conflicts.recent(app.store):
+        ago = max(0, int((time.time() - seen.last) / 60))
+        yield Finding(
+            "strangers",
+            BAD if seen.running else WARNING,
+            f"{seen.address} of '{seen.owner or seen.ours}': {who(seen.mac)} used it {ago} min ago,"
+            f" as {seen.host} heard ({seen.count} frames)",
+            "find that device and give it another address",
+        )
 
 
 def check_dhcp(app: App, parent: Link) -> Iterator[Finding]:

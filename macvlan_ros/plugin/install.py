@@ -14,9 +14,12 @@ from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, NotFound, Unavailable
 
-__all__ = ["UNITS", "Status", "install", "status", "uninstall"]
+__all__ = ["SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]
 
+#: Serves Docker, and keeps the shims of the plugin's networks.
 UNITS = ("macvlan-ros.socket", "macvlan-ros.service")
+#: Keeps the shims of networks that launch and the command line made.
+SHIM_UNIT = "macvlan-ros-shim.service"
 _PLACEHOLDER = "@EXECUTABLE@"
 _SYSTEMCTL_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
@@ -33,13 +36,15 @@ class Status:
     answers: bool
 
 
-def install(folder: Path, *, start: bool = True) -> tuple[Path, ...]:
-    """Write the units into `folder` and, with `start`, enable and start them.
+def install(folder: Path, *, start: bool = True, shim: bool = True) -> tuple[Path, ...]:
+    """Write the units into `folder` and, with `start`, enable and start them; without `shim` not
+    the one that keeps shims.
 
     Doing it again brings them up to date. Raises Forbidden, NotFound, Unavailable.
     """
     written = []
-    for name in UNITS:
+    units = (*UNITS, SHIM_UNIT) if shim else UNITS
+    for name in units:
         text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -52,19 +57,22 @@ def install(folder: Path, *, start: bool = True) -> tuple[Path, ...]:
         written.append(folder / name)
     if start:
         _systemctl("daemon-reload")
-        _systemctl("enable", *UNITS)
+        _systemctl("enable", *units)
         # The socket first: a service that runs already holds a socket of its own.
         _systemctl("stop", "macvlan-ros.service")
         _systemctl("restart", "macvlan-ros.socket")
         _systemctl("start", "macvlan-ros.service")
+        if shim:
+            # it waits for Docker by itself, and Docker for nothing of it
+            _systemctl("restart", "--no-block", SHIM_UNIT)
     return tuple(written)
 
 
 def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:
     """Stop the service and remove its units; what it has reserved stays. Twice is fine."""
-    present = [folder / name for name in UNITS if (folder / name).exists()]
+    present = [folder / name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists()]
     if present and stop:
-        _systemctl("disable", "--now", *UNITS)
+        _systemctl("disable", "--now", *(path.name for path in present))
     for path in present:
         try:
             path.unlink(missing_ok=True)
@@ -80,7 +88,7 @@ def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:
 
 def status(folder: Path, path: Path) -> Status:
     """How the service does that listens on the socket `path`."""
-    installed = tuple(name for name in UNITS if (folder / name).exists())
+    installed = tuple(name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists())
     active = ""
     if shutil.which("systemctl"):
         said = _run("systemctl", "is-active", "macvlan-ros.service")

@@ -49,14 +49,16 @@ def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run(install, check=True, timeout=60, cwd=ROOT, capture_output=True)
     units = sorted(tmp_path.iterdir())
-    assert [unit.name for unit in units] == ["macvlan-ros.service", "macvlan-ros.socket"]
+    names = ["macvlan-ros-shim.service", "macvlan-ros.service", "macvlan-ros.socket"]
+    assert [unit.name for unit in units] == names
     verify = ["systemd-analyze", "verify", *map(str, units)]
     done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    service = units[0].read_text()
+    service = units[1].read_text()
+    assert "After=docker.service" in units[0].read_text()
     assert "Before=docker.service" in service
     assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n" in service
-    assert "@EXECUTABLE@" not in service
+    assert all("@EXECUTABLE@" not in unit.read_text() for unit in units)
     remove = [*words, "uninstall", "--no-stop", "--units", str(tmp_path)]
     for _ in range(2):
         subprocess.run(remove, check=True, timeout=60, cwd=ROOT, capture_output=True)

@@ -214,7 +214,7 @@ def test_a_user_without_rights_launches_with_a_note(qtpc: Host, write_stack: Wri
     done = qtpc.run(*as_user, *launch, cwd=folder, check=False)
     assert done.returncode == 0
     assert done.stderr.count("do not reach each other") == 1
-    assert "systemctl enable --now macvlan-ros-shim" in done.stderr
+    assert "sudo macvlan-ros plugin install" in done.stderr
     assert shims(qtpc) == []
     assert set(reservations(qtpc)) == {"talker", "listener"}
     # where root has made it, there is nothing to say

@@ -229,11 +229,11 @@ UNIT = ROOT / "plugin" / "macvlan-ros-shim.service"
 
 def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
     text = UNIT.read_text()
-    assert "ExecStart=/usr/local/bin/macvlan-ros shim watch\n" in text
+    assert "ExecStart=@EXECUTABLE@ shim watch\n" in text
     assert "After=docker.service" in text
     # systemd looks for the program, which is not installed here
     unit = tmp_path / UNIT.name
-    unit.write_text(text.replace("/usr/local/bin/macvlan-ros", sys.executable))
+    unit.write_text(text.replace("@EXECUTABLE@", sys.executable))
     verify = ["systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -302,6 +302,27 @@ def test_a_stranger_on_a_running_containers_address_is_logged_kept_and_shown(
         assert f"{ADDRESS} is used by {thief.mac}" in lines[0]
     assert shown(qtpc, folder) == thief.mac  # without the service, too
     assert thief.mac in qtpc.macvlan_ros("ps", cwd=str(folder)).stdout
+    examined = json.loads(qtpc.macvlan_ros("doctor", "--no-dhcp", "--json").stdout)
+    (found,) = (each for each in examined if each["check"] == "strangers")
+    assert found["level"] == "bad"
+    assert found["text"].startswith(f"{ADDRESS} of 'talker': ")
+    assert thief.mac in found["text"]
+
+
+def test_a_scan_from_another_pc_tells_who_defends_from_who_runs(qtpc: Host, qtrp: Host) -> None:
+    reserve(qtpc)
+    reserve(qtrp)
+
+    def seen() -> dict[str, str]:
+        found = json.loads(qtrp.macvlan_ros("scan", "--json", check=True).stdout)
+        return next((one for one in found if one["address"] == ADDRESS), {})
+
+    with Service(qtpc).runs():
+        eventually(lambda: seen().get("defended_by") == qtpc.mac)
+        assert (seen()["whose"], seen()["owner"]) == ("ours", "talker")
+        assert "ours (defended)" in qtrp.macvlan_ros("scan").stdout
+        said = qtrp.macvlan_ros("doctor", "--no-dhcp").stdout
+        assert f"{ADDRESS} of 'talker' is defended while it is down" in said
 
 
 def shown(host: Host, folder: Path) -> str:

@@ -63,7 +63,11 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         (views.NETWORKS, NETWORK, "name parent mode subnet ip_range gateway pool subnet6 pool6 id"),
         (views.LAUNCHED, LAUNCHED, "service container host address mac action"),
         (views.FINDINGS, Finding("lan", "ok", "quiet"), "check level text remedy"),
-        (views.SIGHTINGS, SIGHTING, "address mac vendor latency_ms whose owner host trouble"),
+        (
+            views.SIGHTINGS,
+            SIGHTING,
+            "address mac vendor latency_ms whose owner host trouble defended_by",
+        ),
         (
             views.STATUSES,
             STATUS,
