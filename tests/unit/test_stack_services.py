@@ -587,7 +587,7 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
     service = load_text(
         tmp_path,
         """
-        x-macvlan-ros: {hosts: {qtpc: }}
+        x-macvlan-ros: {hosts: {qtpc: }, subnet6: auto}
         networks: {lan: {driver: overlay}, side: }
         services:
           core: {image: ros}
@@ -640,7 +640,7 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
             mac_address: 02:42:ac:11:00:02
             platform: linux/amd64
             pull_policy: never
-            x-macvlan-ros: {host: qtpc, address: 192.168.50.20, ros: 1}
+            x-macvlan-ros: {host: qtpc, address: 192.168.50.20, address6: 'fd00::20', ros: 1}
         """,
     ).services["talker"]
     plain = Service(name="", image="", container_name="")
