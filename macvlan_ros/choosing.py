@@ -7,7 +7,8 @@ wanted back by whoever had it.
 
 from __future__ import annotations
 
-import secrets
+import os
+import random
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import NoReturn
@@ -27,6 +28,9 @@ from macvlan_ros.strangers import Strangers
 __all__ = ["Choosing"]
 
 _ROUNDS = 32
+
+# The module secrets brings OpenSSL along: 4 MiB for a service at rest.
+_CHANCE = random.SystemRandom()
 
 # Addresses that are asked for on the LAN at once when the lookahead has none.
 _BATCH = 16
@@ -66,7 +70,7 @@ class Choosing:
         unused = [address for address in ready if address not in former]
         if unused:
             # by chance, so that those who choose at once rarely choose the same
-            return secrets.choice(unused)
+            return _CHANCE.choice(unused)
         if ready:
             return min(ready, key=lambda address: _until(former, address))
         lately = merge([*taken, *points(map(int, former))])
@@ -114,7 +118,7 @@ class Choosing:
         marked = points(map(int, self._strangers.marked(pool.name)))
         taken = merge([*self._taken(pool, ""), *_outside(pool, within), *marked])
         without = merge([*taken, *points(map(int, former))])
-        fresh = list(islice(candidates(pool, secrets.token_hex(8), without=without), count))
+        fresh = list(islice(candidates(pool, os.urandom(8).hex(), without=without), count))
         oldest = sorted(former, key=lambda address: _until(former, address))
         return (fresh + [each for each in oldest if _is_free(pool, each, taken)])[:count]
 

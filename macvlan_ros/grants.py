@@ -7,7 +7,7 @@ anonymous: it gets an address that nobody holds, for as long as it runs.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -234,7 +234,7 @@ class Grants:
         return own
 
     def _dynamic(self, pool: Pool, wanted: Wanted) -> Reservation:
-        owner = _anonymous(wanted.mac or secrets.token_hex(6), None)
+        owner = _anonymous(wanted.mac or os.urandom(6).hex(), None)
         for _ in range(_ROUNDS):
             address = self._choose_or_reclaim(pool, owner, wanted)
             row = self._row(pool, address, owner, wanted.mac, DYNAMIC)

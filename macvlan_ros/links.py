@@ -1,8 +1,8 @@
 """Links: interfaces, addresses and routes, as the kernel has them. The only module with pyroute2.
 
 pyroute2 is imported when first used. Its socket belongs to the thread that opened it (another
-thread would silently get, and leak, one of its own), so each `Links` has one thread that owns the
-socket and does all the calls; any number of threads may share a `Links`.
+thread would silently get, and leak, one of its own), so each `Links` has a thread that owns the
+socket and does the calls, and one more for deletions; any number of threads may share a `Links`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import devconf, netlink
+from macvlan_ros import devconf, filters, netlink
 from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError, NotFound
+from macvlan_ros.lean import without_init
 from macvlan_ros.linkfacts import (
     address_of,
     arp_settings_of,
@@ -29,6 +30,7 @@ from macvlan_ros.linkfacts import (
     route_of,
 )
 from macvlan_ros.models import ArpSettings, Link, MacvlanLink, NetworkMode, Route
+from macvlan_ros.namespaces import inside
 from macvlan_ros.parents import Facts, find_parent, survey
 from macvlan_ros.worker import Worker
 
@@ -53,7 +55,12 @@ class Links:
 
     def __init__(self, *, namespace: Path | None = None, sys_root: Path = Path("/sys")) -> None:
         self._sys_root = sys_root
+        self._namespace = namespace
         self._worker = Worker(
+            _open_socket, namespace=namespace, timeout=TIMEOUT, what="the kernel's netlink socket"
+        )
+        # The kernel takes 20 ms to delete a link, in which it does other things for others.
+        self._remover = Worker(
             _open_socket, namespace=namespace, timeout=TIMEOUT, what="the kernel's netlink socket"
         )
 
@@ -71,6 +78,7 @@ class Links:
     def close(self) -> None:
         """Give the socket and its thread back. Closing twice is fine."""
         self._worker.close()
+        self._remover.close()
 
     # Looking
 
@@ -104,7 +112,7 @@ class Links:
 
         def read(kernel: Any) -> MacvlanLink | None:
             message = netlink.get(kernel, name)
-            return macvlan_of(message, netlink.lower_name(kernel, message)) if message else None
+            return macvlan_of(message, netlink.lower_name(message)) if message else None
 
         return self._do(f"look at {name}", read)
 
@@ -121,7 +129,10 @@ class Links:
         That is their own, and those of the macvlan links over them that are up, in whichever
         namespace these are: the kernel keeps them in the lower interface's filter.
         """
-        return self._do("list the MACs of containers", netlink.filtered_macs)
+        try:
+            return inside(self._namespace, filters.read_macs)
+        except OSError as error:
+            raise _refusal("list the MACs of containers", error.errno or errno.EIO) from error
 
     def addresses(self, name: str) -> tuple[IPNetwork, ...]:
         """The interface's addresses with their prefix lengths, in the kernel's order."""
@@ -202,9 +213,15 @@ class Links:
             kernel.link("del", index=netlink.index(kernel, name))
 
         try:
-            return self._changed(f"delete {name}", delete, unless=errno.ENODEV)
+            with _translated(f"delete {name}"):
+                self._remover.run(delete)
         except NotFound:
             return False
+        except KernelRefused as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+        return True
 
     def set_up(self, name: str) -> None:
         """Bring an interface up. One that is up stays so."""
@@ -329,7 +346,8 @@ class Links:
 
 
 def _open_socket() -> Any:
-    from pyroute2 import IPRoute
+    with without_init("pyroute2"):
+        from pyroute2.iproute.linux import IPRoute
 
     return IPRoute()
 
@@ -337,7 +355,8 @@ def _open_socket() -> Any:
 @contextmanager
 def _translated(action: str) -> Iterator[None]:
     """Turn the errors of netlink and of its socket into ours."""
-    from pyroute2.netlink.exceptions import NetlinkError
+    with without_init("pyroute2"):
+        from pyroute2.netlink.exceptions import NetlinkError
 
     try:
         yield

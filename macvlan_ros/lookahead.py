@@ -23,7 +23,11 @@ Supply = Callable[[int], Sequence[IPAddress]]
 #: Those of the addresses that nobody answers for.
 Sift = Callable[[Pool, Sequence[IPAddress]], tuple[IPAddress, ...]]
 
-_STOCK = 32
+# Enough for forty containers a second while more are asked for.
+_STOCK = 64
+# While they are taken as fast as they are found, twice as many are asked for each time.
+_MOST = 256
+_FAST = 5.0
 # Seconds for which silence counts, and after which it is asked anew.
 _GOOD = 300.0
 _RENEW = 120.0
@@ -38,6 +42,8 @@ class _Stock:
         self.silent: dict[IPAddress, float] = {}
         self.asked = time.monotonic()
         self.supply: Supply = lambda _: ()
+        self.looked = 0.0
+        self.wanted = _STOCK
         # Half of what the last look found: a pool may have few addresses left.
         self.low = _STOCK // 2
 
@@ -105,11 +111,14 @@ class Lookahead:
             young = sum(now - at < _RENEW for at in stock.silent.values())
         if young > stock.low or self._stop:
             return
+        fast = stock.looked and now - stock.looked < _FAST
+        stock.wanted = min(2 * stock.wanted, _MOST) if fast else _STOCK
         try:
-            silent = self._sift(key[0], list(stock.supply(_STOCK)))
+            silent = self._sift(key[0], list(stock.supply(stock.wanted)))
         except MacvlanRosError:
             # The store or the LAN is away: whoever asks for an address will hear of it.
             return
+        stock.looked = time.monotonic()
         with self._lock:
-            stock.silent = dict.fromkeys(silent, time.monotonic())
+            stock.silent = dict.fromkeys(silent, stock.looked)
             stock.low = len(silent) // 2

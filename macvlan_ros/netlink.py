@@ -21,8 +21,6 @@ _SCOPE_LINK = 253
 _PROTO_STATIC = 4
 _NLM_F_DUMP_INTR = 0x10
 _DUMP_TRIES = 20
-_NTF_SELF = 0x02
-_NUD_PERMANENT = 0x80
 
 
 def read_tables(kernel: Any) -> Tables:
@@ -51,48 +49,53 @@ def routes(kernel: Any, family: int, **only: int) -> tuple[Any, ...]:
     return dump(lambda: kernel.get_routes(family=family, table=_MAIN_TABLE, **only))
 
 
-def filtered_macs(kernel: Any) -> frozenset[str]:
-    """The unicast MACs that interfaces other than macvlan links let in, lower case."""
-    links = dump(kernel.get_links)
-    own = {str(link.get_attr("IFLA_ADDRESS") or "") for link in links if not _is_macvlan(link)}
-    # what a bridge has learnt of others is neither permanent nor the interface's own
-    filters = dump(lambda: kernel.fdb("dump"))
-    kept = {
-        str(entry.get_attr("NDA_LLADDR") or "")
-        for entry in filters
-        if entry["flags"] & _NTF_SELF and entry["state"] & _NUD_PERMANENT
-    }
-    return frozenset(mac.lower() for mac in own | kept if mac and not int(mac[:2], 16) & 1)
-
-
-def _is_macvlan(link: Any) -> bool:
-    info = link.get_attr("IFLA_LINKINFO")
-    return bool(info) and info.get_attr("IFLA_INFO_KIND") in ("macvlan", "macvtap")
-
-
 def get(kernel: Any, name: str) -> Any:
     """The message about one interface, or None when there is none of that name."""
-    found = kernel.link_lookup(ifname=name)
-    return kernel.link("get", index=found[0])[0] if found else None
+    number = _number(name)
+    return kernel.link("get", index=number)[0] if number else None
 
 
 def existing(kernel: Any, name: str) -> Any:
     """The message about one interface. Raises `NotFound`."""
     message = get(kernel, name)
     if message is None:
-        raise NotFound(f"no interface {name!r} here; see: macvlan-ros interfaces")
+        raise _not_found(name)
     return message
 
 
-def index(kernel: Any, name: str) -> int:
-    """The number of one interface. Raises `NotFound`."""
-    return int(existing(kernel, name)["index"])
+def index(_: Any, name: str) -> int:
+    """The number of one interface, in the namespace of the calling thread, which is the socket's.
+
+    Raises `NotFound`.
+    """
+    number = _number(name)
+    if not number:
+        raise _not_found(name)
+    return number
 
 
-def lower_name(kernel: Any, message: Any) -> str:
-    """The name of what a link hangs off, "" when that is nothing or out of this namespace."""
+def _number(name: str) -> int:
+    """0 when there is no such interface. Asking netlink would cost a hundred times as much."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"no interface {name!r} here; see: macvlan-ros interfaces")
+
+
+def lower_name(message: Any) -> str:
+    """The name of what a link hangs off, "" when that is nothing or out of this namespace, which is
+    the calling thread's."""
     lower = lower_of(message)
-    return str(kernel.link("get", index=lower)[0].get_attr("IFLA_IFNAME")) if lower else ""
+    if not lower:
+        return ""
+    try:
+        return socket.if_indextoname(lower)
+    except OSError:
+        return ""  # gone just now
 
 
 def address_request(address: IPNetwork) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from macvlan_ros.watcher import Watcher
 
 __all__ = ["Oversight"]
 
-_AFTER_A_TELL = 0.02
+# Docker starts a container with three calls in a row.
+_AFTER_A_TELL = 0.1
 _MOST_HEARD = 16
 _PATIENCE = 6.0
 

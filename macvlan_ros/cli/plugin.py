@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from macvlan_ros.cli.common import choices, open_app, shared_options
 from macvlan_ros.errors import Unavailable
+
+if TYPE_CHECKING:
+    from macvlan_ros.plugin.counting import Metrics
+    from macvlan_ros.stores import Store
 
 socket_option = click.option(
     "--socket",
@@ -71,7 +77,6 @@ def serve(
     from macvlan_ros.links import Links
     from macvlan_ros.opening import open_for, picture_of
     from macvlan_ros.plugin import parts, service
-    from macvlan_ros.plugin.metrics import exposed
 
     service.log_to_stderr()
     found = settings.load()
@@ -88,13 +93,20 @@ def serve(
         links,
         host=found.host_name,
         sandboxes=sandboxes,
-        metrics=context.with_resource(exposed(metrics, store)) if metrics else None,
+        metrics=context.with_resource(_exposed(metrics, store)) if metrics else None,
         probe=found.probe != "none",
         defend=found.defend == "yes" and not no_defend,
         shim=found.shim == "yes" and not no_shim,
     )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)
+
+
+def _exposed(where: str, store: Store) -> AbstractContextManager[Metrics]:
+    # Imported here, for it brings a web server along.
+    from macvlan_ros.plugin.metrics import exposed
+
+    return exposed(where, store)
 
 
 units_option = click.option(

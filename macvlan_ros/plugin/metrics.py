@@ -10,44 +10,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from macvlan_ros.addresses import size
 from macvlan_ros.errors import InvalidRequest, MacvlanRosError, Unavailable
+from macvlan_ros.plugin.counting import Metrics
 from macvlan_ros.plugin.sockets import bind
 from macvlan_ros.stores.base import Store
 
-__all__ = ["Metrics", "NoMetrics", "exposed"]
+__all__ = ["exposed"]
 
 _READ_SECONDS = 5.0
 # From a request that only reads memory to one that waits for the LAN and is given up.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-
-
-class Metrics(Protocol):
-    """What the service tells as it goes."""
-
-    def request(self, call: str, outcome: str, seconds: float) -> None:
-        """One request was answered; `outcome` is "ok" or the error's class."""
-
-    def probe(self, conflict: bool) -> None:
-        """One address was asked for on the wire; `conflict` when somebody answered."""
-
-    def conflict(self) -> None:
-        """A stranger was heard with an address of ours; once a minute for each of the two."""
-
-
-class NoMetrics:
-    """Nobody asked."""
-
-    def request(self, call: str, outcome: str, seconds: float) -> None:
-        pass
-
-    def probe(self, conflict: bool) -> None:
-        pass
-
-    def conflict(self) -> None:
-        pass
 
 
 class _Prometheus:

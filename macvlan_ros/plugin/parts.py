@@ -22,9 +22,9 @@ from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.oversight import Oversight
+from macvlan_ros.plugin.counting import Metrics, NoMetrics
 from macvlan_ros.plugin.herald import Herald
 from macvlan_ros.plugin.ipam_driver import IpamDriver
-from macvlan_ros.plugin.metrics import Metrics, NoMetrics
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.plugin.shim_address import ShimAddress

@@ -16,13 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from macvlan_ros.errors import InvalidRequest, MacvlanRosError
 from macvlan_ros.plugin.answers import Answer
+from macvlan_ros.plugin.counting import Metrics, NoMetrics
 from macvlan_ros.plugin.fields import Fields
-from macvlan_ros.plugin.metrics import Metrics, NoMetrics
+from macvlan_ros.plugin.head import BadHttp, Head, read_head
 from macvlan_ros.plugin.workers import Broken, TooLate, Workers
 
 __all__ = ["Limits", "Route", "Server"]
@@ -167,13 +167,11 @@ class _Deadline(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(socketserver.StreamRequestHandler):
     """One connection, which is one request: HTTP/1.0 leaves no idle connections behind to wait
     for at the end, and a new one on a Unix socket costs next to nothing."""
 
     server: Server
-    server_version = "macvlan-ros"
-    sys_version = ""
 
     def setup(self) -> None:
         super().setup()
@@ -184,24 +182,34 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         try:
-            super().handle()
+            self._read_and_serve()
         except (ConnectionError, TimeoutError) as error:
             self._log("-", "Disconnected", str(error))
 
-    def do_POST(self) -> None:
+    def _read_and_serve(self) -> None:
+        try:
+            head = read_head(self.rfile)
+        except BadHttp as error:
+            self._log("-", "BadHttp", str(error))
+            self._send(_refusal(error.status, "BadHttp", str(error)))
+        else:
+            if head is not None:
+                self._serve(head)
+
+    def _serve(self, head: Head) -> None:
         self.began = time.monotonic()
-        call = self.path.lstrip("/")
-        reply = self._reply(call)
+        call = head.path.lstrip("/")
+        reply = self._reply(call, head)
         seconds = time.monotonic() - self.began
-        known = call if self.path in self.server.routes else "unknown"
+        known = call if head.path in self.server.routes else "unknown"
         self.server.metrics.request(known, reply.outcome, seconds)
         self._log(call, reply.outcome, reply.detail)
         self._send(reply)
 
-    def _reply(self, call: str) -> _Reply:
+    def _reply(self, call: str, head: Head) -> _Reply:
         try:
-            body = self._body(call)
-            route = self.server.routes.get(self.path)
+            body = self._body(call, head)
+            route = self.server.routes.get(head.path)
             if route is None:
                 message = f"macvlan-ros has no call {call}; it serves Docker's plugin protocol"
                 return _refusal(404, "Unknown", message)
@@ -235,12 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
         except Broken as error:
             return _refusal(500, "Broken", f"{call} failed: {error} (journalctl -u macvlan-ros)")
 
-    def _body(self, call: str) -> bytes:
+    def _body(self, call: str, head: Head) -> bytes:
         """The request's body. It is read before anything is answered, or the peer, still
         writing, would see a broken pipe in place of the answer."""
-        if self.headers.get("Transfer-Encoding") is not None:
+        if head.encoded:
             raise InvalidRequest(f"{call}: Transfer-Encoding is not taken; send Content-Length")
-        given = self.headers.get_all("Content-Length") or ["0"]
+        given = head.lengths or ("0",)
         if len(given) != 1 or not (given[0].isascii() and given[0].isdigit()):
             raise InvalidRequest(f"{call}: Content-Length must be one whole number")
         length = int(given[0]) if len(given[0]) < 12 else self.server.limits.body_bytes + 1
@@ -259,28 +267,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: _Reply) -> None:
         data = json.dumps(reply.body).encode()
+        head = f"HTTP/1.0 {reply.status} {reply.outcome}\r\nContent-Type: {CONTENT_TYPE}\r\n"
         self.connection.settimeout(self.server.limits.write_seconds)
-        self.send_response(reply.status)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the standard library refuses (a bad request line, another method) in our words."""
-        text = f"HTTP {code}: {message or explain or 'not understood'}; send POST with a JSON body"
-        self._log("-", "BadHttp", text)
-        self.close_connection = True
-        self._send(_refusal(code, "BadHttp", text))
+        self.wfile.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
 
     def _log(self, call: str, outcome: str, detail: str) -> None:
         level = logging.INFO if outcome == "ok" else logging.WARNING
         spent = (time.monotonic() - self.began) * 1000
         tail = f" detail={json.dumps(detail)}" if detail else ""
         log.log(level, "call=%s outcome=%s ms=%.1f%s", _plain(call), outcome, spent, tail)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
-        """Nothing: the standard library's own line fails on Unix peers, who have no address."""
 
 
 def _plain(call: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,8 @@ class SqliteFile:
         self._migrations = migrations
         self._application = application
         self._idle: deque[_Connection] = deque()
+        # Threads of one process need not ask the system again and again who is next.
+        self._turn = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
 
@@ -88,8 +91,12 @@ class SqliteFile:
         deadline = time.monotonic() + self._patience
         with self._explained(writing=True):
             make_folder(self._path.parent)
-            # SQLite's own lock makes its waiters sleep for long; this one is only a faster queue.
-            with self._locked(fcntl.LOCK_EX, deadline), self._lent("rwc", deadline) as db:
+            # SQLite's own lock makes its waiters sleep for long; these are only faster queues.
+            with (
+                self._taking_turns(deadline),
+                self._locked(fcntl.LOCK_EX, deadline),
+                self._lent("rwc", deadline) as db,
+            ):
                 self._begin(db, deadline)
                 yield db
                 if db.in_transaction:
@@ -151,6 +158,17 @@ class SqliteFile:
                 yield
         except LockTimeout:
             raise errors.locked(self._path) from None
+
+    @contextmanager
+    def _taking_turns(self, deadline: float) -> Iterator[None]:
+        self._forget_forked()
+        turn = self._turn
+        if not turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise errors.locked(self._path)
+        try:
+            yield
+        finally:
+            turn.release()
 
     @contextmanager
     def _lent(self, mode: str, deadline: float) -> Iterator[_Connection]:
@@ -321,6 +339,8 @@ class SqliteFile:
         if self._pid != os.getpid():
             _FORKED.extend(self._idle)
             self._idle = deque()
+            # Somebody of the parent's may have had his turn just then.
+            self._turn = threading.Lock()
             self._pid = os.getpid()
 
 
