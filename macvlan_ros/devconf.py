@@ -8,25 +8,21 @@ CAP_NET_ADMIN only. pyroute2 reads these settings but cannot write them, so the 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from macvlan_ros.rtnetlink import LINK, attribute, change
+
 #: The settings' numbers, IPV4_DEVCONF_* of linux/ip.h. Their meaning: the kernel's ip-sysctl.
 IPV4_SETTINGS = {"rp_filter": 8, "arp_announce": 18, "arp_ignore": 19}
 
-_NETLINK_ROUTE = 0
 _RTM_NEWLINK = 16
-_NLMSG_ERROR = 2
-_REQUEST_AND_ACK = 0x1 | 0x4
 _IFLA_AF_SPEC = 26
 _IFLA_INET_CONF = 1
 _IFLA_INET6_ADDR_GEN_MODE = 8
 _ADDR_GEN_MODE_NONE = 1
-_HEADER = struct.Struct("=IHHII")
-_SECONDS = 5.0
 # "net" shows the calling thread's namespace, whatever /proc this is
 _IPV6_SYSCTLS = Path("/proc/sys/net/ipv6/conf")
 
@@ -34,10 +30,9 @@ _IPV6_SYSCTLS = Path("/proc/sys/net/ipv6/conf")
 def set_ipv4(index: int, settings: Mapping[str, int]) -> None:
     """Set some of `IPV4_SETTINGS` of the interface. Raises OSError with the kernel's reason."""
     values = b"".join(
-        _attribute(IPV4_SETTINGS[name], struct.pack("=I", value))
-        for name, value in settings.items()
+        attribute(IPV4_SETTINGS[name], struct.pack("=I", value)) for name, value in settings.items()
     )
-    _change(index, _attribute(socket.AF_INET, _attribute(_IFLA_INET_CONF, values)))
+    _change(index, attribute(socket.AF_INET, attribute(_IFLA_INET_CONF, values)))
 
 
 def refuse_automatic_ipv6(index: int, name: str) -> bool:
@@ -47,11 +42,11 @@ def refuse_automatic_ipv6(index: int, name: str) -> bool:
     refused in /proc/sys: False when that is read-only. True where there is no IPv6 at all.
     Raises OSError with the kernel's reason.
     """
-    mode = _attribute(_IFLA_INET6_ADDR_GEN_MODE, struct.pack("=B", _ADDR_GEN_MODE_NONE))
+    mode = attribute(_IFLA_INET6_ADDR_GEN_MODE, struct.pack("=B", _ADDR_GEN_MODE_NONE))
     accept_ra = _IPV6_SYSCTLS / name / "accept_ra"
     if not accept_ra.exists():
         return True
-    _change(index, _attribute(socket.AF_INET6, mode))
+    _change(index, attribute(socket.AF_INET6, mode))
     try:
         accept_ra.write_text("0")
     except OSError as error:
@@ -62,19 +57,5 @@ def refuse_automatic_ipv6(index: int, name: str) -> bool:
 
 
 def _change(index: int, family: bytes) -> None:
-    link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, 0, 0)
-    body = link + _attribute(_IFLA_AF_SPEC, family)
-    header = _HEADER.pack(_HEADER.size + len(body), _RTM_NEWLINK, _REQUEST_AND_ACK, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE) as kernel:
-        kernel.settimeout(_SECONDS)
-        kernel.send(header + body)
-        answer = kernel.recv(4096)
-    _, kind, *_ = _HEADER.unpack_from(answer)
-    (code,) = struct.unpack_from("=i", answer, _HEADER.size)
-    if kind != _NLMSG_ERROR or code != 0:
-        raise OSError(-code, os.strerror(-code))
-
-
-def _attribute(kind: int, payload: bytes) -> bytes:
-    """A netlink attribute: length, type, payload, filled up to four bytes."""
-    return struct.pack("=HH", 4 + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
+    link = LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    change(_RTM_NEWLINK, link + attribute(_IFLA_AF_SPEC, family))

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.rtnetlink import LINK
 
 __all__ = ["read_macs"]
 
@@ -29,7 +30,6 @@ _NUD_PERMANENT = 0x80
 _MACVLAN = (b"macvlan", b"macvtap")
 
 _HEADER = struct.Struct("=IHHII")
-_LINK = struct.Struct("=BxHiII")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ATTRIBUTE = struct.Struct("=HH")
 _KIND_BITS = 0x3FFF
@@ -46,7 +46,7 @@ def read_macs() -> frozenset[str]:
         socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_ROUTE
     ) as kernel:
         kernel.settimeout(_SECONDS)
-        own = map(_own_mac, _dump(kernel, _RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)))
+        own = map(_own_mac, _dump(kernel, _RTM_GETLINK, LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)))
         # what a bridge has learnt of others is neither permanent nor the interface's own
         asked = _NEIGHBOUR.pack(_AF_BRIDGE, 0, 0, 0, 0)
         kept = map(_kept_mac, _dump(kernel, _RTM_GETNEIGH, asked))
@@ -56,7 +56,7 @@ def read_macs() -> frozenset[str]:
 
 def _own_mac(message: bytes) -> bytes:
     """The interface's own MAC, b"" for a macvlan link's."""
-    attributes = dict(_attributes(message, _LINK.size))
+    attributes = dict(_attributes(message, LINK.size))
     info = dict(_attributes(attributes.get(_IFLA_LINKINFO, b""), 0))
     kind = info.get(_IFLA_INFO_KIND, b"").rstrip(b"\0")
     return b"" if kind in _MACVLAN else attributes.get(_IFLA_ADDRESS, b"")

@@ -1,8 +1,8 @@
 """Links: interfaces, addresses and routes, as the kernel has them. The only module with pyroute2.
 
 pyroute2 is imported when first used. Its socket belongs to the thread that opened it (another
-thread would silently get, and leak, one of its own), so each `Links` has a thread that owns the
-socket and does the calls, and one more for deletions; any number of threads may share a `Links`.
+thread would silently get, and leak, one of its own), so each `Links` has one thread that owns the
+socket and does the calls; any number of threads may share a `Links`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import devconf, filters, netlink
+from macvlan_ros import devconf, filters, netlink, rtnetlink
 from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError, NotFound
 from macvlan_ros.lean import without_init
 from macvlan_ros.linkfacts import (
@@ -59,10 +59,6 @@ class Links:
         self._worker = Worker(
             _open_socket, namespace=namespace, timeout=TIMEOUT, what="the kernel's netlink socket"
         )
-        # The kernel takes 20 ms to delete a link, in which it does other things for others.
-        self._remover = Worker(
-            _open_socket, namespace=namespace, timeout=TIMEOUT, what="the kernel's netlink socket"
-        )
 
     def __enter__(self) -> Links:
         return self
@@ -78,7 +74,6 @@ class Links:
     def close(self) -> None:
         """Give the socket and its thread back. Closing twice is fine."""
         self._worker.close()
-        self._remover.close()
 
     # Looking
 
@@ -209,19 +204,10 @@ class Links:
     def delete_link(self, name: str) -> bool:
         """Delete an interface; False when there was none."""
 
-        def delete(kernel: Any) -> None:
-            kernel.link("del", index=netlink.index(kernel, name))
-
         try:
-            with _translated(f"delete {name}"):
-                self._remover.run(delete)
-        except NotFound:
-            return False
-        except KernelRefused as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return False
-        return True
+            return inside(self._namespace, lambda: rtnetlink.delete_link(name))
+        except OSError as error:
+            raise _refusal(f"delete {name}", error.errno or errno.EIO) from error
 
     def set_up(self, name: str) -> None:
         """Bring an interface up. One that is up stays so."""

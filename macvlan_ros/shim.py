@@ -11,7 +11,6 @@ address of one link out of the questions that go out of the other; both on shim 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -56,13 +55,13 @@ def shim_name(parent: str) -> str:
     name = NAME_PREFIX + parent
     if len(name) <= _LONGEST_NAME:
         return name
-    digest = hashlib.sha256(parent.encode()).hexdigest()
+    digest = _sha256(parent.encode()).hex()
     return (NAME_PREFIX + digest)[:_LONGEST_NAME]
 
 
 def shim_mac(parent_mac: str) -> str:
     """The shim's MAC, locally administered: the same after a reboot, another on another host."""
-    digest = hashlib.sha256(b"macvlan-ros shim " + parent_mac.lower().encode()).digest()
+    digest = _sha256(b"macvlan-ros shim " + parent_mac.lower().encode())
     return ":".join(f"{byte:02x}" for byte in ((digest[0] & 0xFC) | 0x02, *digest[1:6]))
 
 
@@ -321,3 +320,10 @@ def _nearest(address: IPAddress, among: Sequence[IPAddress]) -> IPAddress | None
     """The one that shares the longest prefix with `address`: the one in its subnet, if any is."""
     same = [one for one in among if one.version == address.version]
     return min(same, key=lambda one: int(one) ^ int(address), default=None)
+
+
+def _sha256(data: bytes) -> bytes:
+    # Imported here, for it brings OpenSSL along.
+    from hashlib import sha256
+
+    return sha256(data).digest()

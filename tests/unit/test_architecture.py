@@ -100,3 +100,24 @@ def test_light_commands_load_neither_docker_nor_pyroute2(
         cwd=PACKAGE.parent,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_service_at_rest_has_loaded_no_tls_no_mail_and_no_dear_library() -> None:
+    # each is memory that a robot's PC could use otherwise, and time of Docker's at boot
+    script = (
+        "import sys\n"
+        "from macvlan_ros.cli import plugin\n"
+        "from macvlan_ros.plugin import parts, service\n"
+        "from macvlan_ros.stores import sqlite\n"
+        "dear = {'ssl', '_hashlib', 'http', 'email', 'asyncio', 'docker', 'pyroute2', 'rich'}\n"
+        "assert not dear & set(sys.modules), dear & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=PACKAGE.parent,
+    )
+    assert done.returncode == 0, done.stderr
