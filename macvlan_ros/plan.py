@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -323,4 +322,7 @@ def _config_hash(
     if environment.files:
         what["files"] = dict(environment.files)
     text = json.dumps(what, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    # Imported here, for it brings OpenSSL along, and few commands need it.
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,32 +11,67 @@ from typing import NoReturn
 import click
 
 from macvlan_ros import __version__, report
-from macvlan_ros.cli import (
-    begin,
-    completion,
-    daily,
-    health,
-    hosts,
-    logs,
-    networks,
-    picture,
-    plugin,
-    pools,
-    runs,
-    shims,
-    stacks,
-    store,
-    terminals,
-    verifying,
-    wire,
-)
-from macvlan_ros.cli.common import group_options, shared_options
+from macvlan_ros.cli.common import COMPLETE, group_options, shared_options
 from macvlan_ros.errors import MacvlanRosError
 
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: The commands, each with the module of this package that has it in its COMMANDS.
+MODULES = {
+    "init": "begin",
+    "interfaces": "hosts",
+    "allocate": "pools",
+    "release": "pools",
+    "list": "pools",
+    "export": "pools",
+    "pool": "pools",
+    "network": "networks",
+    "launch": "stacks",
+    "stop": "stacks",
+    "down": "stacks",
+    "ps": "stacks",
+    "exec": "daily",
+    "shell": "daily",
+    "attach": "daily",
+    "restart": "daily",
+    "pull": "daily",
+    "build": "daily",
+    "config": "daily",
+    "logs": "logs",
+    "run": "runs",
+    "env": "terminals",
+    "shim": "shims",
+    "scan": "wire",
+    "leases": "wire",
+    "verify": "verifying",
+    "map": "picture",
+    "doctor": "health",
+    "store": "store",
+    "plugin": "plugin",
+    "gc": "plugin",
+    "completion": "completion",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: all of them would cost each one 40 ms."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as inherited
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in MODULES:
+            return None
+        module = importlib.import_module(f"macvlan_ros.cli.{MODULES[cmd_name]}")
+        commands: dict[str, click.Command] = {each.name: each for each in module.COMMANDS}
+        return commands[cmd_name]
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="macvlan-ros")
 @group_options
 @shared_options
@@ -49,38 +85,15 @@ def cli() -> None:
     """
 
 
-#: In the order of `--help`.
-_MODULES = (
-    begin,
-    hosts,
-    pools,
-    networks,
-    stacks,
-    daily,
-    logs,
-    runs,
-    terminals,
-    shims,
-    wire,
-    verifying,
-    picture,
-    health,
-    store,
-    plugin,
-    completion,
-)
-for _module in _MODULES:
-    for _command in _module.COMMANDS:
-        cli.add_command(_command)
-
-
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
     sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
 
 
 def _run(argv: list[str]) -> int:
-    if completion.VARIABLE in os.environ:
+    if COMPLETE in os.environ:
+        from macvlan_ros.cli import completion
+
         completion.attach(cli)
     try:
         result = cli.main(argv, prog_name="macvlan-ros", standalone_mode=False)

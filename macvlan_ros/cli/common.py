@@ -16,6 +16,10 @@ from macvlan_ros.report import Report
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+#: The variable by which a shell's script asks (click's documentation, "Shell Completion").
+COMPLETE = "_MACVLAN_ROS_COMPLETE"
+
+
 @dataclass
 class Choices:
     """What the options said, on the group or on the command (which wins)."""

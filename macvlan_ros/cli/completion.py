@@ -12,12 +12,10 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from macvlan_ros.cli.common import choices, open_app
+from macvlan_ros.cli.common import COMPLETE, choices, open_app
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 
 PROGRAM = "macvlan-ros"
-#: The variable by which a shell's script asks (click's documentation, "Shell Completion").
-VARIABLE = "_MACVLAN_ROS_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 Names = Callable[[click.Context], Iterable[str]]
@@ -37,7 +35,7 @@ def completion(context: click.Context, shell: str) -> None:
     made = get_completion_class(shell)
     if made is None:
         raise Unavailable(f"this version of click knows no completion for {shell}; update it")
-    click.echo(made(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+    click.echo(made(context.find_root().command, {}, PROGRAM, COMPLETE).source())
 
 
 class LiveName(click.types.StringParamType):
@@ -70,7 +68,11 @@ def attach(group: click.Group) -> None:
 def _commands(
     group: click.Group, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None:
+            continue
         yield (*path, name), command
         if isinstance(command, click.Group):
             yield from _commands(command, (*path, name))
