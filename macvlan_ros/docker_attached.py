@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import LAN_DRIVERS, read_address
+from macvlan_ros.docker_values import LAN_DRIVERS, is_ours, read_address
 from macvlan_ros.errors import NotFound
 from macvlan_ros.models import IPAddress
 
@@ -77,6 +77,18 @@ class AttachedCalls(Calls):
             for endpoint in _networks(entry).values()
             for address in _addresses(endpoint or {})
         )
+
+    def others_over(self, parent: str) -> dict[str, str]:
+        """The macvlan and ipvlan networks over it that we did not make: name -> driver."""
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks()
+        return {
+            str(found.get("Name")): str(found["Driver"])
+            for found in listing
+            if (found.get("Options") or {}).get("parent") == parent
+            and found.get("Driver") in LAN_DRIVERS
+            and not is_ours(found.get("Labels"))
+        }
 
     def drivers_over(self, parent: str) -> frozenset[str]:
         """Which drivers, other than Docker's own, have a network with that parent."""

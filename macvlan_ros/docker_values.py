@@ -39,7 +39,7 @@ PLUGIN = "macvlan-ros"
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """The engine that answers. `name` is its host's, `arch` as Go says it ("amd64", "arm64"), `id`
-    its own and nobody else's."""
+    its own and nobody else's. `system_time` is its host's (RFC 3339)."""
 
     name: str
     version: str
@@ -51,6 +51,7 @@ class EngineInfo:
     swarm: bool = False
     runtimes: tuple[str, ...] = ()
     id: str = ""
+    system_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def read_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIn
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        system_time=info.get("SystemTime") or "",
         id=info.get("ID") or "",
     )
 

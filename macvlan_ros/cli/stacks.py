@@ -85,6 +85,30 @@ def open_stack(
     return (*open_app(context), loaded)
 
 
+def open_stack_if_any(
+    context: click.Context,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+) -> tuple[App, Report, Stack | None]:
+    """The same for a command that does without a stack, too: None where there is no file."""
+    if files or choices(context).files or _is_stack_here():
+        return open_stack(context, files, profiles, project_name)
+    return (*open_app(context), None)
+
+
+def _is_stack_here() -> bool:
+    from macvlan_ros import stack
+    from macvlan_ros.errors import StackFileError
+
+    try:
+        return bool(stack.find_files(Path.cwd(), os.environ))
+    except StackFileError:
+        if Path(".env").exists():  # which may say that there is one elsewhere
+            raise
+        return False
+
+
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from macvlan_ros import views
-from macvlan_ros.app import App
-from macvlan_ros.cli.common import choices, open_app, quiet_option, shared_options
-from macvlan_ros.cli.stacks import open_stack, stack_options
+from macvlan_ros.cli.common import quiet_option, shared_options
+from macvlan_ros.cli.stacks import open_stack_if_any, stack_options
 
 if TYPE_CHECKING:
-    from macvlan_ros.models import Stack
     from macvlan_ros.report import Report
     from macvlan_ros.verify import Check
 
@@ -56,7 +53,7 @@ def verify(
     """
     from macvlan_ros import verify as verifying
 
-    app, report, stack = _open(context, files, profiles, project_name)
+    app, report, stack = open_stack_if_any(context, files, profiles, project_name)
     wishes = verifying.Wishes(services, master, clean, traffic)
     while True:
         found = verifying.verify(app, stack, wishes)
@@ -66,30 +63,6 @@ def verify(
         if not watch:
             return int(any(one.level == verifying.BAD for one in found))
         time.sleep(every)
-
-
-def _open(
-    context: click.Context,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> tuple[App, Report, Stack | None]:
-    """With the stack of this folder; without a file, it is about whatever runs here."""
-    if files or choices(context).files or _is_stack_here():
-        return open_stack(context, files, profiles, project_name)
-    return (*open_app(context), None)
-
-
-def _is_stack_here() -> bool:
-    from macvlan_ros import stack
-    from macvlan_ros.errors import StackFileError
-
-    try:
-        return bool(stack.find_files(Path.cwd(), os.environ))
-    except StackFileError:
-        if Path(".env").exists():  # which may say that there is one elsewhere
-            raise
-        return False
 
 
 def _show(report: Report, found: tuple[Check, ...], *, everything: bool) -> None:

@@ -5,6 +5,6 @@ module is a room with the checks of one subject.
 """
 
 from macvlan_ros.doctor.examination import examine
-from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, cure
 
-__all__ = ["BAD", "OK", "WARNING", "Finding", "examine"]
+__all__ = ["BAD", "OK", "WARNING", "Finding", "cure", "examine"]

@@ -22,5 +22,12 @@ def check(app: App) -> Iterator[Finding]:
         yield Finding(
             "docker", BAD, f"Docker Engine {info.version} is too old", "install 20.10 or later"
         )
+    elif info.rootless:
+        yield Finding(
+            "docker",
+            BAD,
+            "this Docker Engine runs without root: it has no way to the LAN's interfaces",
+            "use the usual engine: systemctl enable --now docker, docker context use default",
+        )
     else:
         yield Finding("docker", OK, f"Docker Engine {info.version} on {info.name}")

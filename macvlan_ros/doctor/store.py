@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 
 
 def check(app: App) -> Iterator[Finding]:
-    """Whether the store can be read."""
+    """Whether the store can be read, and contradicts itself nowhere."""
+    from macvlan_ros.stores.audit import find_faults
+
     held = app.store.reservations()
-    yield Finding("store", OK, f"{app.settings.store}: {len(held)} reservations")
+    faults = find_faults(app.store)
+    for fault in faults:
+        remedy = "look at: macvlan-ros store check; put a backup back: macvlan-ros store restore"
+        yield Finding("store", BAD, f"{fault.where}: {fault.text}", remedy)
+    if not faults:
+        yield Finding("store", OK, f"{app.settings.store}: {len(held)} reservations")
 
 
 def check_leases(app: App) -> Iterator[Finding]:
