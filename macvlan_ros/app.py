@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,15 @@ from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
 from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import DEFAULT_POOL, Link, Network, NetworkMode, Pool, Stack
+from macvlan_ros.models import (
+    DEFAULT_POOL,
+    Link,
+    Network,
+    NetworkMode,
+    Pool,
+    Reservation,
+    Stack,
+)
 from macvlan_ros.opening import open_for
 from macvlan_ros.scout import Scout
 from macvlan_ros.settings import Settings
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.run import Step
     from macvlan_ros.engine import Engine
+    from macvlan_ros.holding import Holding
     from macvlan_ros.host_environment import HostEnvironment
     from macvlan_ros.images import Images
     from macvlan_ros.launch import Launcher
@@ -205,6 +214,31 @@ class App:
         """The named pool, the default one, or one made now from the parent's subnet."""
         pool = self.ipam.choose_pool(name)
         return pool or self.make_default_pool(self.parent())
+
+    def release(
+        self, pool_name: str | None, owners: Sequence[str], *, force: bool
+    ) -> tuple[Pool | None, tuple[Reservation, ...]]:
+        """Give up what these owners hold; the pool, None when there is none at all, and what was
+        held. Raises Conflict, unless `force`, when a container runs with one of the addresses."""
+        pool = self.ipam.choose_pool(pool_name)
+        if pool is None:
+            return None, ()
+        if not force:
+            self.holding.check(self.store.held(pool.name, owners))
+        return pool, self.ipam.release(pool.name, owners)
+
+    @cached_property
+    def holding(self) -> Holding:
+        from macvlan_ros.holding import Holding
+        from macvlan_ros.state import State
+
+        return Holding(
+            State(self.store, host=self.settings.host_name),
+            host=self.settings.host_name,
+            containers=lambda: self.engine.running(),
+            running=lambda: self.links.running_macs(),
+            note=self.note,
+        )
 
     def make_default_pool(self, parent: Link) -> Pool:
         """A pool over the upper part of the parent's IPv4 subnet, and a note that says so."""

@@ -127,6 +127,19 @@ class AttachedCalls(Calls):
         )
 
 
+def known_as(listing: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The names of listed containers by each of their MACs (lower case) and addresses."""
+    found = {}
+    for entry in listing:
+        name = str((entry.get("Names") or [""])[0]).lstrip("/")
+        for endpoint in _networks(entry).values():
+            mac = str((endpoint or {}).get("MacAddress") or "").lower()
+            for known in (mac, *map(str, _addresses(endpoint or {}))):
+                if known:
+                    found[known] = name
+    return found
+
+
 def _networks(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return (entry.get("NetworkSettings") or {}).get("Networks") or {}
 

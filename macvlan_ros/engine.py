@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from macvlan_ros.docker_attached import AttachedCalls
+from macvlan_ros.docker_attached import AttachedCalls, known_as
 from macvlan_ros.docker_calls import QUICK, SLOW
 from macvlan_ros.docker_containers import ContainerCalls
 from macvlan_ros.docker_context import Endpoint, resolve
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from macvlan_ros.ssh_tunnel import Tunnel
 
-#: Seconds for the listing that `allocate` waits for.
-_SUBNETS_TIMEOUT = 2.0
+#: Seconds for a listing that a quick command waits for.
+_LISTING_TIMEOUT = 2.0
 
 
 class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls, ErrandCalls):
@@ -85,13 +85,21 @@ class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls, 
 
         Those over a parent are left out: theirs is the LAN's. Takes no SDK where it can.
         """
-        doing = "list its networks"
+        return taken_subnets(self._listing("/networks", "list its networks", "networks"))
+
+    def running(self) -> Mapping[str, str]:
+        """The names of all running containers, by each of their MACs and addresses.
+
+        Takes no SDK where it can.
+        """
+        listing = self._listing("/containers/json", "list its containers", "containers")
+        return known_as(listing)
+
+    def _listing(self, path: str, doing: str, call: str) -> Any:
         if self.endpoint.scheme in ("unix", "tcp") and self.endpoint.tls is None:
-            listing = get_json(self.endpoint, "/networks", timeout=_SUBNETS_TIMEOUT, doing=doing)
-        else:
-            with self.asking(doing, quick=True) as client:
-                listing = client.networks()
-        return taken_subnets(listing)
+            return get_json(self.endpoint, path, timeout=_LISTING_TIMEOUT, doing=doing)
+        with self.asking(doing, quick=True) as client:
+            return getattr(client, call)()
 
     @contextmanager
     def asking(self, doing: str, *, quick: bool = False) -> Iterator[Any]:

@@ -50,14 +50,19 @@ def allocate(
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @pool_option
+@click.option("--force", is_flag=True, help="Also while a container runs with the address.")
 @quiet_option("Print nothing.")
 @shared_options
 @click.pass_context
-def release(context: click.Context, names: tuple[str, ...], pool_name: str | None) -> None:
-    """Give up what each NAME holds. A NAME that holds nothing is fine."""
+def release(
+    context: click.Context, names: tuple[str, ...], pool_name: str | None, force: bool
+) -> None:
+    """Give up what each NAME holds. A NAME that holds nothing is fine.
+
+    Refused while a container runs with the address: the next owner would get it too.
+    """
     app, report = open_app(context)
-    pool = app.ipam.choose_pool(pool_name)
-    gone = app.ipam.release(pool.name, names) if pool else ()
+    pool, gone = app.release(pool_name, names, force=force)
     for name in dict.fromkeys(names):
         if name not in {held.owner for held in gone}:
             report.note(f"'{name}' held nothing" + (f" in the pool '{pool.name}'" if pool else ""))

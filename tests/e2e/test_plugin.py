@@ -112,6 +112,9 @@ def test_a_network_serves_one_owner_s_reservation(pc: PluginHost) -> None:
     pc.network("lan", "--subnet", "192.168.50.0/24", "--ipam-opt", "owner=talker")
     assert pc.run("any").address == f"{held}/24"
     assert "is in use by its container" in pc.refused("run", "-d", "--network", "lan", "ros:lab")
+    released = pc.host.macvlan_ros("release", "talker")
+    assert released.returncode == 4
+    assert f"the container 'any' runs with {held}; stop it first" in released.stderr
     pc.docker("rm", "-f", "any")
     assert pc.run("next").address == f"{held}/24"
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+from tests.e2e.conftest import WriteStack
 from tests.lab import Host, Lab
 
 
@@ -104,3 +105,31 @@ def test_interfaces_marks_the_parent_and_says_why_others_are_none(qtpc: Host) ->
     assert found["docker0"]["objection"]
     table = qtpc.macvlan_ros("interfaces", check=True).stdout
     assert any(line.startswith("*") and "eth0" in line for line in table.splitlines())
+
+
+def test_an_address_is_not_released_while_its_container_runs(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack('services:\n  talker: {image: "ros:lab"}\n')
+    qtpc.macvlan_ros("launch", "--no-shim", check=True, cwd=folder)
+    address(qtpc, "idle")
+    refused = qtpc.macvlan_ros("release", "idle", "talker")
+    assert refused.returncode == 4, refused
+    assert "the container 'talker' runs with 192.168.50." in refused.stderr
+    assert "docker stop talker" in refused.stderr
+    held = qtpc.macvlan_ros("list", "-q", check=True).stdout.split()
+    assert {"idle", "talker"} <= set(held), "all or none"
+    # without Docker the kernel knows
+    blind = qtpc.macvlan_ros("--docker", "unix:///nowhere.sock", "release", "talker")
+    assert blind.returncode == 4, blind
+    assert "'talker' runs on this PC with 192.168.50." in blind.stderr
+    qtpc.docker("stop", "-t", "1", "talker")
+    assert "talker" in qtpc.macvlan_ros("release", "talker", check=True).stdout
+    assert "idle" in qtpc.macvlan_ros("release", "idle", check=True).stdout
+
+
+def test_by_force_it_is_released_all_the_same(qtpc: Host, write_stack: WriteStack) -> None:
+    folder = write_stack('services:\n  talker: {image: "ros:lab"}\n')
+    qtpc.macvlan_ros("launch", "--no-shim", check=True, cwd=folder)
+    assert "talker" in qtpc.macvlan_ros("release", "--force", "talker", check=True).stdout
+    assert "talker" not in qtpc.macvlan_ros("list", "-q", check=True).stdout.split()
