@@ -1,6 +1,6 @@
 # Everything that is done often, one word each. On a fresh Debian or Ubuntu: as root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-some lint bench docs clean
+.PHONY: help demo test test-some lint bench docs zipapp clean
 .NOTPARALLEL:
 
 python-in-venv := .venv/bin/python
@@ -28,6 +28,9 @@ bench: setup-lab ## the figures, beside those of plain Docker in the same run
 docs: setup-python ## the documentation, as pages for a browser
 	@$(python-in-venv) -m sphinx -q -W docs docs/_build
 	@echo "open docs/_build/index.html"
+
+zipapp: setup-python ## dist/macvlan-ros.pyz: the whole command line in one file
+	@scripts/zipapp
 
 clean: ## removes what these commands made in this folder
 	rm -rf .venv .lab build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -3,7 +3,8 @@
 - A `console` block whose prompts name a PC, `root@qtpc:~/robot# macvlan-ros ps`, is typed there;
   what follows a command is what it prints. A line `...` stands for any lines.
 - `<!-- file: qtpc qtrp: ~/robot/compose.yaml -->` before a block makes the block that file there.
-- `<!-- run: qtpc -->` before a `sh` block runs it there as a script that must end well.
+- `<!-- run: qtpc qtrp in ~/robot -->` before a `sh` block runs it there as a script that must end
+  well.
 - `<!-- lab: ros -->`, once, says what the PCs have; see `stages`.
 """
 
@@ -57,8 +58,8 @@ class Script:
     """Lines that the reader is to copy, on each of the hosts."""
 
     hosts: tuple[str, ...]
+    folder: str
     text: str
-    line: int
 
 
 Step = Typed | Written | Script
@@ -127,7 +128,8 @@ def _block(
         assert where, f"write <!-- file: HOST: PATH -->, not {note['text']}"
         yield Written(tuple(where["hosts"].split()), where["path"], text)
     elif note is not None and note["kind"] == "run":
-        yield Script(tuple(note["text"].split()), text, first)
+        hosts, _, folder = note["text"].partition(" in ")
+        yield Script(tuple(hosts.split()), folder or "~", text)
     elif language == "console":
         yield from _typed(block, first)
 

@@ -52,9 +52,14 @@ def _ros(host: Host) -> None:
         ros_image.give(host, name)
 
 
+def _harmoni(host: Host) -> None:
+    furnish(host)
+    host.import_image("my/ros-image")
+
+
 #: By the name in a page's `<!-- lab: … -->`: the PCs, and what each of them is given.
 STAGES: dict[str, tuple[tuple[str, ...], Callable[[Host], None]]] = {
     "": (PCS, _nothing),
     "ros": (PCS, _ros),
-    "harmoni": (PCS, furnish),
+    "harmoni": (PCS, _harmoni),
 }

@@ -50,7 +50,9 @@ def _do(step: Step, hosts: Mapping[str, Host]) -> list[tuple[str, tuple[str, int
     if isinstance(step, Typed):
         return [(step.host, _type(hosts[step.host], step.command, step.folder))]
     if isinstance(step, Script):
-        return [(name, _type(hosts[name], f"set -e\n{step.text}", "~")) for name in step.hosts]
+        return [
+            (name, _type(hosts[name], f"set -e\n{step.text}", step.folder)) for name in step.hosts
+        ]
     for name in step.hosts:
         _write(hosts[name], step)
     return []
