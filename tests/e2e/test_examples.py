@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +84,42 @@ def test_the_talker_and_the_listener_find_the_master(make_lab: Callable[..., Lab
     for host, name in ((pc_a, "talker"), (pc_b, "listener")):
         assert host.docker("exec", name, "nc", "-w", "5", "roscore", "11311") == "the master"
     assert variables(pc_a, "talker")["ROS_IP"] != variables(pc_b, "listener")["ROS_IP"]
+
+
+def test_a_compose_project_is_on_the_lan_with_what_speaks_ros_alone(
+    make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    qtpc, qtrp = make_lab().hosts.values()
+    folder = shutil.copytree(ROOT / "examples" / "compose_project", tmp_path / "project")
+    for image in ("ros:noetic", "redis:7"):
+        qtpc.import_image(image)
+    compose = ("docker-compose", "-f", "storage.yaml", "up", "-d")
+    qtpc.run(*compose, cwd=folder, env={"DB_COMMAND": "answer 6379 stored"})
+    qtpc.macvlan_ros("launch", cwd=folder, check=True, timeout=90)
+    address = variables(qtpc, "logger")["ROS_IP"]
+    assert f"qt logs from {address} to db" in qtpc.docker("logs", "logger")
+    assert qtpc.docker("exec", "logger", "nc", "-w", "5", "db", "6379") == "stored"
+    qtrp.run("busybox", "ping", "-c", "1", "-W", "2", address)
+    networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
+    assert qtpc.docker("inspect", "-f", networks, "db").split() == ["storage"]
+    assert qtpc.docker("inspect", "-f", networks, "logger").split() == ["ros_lan", "storage"]
+
+
+def test_a_screen_and_a_graphics_card_go_into_a_container_of_the_lan(
+    make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    qtpc = make_lab(hosts=("qtpc",)).hosts["qtpc"]
+    qtpc.import_image("osrf/ros:noetic-desktop-full", files={"bin/rviz": "#!/bin/sh\nexec rest\n"})
+    (tmp_path / "x11").mkdir()
+    # /dev/null stands in for the card, which no machine of the lab has
+    places = {"X11_SOCKETS": str(tmp_path / "x11"), "GRAPHICS": "/dev/null", "DISPLAY": ":7"}
+    folder = ROOT / "examples" / "gui_gpu"
+    qtpc.macvlan_ros("launch", cwd=folder, env=places, check=True)
+    assert qtpc.docker("exec", "rviz", "sh", "-c", "echo $DISPLAY") == ":7"
+    qtpc.docker("exec", "rviz", "test", "-d", "/tmp/.X11-unix", "-a", "-c", "/dev/dri")
+    assert variables(qtpc, "rviz")["ROS_MASTER_URI"] == "http://192.168.50.195:11311"
+    done = qtpc.macvlan_ros("launch", "--profile", "gpu", cwd=folder, env=places)
+    assert done.returncode in (2, 6)
+    assert "gpu" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert qtpc.docker("ps", "-a", "--format", "{{.Names}}") == "rviz"
