@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import LAN_DRIVERS, is_ours, read_address
+from macvlan_ros.docker_values import LABEL_DEFAULT_ROUTE, LAN_DRIVERS, is_ours, read_address
 from macvlan_ros.errors import NotFound
 from macvlan_ros.models import IPAddress
 
@@ -22,7 +22,8 @@ class Attached:
     """A running container on a network. `endpoint` is another one after each start.
 
     `addresses` are those on that network, IPv4 first. `pid` is its first process, as the engine's
-    PC counts them: /proc/PID/ns/net is its network namespace.
+    PC counts them: /proc/PID/ns/net is its network namespace. `gateway` is the one that its default
+    route shall have, where it is on several networks and we made it.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Attached:
     addresses: tuple[IPAddress, ...]
     mac: str
     pid: int
+    gateway: IPAddress | None = None
 
 
 class AttachedCalls(Calls):
@@ -124,6 +126,7 @@ class AttachedCalls(Calls):
             addresses=_addresses(endpoint),
             mac=str(endpoint.get("MacAddress") or "").lower(),
             pid=pid,
+            gateway=_gateway(found),
         )
 
 
@@ -142,6 +145,13 @@ def known_as(listing: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _networks(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return (entry.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def _gateway(found: Mapping[str, Any]) -> IPAddress | None:
+    """That of the network which the container's label says has the default route."""
+    labels = (found.get("Config") or {}).get("Labels") or {}
+    endpoint = _networks(found).get(labels.get(LABEL_DEFAULT_ROUTE, "")) or {}
+    return read_address(endpoint.get("Gateway"))
 
 
 def _endpoint(entry: Mapping[str, Any], network: str) -> tuple[str, Mapping[str, Any]]:

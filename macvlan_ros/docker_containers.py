@@ -138,7 +138,9 @@ class ContainerCalls(Calls):
 
     def _put(self, identity: str, files: Mapping[str, str]) -> None:
         with self.asking(f"put files into container {self._name(identity)!r}") as client:
-            client.put_archive(identity, "/", archive(files))
+            client.put_archive(
+                identity, "/", archive({path: text.encode() for path, text in files.items()})
+            )
 
     def _withdraw(self, name: str, labels: Mapping[str, str]) -> None:
         """Remove a container that never ran and has exactly our labels, if it turns up."""

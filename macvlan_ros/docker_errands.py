@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import secrets
-import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from macvlan_ros.docker_calls import Calls
+from macvlan_ros.docker_files import archive
 from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
 from macvlan_ros.errors import EngineRefused, NotFound
 
@@ -81,7 +80,8 @@ class ErrandCalls(Calls):
     ) -> Done:
         with self.asking(doing) as client:
             if files:
-                client.put_archive(identity, "/", _archive(files))
+                placed = {f"{FOLDER}/{name}": content for name, content in files.items()}
+                client.put_archive(identity, "/", archive(placed, mode=0o600))
             client.start(identity)
         deadline = time.monotonic() + timeout
         while True:
@@ -117,13 +117,3 @@ class ErrandCalls(Calls):
 def _is_listening(fields: Sequence[str], port: int) -> bool:
     """Whether a line of /proc/net/tcp is a socket that listens there (proc(5): state 0A)."""
     return len(fields) > 3 and fields[3] == "0A" and fields[1].endswith(f":{port:04X}")
-
-
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"{FOLDER}/{name}".lstrip("/"))
-            entry.size, entry.mode = len(content), 0o600
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

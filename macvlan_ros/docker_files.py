@@ -7,14 +7,13 @@ import tarfile
 from collections.abc import Mapping
 
 
-def archive(files: Mapping[str, str]) -> bytes:
-    """What `APIClient.put_archive` takes for the container's root: text files by absolute path,
-    which everybody may read. The same files make the same bytes."""
+def archive(files: Mapping[str, bytes], *, mode: int = 0o644) -> bytes:
+    """What `APIClient.put_archive` takes for the container's root: files by absolute path. The same
+    files make the same bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as made:
-        for path, text in sorted(files.items()):
+        for path, content in sorted(files.items()):
             entry = tarfile.TarInfo(path.lstrip("/"))
-            content = text.encode()
-            entry.mode, entry.size = 0o644, len(content)
+            entry.mode, entry.size = mode, len(content)
             made.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

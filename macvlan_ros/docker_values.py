@@ -24,6 +24,8 @@ LABEL_SERVICE = "macvlan-ros.service"
 LABEL_OWNER = "macvlan-ros.owner"
 LABEL_CONFIG_HASH = "macvlan-ros.config-hash"
 LABEL_ADDRESS = "macvlan-ros.address"
+#: The network that has the default route of a container on several.
+LABEL_DEFAULT_ROUTE = "macvlan-ros.default-route"
 
 #: What `LABEL_MANAGED` is set to.
 MANAGED = "1"

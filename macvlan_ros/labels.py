@@ -7,6 +7,7 @@ from pathlib import Path
 from macvlan_ros.docker_values import (
     LABEL_ADDRESS,
     LABEL_CONFIG_HASH,
+    LABEL_DEFAULT_ROUTE,
     LABEL_OWNER,
     LABEL_POOL,
     LABEL_POOL6,
@@ -21,7 +22,10 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
     """Our own labels, and those by which `docker compose ps`, `logs` and `down` know a container
     (docker/compose, pkg/api/labels.go)."""
     files = [str(Path(file).absolute()) for file in stack.files]
+    service = planned.service
+    default = service.default_route or planned.attachment.network
     return {
+        **({LABEL_DEFAULT_ROUTE: default} if service.bridges else {}),
         LABEL_POOL: planned.pool,
         **({LABEL_POOL6: planned.pool6} if planned.pool6 else {}),
         LABEL_STACK: stack.name,

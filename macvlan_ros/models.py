@@ -311,6 +311,7 @@ class Service:
     `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
     it lies on the LAN. None means: as the image has it. Sizes are bytes, times seconds, `cpus` a
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
+    `default_route` is the network that has it, "" the macvlan one.
     """
 
     name: str
@@ -371,6 +372,7 @@ class Service:
     platform: str | None = None
     pull_policy: str = "missing"
     ros: str = ""
+    default_route: str = ""
 
     @property
     def owner(self) -> str:

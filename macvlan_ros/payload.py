@@ -24,6 +24,9 @@ from macvlan_ros.models import Attachment, BridgeUse, IPAddress, IPNetwork, Moun
 #: From here on a MAC belongs to the endpoint, and one of the container is refused or ignored.
 ENDPOINT_MAC_SINCE = (1, 44)
 
+#: From here on the engine can be told which network has the default route.
+GATEWAY_PRIORITY_SINCE = (1, 48)
+
 _NANO = 1_000_000_000
 
 
@@ -54,6 +57,9 @@ def container_payload(
         "Aliases": service_aliases(service),
     }
     (endpoint if endpoint_has_mac else config)["MacAddress"] = attachment.mac
+    if service.bridges and api_number(api_version) >= GATEWAY_PRIORITY_SINCE:
+        # older engines give the default route to the network whose name comes first; see sandbox.py
+        endpoint["GwPriority"] = -1 if service.default_route else 1
     config["NetworkingConfig"] = {"EndpointsConfig": {attachment.network: endpoint}}
     return config
 

@@ -22,6 +22,7 @@ from macvlan_ros.shim import guide
 
 #: How many containers are visited side by side.
 _AT_ONCE = 8
+_EVERYWHERE = IPNetwork("0.0.0.0/0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,9 @@ def run(errand: Errand, container: Attached) -> bool:
             link = next((one.name for one in found if one.up), "")
             if not link:
                 return False
+            if container.gateway is not None:
+                # Docker gives it to the network whose name comes first
+                links.replace_route(_EVERYWHERE, via=container.gateway)
             if errand.back:
                 _forget(links, errand)
             elif errand.host:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netaddr import IPNetwork, IPRange
@@ -56,12 +56,16 @@ class DeclaredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """How a service is attached: what it says about the macvlan network, and the bridges."""
+    """How a service is attached: what it says about the macvlan network, and the bridges.
+
+    `default_route` is the bridge's network that it says has it, "" for the macvlan one.
+    """
 
     former_address: IPAddress | None = None
     mac: str = ""
     aliases: tuple[str, ...] = ()
     bridges: tuple[BridgeUse, ...] = ()
+    default_route: str = ""
 
 
 def declared(node: Node | None, context: Context) -> dict[str, DeclaredNetwork]:
@@ -150,6 +154,7 @@ def attached(
         return Attached(mac=own_mac)
     on_lan: list[_Use] = []
     bridges: list[BridgeUse] = []
+    routes: list[tuple[int, str]] = []
     for key, use_node in uses.items():
         network = networks.get(key)
         if network is None and key not in ("default", context.network):
@@ -164,12 +169,22 @@ def attached(
             _note_replaced(key, network, context)
         else:
             bridges.append(_bridge(use_node, network, use))
+            routes.append((use.priority, "" if network.internal else network.name))
     return Attached(
         former_address=next((use.address for use in on_lan if use.address is not None), None),
         mac=own_mac or next((use.mac for use in on_lan if use.mac), ""),
         aliases=tuple(dict.fromkeys(alias for use in on_lan for alias in use.aliases)),
         bridges=tuple(bridges),
+        default_route=_default_route(on_lan, routes),
     )
+
+
+def _default_route(on_lan: Sequence[_Use], bridges: Sequence[tuple[int, str]]) -> str:
+    """The bridge whose gw_priority beats that of the macvlan network, if there is one; Docker
+    itself would take the network whose name comes first (before Docker 28, in any case)."""
+    lan = max((use.priority for use in on_lan), default=0)
+    priority, name = max(bridges, default=(lan, ""))
+    return name if priority > lan else ""
 
 
 def _check_mode(service: str, node: Node, context: Context) -> None:
@@ -198,6 +213,7 @@ class _Use:
     aliases: tuple[str, ...] = ()
     address: IPAddress | None = None
     mac: str = ""
+    priority: int = 0
 
 
 def _use(node: Node) -> _Use:
@@ -205,12 +221,13 @@ def _use(node: Node) -> _Use:
     for key in _UNSUPPORTED:
         if key in entries:
             raise entries[key].error("is not supported; remove it")
-    # priority and gw_priority choose the default route: here that is always the macvlan network
     own = [address(entries[key]) for key in ("ipv4_address", "ipv6_address") if key in entries]
     return _Use(
         aliases=take(entries, "aliases", Node.strings, ()),
         address=own[0] if own else None,
         mac=take(entries, "mac_address", mac, ""),
+        # `priority` is the order of joining, which shows nowhere
+        priority=take(entries, "gw_priority", Node.integer, 0),
     )
 
 

@@ -194,6 +194,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         depends_on=tuple(dependencies.values()),
         aliases=net.aliases,
         bridges=net.bridges,
+        default_route=net.default_route,
     )
 
 

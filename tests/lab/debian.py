@@ -67,7 +67,7 @@ def tree(
     files = files or {}
     made = place(suite, packages, without=without, files=files, finish=finish)
     KEPT.mkdir(exist_ok=True)
-    with _one_at_a_time(made):
+    with one_at_a_time(made):
         if not made.exists():
             work = made.with_suffix(".work")
             shutil.rmtree(work, ignore_errors=True)
@@ -99,7 +99,7 @@ def place(
 
 
 @contextlib.contextmanager
-def _one_at_a_time(made: Path) -> Iterator[None]:
+def one_at_a_time(made: Path) -> Iterator[None]:
     """Several test processes want the same tree; the first one makes it."""
     with made.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

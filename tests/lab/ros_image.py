@@ -86,5 +86,22 @@ def wait_for_topic(host: Host, container: str, topic: str, *, patience: float = 
         time.sleep(0.1)
 
 
+#: Where a PC of the lab has its own ROS, for `chroot`.
+ON_HOST = "/run/ros"
+
+
+def install(host: Host) -> None:
+    """Gives the PC itself ROS, as if it were installed there: `chroot /run/ros rostopic list`."""
+    script = """
+        mountpoint -q "$1" && exit
+        mkdir -p "$1" "$1.upper" "$1.work"
+        mount -t overlay -o "lowerdir=$2,upperdir=$1.upper,workdir=$1.work" lab "$1"
+        mount --bind /proc "$1/proc"
+        mount --bind /dev "$1/dev"
+        cp /etc/hosts /etc/resolv.conf "$1/etc"
+    """
+    host.run("sh", "-euc", script, "sh", ON_HOST, str(tree()))
+
+
 if __name__ == "__main__":
     sys.stdout.write(f"{tree()}\n")

@@ -1,0 +1,147 @@
+"""ROS 2's middleware over the LAN: discovery by multicast, without it, and on several networks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import started
+from tests.lab import Host, Lab, ros_image, wheels
+
+FOLDER = "/run/home/robot"
+IMAGE = "ros2:lab"
+PATIENCE = 30.0
+HEADER = """
+x-macvlan-ros:
+  range: 192.168.50.192/27
+  domain: 7
+  {discovery}
+  hosts: {{qtpc: {{}}, qtrp: {{}}}}
+networks:
+  aaa_first: {{}}
+services:
+"""
+SERVICE = """
+  {name}:
+    image: {image}
+    command: python3 /nodes/{program}_node.py {name}
+    init: true
+    environment: {{PYTHONPATH: /wheels, RMW_IMPLEMENTATION: {middleware}}}
+    volumes: ["{wheels}:/wheels:ro", "{nodes}:/nodes:ro"]
+    {more}
+    x-macvlan-ros: {{host: {host}, address: 192.168.50.{number}}}
+"""
+MIDDLEWARE = {"cyclone": "rmw_cyclonedds_cpp", "zenoh": "rmw_zenoh_cpp"}
+NODES = __file__.rpartition("/")[0] + "/ros2_nodes"
+#: 239.255.0.1, DDS's group, as /proc/net/igmp has it.
+DDS_GROUP = "0100FFEF"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Lab]:
+    """A lab of this file's own: its switch is changed."""
+    with started() as lab:
+        for host in lab.hosts.values():
+            ros_image.give(host, IMAGE, env={"ROS_DISTRO": "humble"})
+        yield lab
+
+
+@pytest.fixture
+def lan(shared: Lab) -> Iterator[Lab]:
+    yield shared
+    pass_multicast(shared, "on")
+    shared.reset()
+
+
+def pass_multicast(lab: Lab, word: str) -> None:
+    """Whether the switch passes multicast on: "on" or "off". Broadcasts it always does."""
+    lab.switch.run("ip", "link", "set", "lan", "type", "bridge", "mcast_snooping", "0")
+    for port in lab.switch.path("/sys/class/net/lan/brif").iterdir():
+        lab.switch.run("ip", "link", "set", port.name, "type", "bridge_slave", "mcast_flood", word)
+
+
+def launch(lab: Lab, program: str, *, discovery: str = "", more: str = "") -> None:
+    """A talker on one PC and a listener on the other; with zenoh a router beside the talker."""
+    places = [("listen", "qtrp", 196), ("talk", "qtpc", 195)]
+    if "router" in discovery:
+        places.insert(0, ("route", "qtpc", 194))
+    text = HEADER.format(discovery=discovery) + "".join(
+        SERVICE.format(
+            name=name,
+            image=IMAGE,
+            program=program,
+            middleware=MIDDLEWARE[program],
+            wheels=wheels.folder(wheels.ROS2),
+            nodes=NODES,
+            more=more,
+            host=host,
+            number=number,
+        )
+        for name, host, number in places
+    )
+    for host in lab.hosts.values():
+        host.run("mkdir", "-p", FOLDER)
+        host.path(f"{FOLDER}/compose.yaml").write_text(text)
+        host.macvlan_ros("launch", cwd=FOLDER, check=True)
+
+
+def hears(lab: Lab, text: str, *, patience: float = PATIENCE) -> bool:
+    deadline = time.monotonic() + patience
+    while text not in lab.hosts["qtrp"].docker("logs", "listen"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def interfaces(host: Host, container: str) -> dict[str, set[str]]:
+    """The multicast groups that a container has joined, by the address of the interface."""
+    found: dict[str, set[str]] = {}
+    names = {}
+    for line in host.docker("exec", container, "ip", "-4", "-o", "addr").splitlines():
+        fields = line.split()
+        names[fields[1]] = fields[3].partition("/")[0]
+    name = ""
+    for line in host.docker("exec", container, "cat", "/proc/net/igmp").splitlines()[1:]:
+        fields = line.split()
+        if not line.startswith("\t"):
+            name = fields[1]
+        else:
+            found.setdefault(names.get(name, name), set()).add(fields[0])
+    return found
+
+
+def test_cyclone_finds_nodes_by_multicast_and_without_it_by_our_peers(lan: Lab) -> None:
+    launch(lan, "cyclone")
+    assert hears(lan, "hello over DDS")
+
+    pass_multicast(lan, "off")
+    for host in lan.hosts.values():
+        host.macvlan_ros("down", cwd=FOLDER, check=True)
+    launch(lan, "cyclone")
+    assert not hears(lan, "hello over DDS", patience=4)
+    launch(lan, "cyclone", discovery="discovery: unicast")
+    assert hears(lan, "hello over DDS")
+
+
+def test_on_several_networks_discovery_stays_on_the_lan(lan: Lab) -> None:
+    launch(lan, "cyclone", more="networks: {aaa_first: {}, ros_lan: {}}")
+    assert hears(lan, "hello over DDS")
+    joined = interfaces(lan.hosts["qtpc"], "talk")
+    assert len(joined) >= 3  # the loopback, the LAN and the bridge
+    assert {address for address, groups in joined.items() if DDS_GROUP in groups} == {
+        "192.168.50.195"
+    }
+
+
+@pytest.mark.parametrize(
+    ("multicast", "discovery"), [("on", ""), ("off", "discovery: {router: route}")]
+)
+def test_zenoh_finds_nodes_by_multicast_or_by_its_router(
+    lan: Lab, multicast: str, discovery: str
+) -> None:
+    pass_multicast(lan, multicast)
+    launch(lan, "zenoh", discovery=discovery)
+    assert hears(lan, "hello over zenoh")
