@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress
 
-from macvlan_ros import networks, plan, ros
+from macvlan_ros import plan, ros
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.models import Reservation, Service, Stack
 
@@ -29,10 +29,14 @@ class HostEnvironment:
 def known_addresses(
     stack: Stack, site: plan.Site, reservations: Iterable[Reservation]
 ) -> dict[str, IPAddress]:
-    """The services' addresses by service name: those that the file fixes, and those reserved."""
-    held = {one.owner: one.address for one in reservations if one.address in site.subnet}
+    """The services' addresses by service name, of the family that ROS speaks: those that the file
+    fixes, and those reserved."""
+    six = stack.ros_over == "ipv6"
+    subnet = (site.subnet6 if six else site.subnet) or site.subnet
+    held = {one.owner: one.address for one in reservations if one.address in subnet}
     reserved = {one.name: held[one.owner] for one in stack.services.values() if one.owner in held}
-    return {**plan.wanted_addresses(stack, site), **reserved}
+    fixed = plan.wanted_addresses6(stack) if six else plan.wanted_addresses(stack, site)
+    return {**fixed, **reserved}
 
 
 def of_host(
@@ -48,13 +52,13 @@ def of_host(
 
     Raises StackFileError when the master's address is not known, or nothing is to be set.
     """
-    address = networks.address_on(site.parent, site.subnet)
-    if address is None:
+    hosts = plan.host_addresses(stack, site)
+    if site.host not in hosts:
         raise StackFileError(
-            f"{stack.files[0]}: {site.parent.name} has no address in {site.subnet}, which ROS on"
+            f"{stack.files[0]}: {site.parent.name} has no address on the stack's LAN, which ROS on"
             f" {site.host} could be reached at"
         )
-    hosts = plan.host_addresses(stack, site)
+    address = hosts[site.host]
     terminal = Service(name=site.host, image="", container_name="", ros=wanted, read_only=True)
     version = ros.version(terminal, environ)
     found = ros.environment(

@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import host_environment as hosts
 from macvlan_ros import plan
-from macvlan_ros.models import HostEntry, Link, Service, Stack
+from macvlan_ros.models import HostEntry, Link, Reservation, Service, Stack
 
 PARENT = Link(
     name="eth0",
@@ -56,6 +56,25 @@ def test_a_pc_has_its_own_address_and_the_stacks_master() -> None:
 def test_a_master_on_the_pc_itself_is_at_its_address_on_the_lan() -> None:
     there = replace(STACK, master="host:qtrp")
     assert found(there).variables["ROS_MASTER_URI"] == "http://192.168.50.12:11311"
+
+
+def test_over_ipv6_all_addresses_are_of_that_family() -> None:
+    link = replace(PARENT, addresses=(*PARENT.addresses, IPNetwork("fd00::c/64")))
+    site = plan.Site("qtrp", link, SITE.subnet, IPNetwork("fd00::/64"))
+    held = [
+        Reservation("lan", IPAddress("192.168.50.195"), "robot_core", "02:00:00:00:00:01"),
+        Reservation("lan6", IPAddress("fd00::195"), "robot_core", "02:00:00:00:00:01"),
+    ]
+    six = replace(STACK, ros_over="ipv6")
+    assert hosts.known_addresses(STACK, SITE, held) == CORE
+    known = hosts.known_addresses(six, site, held)
+    variables = hosts.of_host(six, site=site, known=known, wanted="", environ={}).variables
+    assert variables == {
+        "ROS_IP": "fd00::c",
+        "ROS_IPV6": "on",
+        "ROS_MASTER_URI": "http://[fd00::195]:11311",
+        "ROS_HOSTNAME": None,
+    }
 
 
 def test_what_the_terminal_has_is_said_when_it_goes() -> None:

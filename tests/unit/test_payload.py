@@ -255,3 +255,17 @@ def test_an_additional_network_carries_the_stacks_labels() -> None:
     assert (made["driver"], made["internal"]) == ("bridge", True)
     assert made["ipam"]["Config"] == [{"Subnet": "10.9.0.0/24"}]
     assert made["labels"] == {"macvlan-ros.stack": "robot", "macvlan-ros.managed": "1"}
+
+
+def test_a_new_engine_is_told_which_of_several_networks_has_the_default_route() -> None:
+    hybrid = replace(PLAIN, bridges=(BridgeUse("inner"),))
+
+    def priority(service: Service, version: str) -> object:
+        endpoints = payload(service, api_version=version)["NetworkingConfig"]["EndpointsConfig"]
+        return endpoints["ros_lan"].get("GwPriority")
+
+    assert priority(hybrid, "1.48") == 1
+    assert priority(replace(hybrid, default_route="inner"), "1.48") == -1
+    # an older one would not know the key, and there is nothing to choose with one network
+    assert priority(hybrid, "1.47") is None
+    assert priority(PLAIN, "1.48") is None

@@ -194,3 +194,22 @@ def test_what_a_bridge_cannot_keep_is_noted(tmp_path: Path) -> None:
 )
 def test_a_wrong_network_is_told(tmp_path: Path, declared: str, use: str, said: str) -> None:
     assert said in error_of(lambda: load(tmp_path, declared, use))
+
+
+@pytest.mark.parametrize(
+    ("lan", "first", "second", "wanted"),
+    [
+        ("", "", "", ""),
+        ("", "gw_priority: 1", "", "proj_first"),
+        ("", "gw_priority: 1", "gw_priority: 2", "proj_second"),
+        ("gw_priority: 2", "gw_priority: 2", "gw_priority: 1", ""),
+        ("", "gw_priority: -1", "priority: 1000", ""),
+    ],
+)
+def test_the_default_route_is_the_lans_unless_a_bridge_has_the_higher_priority(
+    tmp_path: Path, lan: str, first: str, second: str, wanted: str
+) -> None:
+    uses = f"{{ros_lan: {{{lan}}}, first: {{{first}}}, second: {{{second}}}}}"
+    services = f"{{talker: {{image: ros, networks: {uses}}}}}"
+    text = f"{{name: proj, networks: {{first: , second: }}, services: {services}}}"
+    assert load_text(tmp_path, text).services["talker"].default_route == wanted

@@ -636,7 +636,7 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
             runtime: nvidia
             gpus: all
             profiles: [p]
-            networks: {lan: {ipv4_address: 172.18.3.4, aliases: [tk]}, side: }
+            networks: {lan: {ipv4_address: 172.18.3.4, aliases: [tk]}, side: {gw_priority: 1}}
             mac_address: 02:42:ac:11:00:02
             platform: linux/amd64
             pull_policy: never
