@@ -43,6 +43,16 @@ class Images:
                 images[service.image] = self._image(service, rebuild=rebuild)
         return images
 
+    def known(self, services: Sequence[Service]) -> dict[str, Image]:
+        """What is known of each image, by its name; of one that is not there yet, nothing."""
+        images: dict[str, Image] = {}
+        for service in services:
+            try:
+                images[service.image] = self._engine.image(service.image)
+            except ImageNotFound:
+                images[service.image] = Image("", (), {}, None, None, {})
+        return images
+
     def build(self, services: Sequence[Service]) -> tuple[str, ...]:
         """Build the images of those services that have a `build`, each once; their names."""
         built = {one.image: one for one in services if one.build}

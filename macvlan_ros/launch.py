@@ -165,6 +165,21 @@ class Launcher:
 
     def prepare(self, checked: Checked, booked: Booked, *, undo: Undo) -> Ready:
         """The plan of each service, and network, volumes and bridges, made if need be."""
+        ready = self._plan(checked, booked, undo=undo)
+        self._make_ready(checked.stack, checked.here, undo)
+        return ready
+
+    def place(self, stack: Stack, *, undo: Undo) -> Ready:
+        """Addresses, environment and network of all that belongs here, for somebody else who makes
+        images, volumes and containers."""
+        stack = self.on_macvlan(stack)
+        here = placement.select(stack, (), host=self._settings.host_name)
+        site = self._site(stack, self._settings.host_name)
+        booked = self._booking.book(stack, here, site=site, undo=undo)
+        checked = Checked(stack, tuple(here), site, self._images.known(here))
+        return self._plan(checked, booked, undo=undo)
+
+    def _plan(self, checked: Checked, booked: Booked, *, undo: Undo) -> Ready:
         stack, here, site = checked.stack, checked.here, checked.site
         known = self._booking.elsewhere(stack, site)
         wanted = booked.wanted6 if stack.ros_over == "ipv6" else booked.wanted
@@ -189,9 +204,7 @@ class Launcher:
         )
         for note in notes:
             self._note(note)
-        ready = Ready(stack, tuple(planned), self._ensure_network(network, site, undo))
-        self._make_ready(stack, here, undo)
-        return ready
+        return Ready(stack, tuple(planned), self._ensure_network(network, site, undo))
 
     @contextmanager
     def starting(

@@ -38,6 +38,7 @@ MODULES = {
     "pull": "daily",
     "build": "daily",
     "config": "daily",
+    "compose": "compose",
     "logs": "logs",
     "run": "runs",
     "env": "terminals",

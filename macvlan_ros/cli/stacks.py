@@ -70,8 +70,10 @@ def open_stack(
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
     project_name: str | None,
+    *,
+    forgive: bool = False,
 ) -> tuple[App, Report, Stack]:
-    """The App, the Report and the stack of this invocation."""
+    """The App, the Report and the stack of this invocation; `forgive` as `stack.load` has it."""
     from macvlan_ros import stack
 
     chosen = choices(context)
@@ -81,6 +83,7 @@ def open_stack(
         environ=os.environ,
         profiles=(*chosen.profiles, *profiles),
         project_name=project_name or chosen.project_name or None,
+        forgive=forgive,
     )
     return (*open_app(context), loaded)
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Final
+
+
+class _Reset:
+    """What Compose writes `!reset null`: away with what the files before this one say."""
+
+    def __repr__(self) -> str:
+        return "RESET"
+
+
+RESET: Final = _Reset()
 
 
 def escape(value: object) -> object:
@@ -29,7 +39,11 @@ def to_yaml(value: object) -> str:
 
 def _quoted(value: object) -> Any:
     """Texts that another reader takes for something else (`yes`, `22:22`, an all-digit MAC)."""
+    from ruamel.yaml.comments import TaggedScalar
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if value is RESET:
+        return TaggedScalar("null", style=None, tag="!reset")
 
     if isinstance(value, dict):
         return {str(key): _quoted(item) for key, item in value.items()}

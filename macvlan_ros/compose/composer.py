@@ -1,0 +1,163 @@
+"""The composer: runs the real Compose on a stack, with an override that puts it on the LAN."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macvlan_ros import placement
+from macvlan_ros import stack as stacks
+from macvlan_ros.compose import finding
+from macvlan_ros.compose.onlooking import Onlooker
+from macvlan_ros.compose.override import override, unset, whole
+from macvlan_ros.docker_cli import passing
+from macvlan_ros.errors import StoreDown
+from macvlan_ros.models import Stack
+from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
+from macvlan_ros.stack.nodes import Node
+from macvlan_ros.undo import all_or_nothing
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.launch import Ready
+
+__all__ = ["Composer"]
+
+#: Those that make containers: with them goes the override.
+_MAKING = frozenset(("up", "create", "run", "scale", "watch"))
+#: Those that start what is made already.
+_STARTING = frozenset(("start", "restart", "unpause"))
+_ENDING = frozenset(("down", "stop", "kill", "rm", "pause"))
+
+
+class Composer:
+    """Runs Compose on one stack. `tree` is the stack as `stack.resolve` gives it."""
+
+    def __init__(self, app: App, stack: Stack, tree: Node) -> None:
+        self._app = app
+        self._stack = stack
+        self._tree = tree
+
+    def config(self, names: Sequence[str] = ()) -> str:
+        """The override as YAML, for a Compose of today; what it names is reserved and made."""
+        document, _ = self._document(names, modern=True)
+        return stacks.to_yaml(stacks.escape(document))
+
+    def run(self, words: Sequence[str]) -> int:
+        """Run Compose with these words, and return its exit code."""
+        cli = finding.find()
+        verb = next((word for word in words if word in _MAKING | _STARTING | _ENDING), "")
+        if verb not in _MAKING:
+            return self._run_plain(cli, words, verb)
+        named = [word for word in words if word in self._stack.services]
+        document, ready = self._document(named, modern=cli.modern)
+        with _folder() as folder:
+            path = Path(folder) / "macvlan-ros.yaml"
+            files = [*self._stack.files, str(path)]
+            content: Mapping[str, Any] = document
+            if not cli.modern:
+                content, files = whole(document, self._tree), [str(path)]
+            _write(path, stacks.to_yaml(stacks.escape(content)))
+            environ = {k: v for k, v in self._environ().items() if k not in unset(document)}
+            if not cli.modern and self._api() >= ENDPOINT_MAC_SINCE:
+                # the old one has no word for the MAC of an endpoint, and engines of today heed that
+                # of a container only from those who speak as of old
+                environ.setdefault("COMPOSE_API_VERSION", "1.43")
+            if cli.modern and self._api() < ENDPOINT_MAC_SINCE:
+                self._app.note(
+                    "this Compose hands no MACs to an engine as old as this one: containers get"
+                    " their addresses, but Docker's own MACs"
+                )
+            look = Onlooker(self._app, ready.network)
+            return passing.run(
+                [*cli.words, *self._options(files), *words],
+                environ=environ,
+                meanwhile=look.attend,
+            )
+
+    def _run_plain(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
+        options = self._options(self._stack.files)
+        if not cli.modern and verb in ("", *_STARTING, *_ENDING):
+            # files that only a Compose of today reads are no obstacle to looking at containers
+            return self._run_whole(cli, words, verb)
+        return self._attended([*cli.words, *options, *words], verb)
+
+    def _run_whole(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
+        with _folder() as folder:
+            path = Path(folder) / "macvlan-ros.yaml"
+            nothing: dict[str, Any] = {"services": {}, "networks": {}}
+            _write(path, stacks.to_yaml(stacks.escape(whole(nothing, self._tree))))
+            return self._attended([*cli.words, *self._options([str(path)]), *words], verb)
+
+    def _attended(self, words: Sequence[str], verb: str) -> int:
+        """Run it, and see to what it started or ended."""
+        app = self._app
+        if verb not in _STARTING | _ENDING:
+            return passing.run(words, environ=self._environ())
+        before = {one.name: one.address for one in app.engine.containers(stack=self._stack.name)}
+        if verb in _STARTING and before:
+            look = Onlooker(app, app.engine.network(self._stack.network))
+            return passing.run(words, environ=self._environ(), meanwhile=look.attend)
+        code = passing.run(words, environ=self._environ())
+        found = app.engine.containers(stack=self._stack.name)
+        running = {one.name for one in found if one.running}
+        app.attendance.stopped([a for name, a in before.items() if a and name not in running])
+        return code
+
+    def _document(self, names: Sequence[str], *, modern: bool) -> tuple[dict[str, Any], Ready]:
+        """The override, with all that it names reserved and made."""
+        app = self._app
+        endpoint_macs = modern and self._api() >= ENDPOINT_MAC_SINCE
+        host = app.settings.host_name
+        profiles = [one for name in names for one in self._stack.services[name].profiles]
+        stack = replace(self._stack, profiles=(*self._stack.profiles, *profiles))
+        with all_or_nothing(app.note) as undo:
+            ready = app.launcher.place(stack, undo=undo)
+        for note in stack.notes:
+            app.note(note)
+        others = [one.name for one in stacks.enabled(stack) if not placement.is_here(one, host)]
+        document = override(
+            stack,
+            ready.planned,
+            elsewhere=others,
+            tree=self._tree,
+            endpoint_macs=endpoint_macs,
+        )
+        return document, ready
+
+    def _api(self) -> tuple[int, ...]:
+        return api_number(self._app.engine.info().api_version)
+
+    def _options(self, files: Sequence[str]) -> list[str]:
+        folder = str(Path(self._stack.files[0]).absolute().parent)
+        words = ["--project-name", self._stack.name, "--project-directory", folder]
+        words += [word for file in files for word in ("--file", str(Path(file).absolute()))]
+        return words + [word for one in self._stack.profiles for word in ("--profile", one)]
+
+    def _environ(self) -> dict[str, str]:
+        """The engine is named as both Composes understand it."""
+        wanted = self._app.settings.docker
+        if not wanted:
+            return dict(os.environ)
+        bare = {k: v for k, v in os.environ.items() if k not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+        if wanted.startswith("/"):
+            return {**bare, "DOCKER_HOST": f"unix://{wanted}"}
+        return {**bare, ("DOCKER_HOST" if ":" in wanted else "DOCKER_CONTEXT"): wanted}
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="macvlan-ros-")
+    except OSError as error:
+        raise StoreDown(f"no file can be made for Compose to read: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreDown(f"{path}, which Compose is to read, cannot be written: {error}") from error

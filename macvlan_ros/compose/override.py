@@ -1,0 +1,180 @@
+"""The override: what a stack's own files do not say of addresses, in Compose's language. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from macvlan_ros import labels
+from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
+from macvlan_ros.models import Stack
+from macvlan_ros.plan import Planned
+from macvlan_ros.stack.nodes import Node, take
+from macvlan_ros.stack.writing import RESET
+
+#: The network's name within the files; no file has one of its own called so.
+_KEY = "macvlan-ros"
+#: The default route goes by way of the network with the highest.
+_FIRST = 1000
+_VARIABLES = ("ROS_IP", "ROS_HOSTNAME", "ROS_IPV6", "ROS_MASTER_URI")
+
+
+def override(
+    stack: Stack,
+    planned: Iterable[Planned],
+    *,
+    elsewhere: Iterable[str],
+    tree: Node,
+    endpoint_macs: bool,
+) -> dict[str, Any]:
+    """What is laid over the stack's files: the planned services on the network, those that run
+    `elsewhere` not started. What has to go is RESET. `tree` is the stack as `resolve` gives it;
+    `endpoint_macs` says that a MAC belongs to a network, and one of the service is not heeded."""
+    nodes = tree.mapping()["services"].mapping()
+    bridges = _names(tree, stack)
+    services: dict[str, Any] = {
+        one.service.name: _service(stack, one, nodes[one.service.name], bridges) for one in planned
+    }
+    if endpoint_macs:
+        for one in services.values():
+            one["networks"][_KEY]["mac_address"] = one["mac_address"]
+    for name in elsewhere:
+        kept = {bridge.name for bridge in stack.services[name].bridges}
+        services[name] = {"scale": 0, **_off_the_files(nodes[name], kept, bridges)}
+        services[name]["networks"][_KEY] = None
+    return {
+        "services": services,
+        "networks": {_KEY: {"name": stack.network, "external": True}},
+    }
+
+
+def _off_the_files(node: Node, kept: Collection[str], names: Mapping[str, str]) -> dict[str, Any]:
+    """What a service's own networks must make room with."""
+    entries = node.mapping()
+    networks: dict[str, Any] = {
+        key: RESET
+        for key in take(entries, "networks", Node.named, {})
+        if names.get(key, key) not in kept
+    }
+    mode = entries.get("network_mode")
+    return {"networks": networks} | ({"network_mode": RESET} if mode and not mode.absent else {})
+
+
+def _names(tree: Node, stack: Stack) -> dict[str, str]:
+    """What Docker calls each of the file's networks."""
+    found = {}
+    for key, node in take(tree.mapping(), "networks", Node.mapping, {}).items():
+        entries = node.mapping()
+        external = "external" in entries and entries["external"].value not in (False, None)
+        default = key if external else f"{stack.name}_{key}"
+        found[key] = entries["name"].string() if "name" in entries else default
+    return found
+
+
+def _service(
+    stack: Stack, planned: Planned, node: Node, names: Mapping[str, str]
+) -> dict[str, Any]:
+    service, place = planned.service, planned.attachment
+    room = _off_the_files(node, {bridge.name for bridge in service.bridges}, names)
+    networks: dict[str, Any] = room.pop("networks")
+    networks[_KEY] = {"ipv4_address": str(place.address), "priority": _FIRST}
+    if service.aliases:
+        networks[_KEY]["aliases"] = list(service.aliases)
+    own = {
+        key: value
+        for key, value in labels.of_container(stack, planned).items()
+        if not key.startswith("com.docker.compose.")
+    }
+    result: dict[str, Any] = {
+        "container_name": service.container_name,
+        "networks": networks,
+        "mac_address": place.mac,
+        "environment": _environment(planned),
+        "labels": {**own, LABEL_MANAGED: MANAGED},
+    }
+    if planned.hosts:
+        result["extra_hosts"] = [f"{name}:{address}" for name, address in planned.hosts]
+    return result | room
+
+
+def _environment(planned: Planned) -> dict[str, str | None]:
+    """The ROS variables; one without a value takes the file's and the image's away."""
+    before = planned.service.environment
+    found = {name: planned.environment[name] for name in _VARIABLES if name in planned.environment}
+    return found | {name: None for name in _VARIABLES if name in before and name not in found}
+
+
+def unset(document: Mapping[str, Any]) -> frozenset[str]:
+    """Variables that Compose must not find in its environment: they are to have no value."""
+    return frozenset(
+        name
+        for service in document["services"].values()
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    )
+
+
+def whole(document: Mapping[str, Any], tree: Node) -> dict[str, Any]:
+    """The stack's files and the override as one document, for a Compose that has no `!reset`."""
+    base = _anchored(tree)
+    assert isinstance(base, dict)
+    result = {key: value for key, value in base.items() if key not in ("name", "version")}
+    result = {key: value for key, value in result.items() if key[:2] != "x-"}
+    result["networks"] = {**(result.get("networks") or {}), **document["networks"]}
+    nodes = tree.mapping()["services"].mapping()
+    result["services"] = {
+        name: _laid_over(service, document["services"].get(name, {}), nodes[name])
+        for name, service in base["services"].items()
+    }
+    used = {key for one in result["services"].values() for key in one.get("networks") or {}}
+    networks = result["networks"].items()
+    result["networks"] = {key: value for key, value in networks if key in used or key == "default"}
+    return result
+
+
+def _laid_over(service: Mapping[str, Any], over: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    entries = node.mapping()
+    result = {key: value for key, value in service.items() if key[:2] != "x-"}
+    for key in ("environment", "labels"):
+        if key in over:
+            said = {k: v.value for k, v in take(entries, key, Node.pairs, {}).items()}
+            result[key] = {**said, **over[key]}
+    if "extra_hosts" in over:
+        hosts = entries["extra_hosts"].pairs("=:") if "extra_hosts" in entries else {}
+        own = [f"{name}:{value.rendered()}" for name, value in hosts.items()]
+        result["extra_hosts"] = [*own, *over["extra_hosts"]]
+    if "networks" in over:
+        given = result.get("networks") or {}
+        given = dict.fromkeys(given) if isinstance(given, list) else given
+        result["networks"] = {**given, **over["networks"]}
+    for key, value in over.items():
+        if key not in ("environment", "labels", "extra_hosts", "networks"):
+            result[key] = value
+    done: dict[str, Any] = _without_resets(result)
+    return done
+
+
+def _without_resets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_resets(item) for k, item in value.items() if item is not RESET}
+    return value
+
+
+def _anchored(node: Node) -> Any:
+    """The plain value, with relative paths from another folder than the project's made absolute."""
+    if isinstance(node.value, dict):
+        return {key: _anchored(item) for key, item in node.value.items()}
+    if isinstance(node.value, list):
+        return [_anchored(item) for item in node.value]
+    if node.base and isinstance(node.value, str) and _is_path(node):
+        source, colon, rest = node.value.partition(":")
+        return posixpath.normpath(posixpath.join(node.base, source)) + colon + rest
+    return node.value
+
+
+def _is_path(node: Node) -> bool:
+    key = node.path[2:] if node.path[:1] == ("services",) else ()
+    if key[:1] == ("volumes",):
+        return str(node.value).startswith(".") and key[-1] != "target"
+    return key[:1] == ("env_file",) or key in (("build",), ("build", "context"))

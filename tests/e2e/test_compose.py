@@ -1,0 +1,126 @@
+"""`compose`: the real one on a stack, old and new; and what `launch` makes, seen by it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import WriteStack
+from tests.lab import Host, Lab
+from tests.lab.debian import engine_tree
+
+ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
+#: With what Compose alone knows (configs), what the LAN replaces, and a service of another host.
+STACK = """
+    x-macvlan-ros:
+      master: hardware
+      hosts: {HOST: {parent: eth0}, other: {parent: eth0}}
+    networks:
+      net: {driver: overlay, ipam: {config: [{subnet: 172.18.3.0/24}]}}
+      side: {}
+    volumes: {data: {}}
+    services:
+      core:
+        image: ros:stubborn
+        network_mode: host
+        environment: ["ROS_HOSTNAME=somebody", "PRICE=5$$"]
+        volumes: ["data:/data", "./note:/note:ro"]
+        pids_limit: 100
+        x-macvlan-ros: {host: HOST}
+      hardware:
+        image: ros:lab
+        networks: {net: {ipv4_address: 172.18.3.4}, side: {}}
+        x-macvlan-ros: {host: HOST}
+      far: {image: "ros:lab", x-macvlan-ros: {host: other, address: 192.168.50.240}}
+    """
+
+
+MODERN = "/usr/libexec/docker/cli-plugins/docker-compose"
+
+
+@dataclass(frozen=True)
+class Pc:
+    """A PC with a Compose of some age."""
+
+    host: Host
+    compose: str
+
+    def ours(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {**ENV, "MACVLAN_ROS_COMPOSE_CLI": self.compose}
+        return self.host.macvlan_ros(*words, env=env, cwd=folder, timeout=120)
+
+    def theirs(self, folder: Path, *words: str) -> str:
+        done = self.host.run(self.compose, *words, env=ENV, cwd=folder, timeout=120)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(params=["1 on 20", "1 on 26", "2 on 26"])
+def pc(lan: Lab, request: pytest.FixtureRequest) -> Pc:
+    """docker-compose 1.29 and docker compose 2, with this machine's engine and a newer one."""
+    compose, _, engine = request.param.split()
+    host = lan.hosts["qtpc" if engine == "20" else "trixie"]
+    host.import_image("ros:lab")
+    host.import_image("ros:stubborn", env={"ROS_HOSTNAME": "baked-in"})
+    return Pc(host, "docker-compose" if compose == "1" else f"{engine_tree('trixie')}{MODERN}")
+
+
+def test_the_real_compose_runs_a_stack_with_addresses_on_the_lan(
+    pc: Pc, write_stack: WriteStack
+) -> None:
+    folder = write_stack(STACK.replace("HOST", pc.host.name), note="hello\n")
+    printed = pc.ours(folder, "compose", "config")
+    assert "network_mode: !reset null" in printed.stdout, printed.stderr
+    done = pc.ours(folder, "compose", "up", "-d")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(pc.ours(folder, "list", "--json").stdout)
+    held = {one["owner"]: (one["address"], one["mac"]) for one in listed}
+    for name in ("core", "hardware"):
+        assert f"ipv4_address: {held[name][0]}" in printed.stdout
+        link = pc.host.docker("exec", name, "ip", "-o", "-4", "addr")
+        assert f" {held[name][0]}/24 " in link
+        macs = pc.host.docker("exec", name, "sh", "-c", "cat /sys/class/net/*/address")
+        assert held[name][1] in macs
+    variables = pc.host.docker("exec", "core", "env").splitlines()
+    assert f"ROS_IP={held['core'][0]}" in variables
+    assert f"ROS_MASTER_URI=http://{held['hardware'][0]}:11311" in variables
+    assert "PRICE=5$" in variables
+    assert not any(one.startswith("ROS_HOSTNAME") for one in variables)
+    assert pc.host.docker("exec", "core", "cat", "/note") == "hello"
+    pc.host.docker("exec", "hardware", "ping", "-c", "1", "-W", "2", "core")
+    assert pc.host.docker("ps", "--format", "{{.Names}}").split() != []
+    assert "far" not in pc.host.docker("ps", "-a", "--format", "{{.Names}}").split()
+    networks = json.loads(pc.host.docker("inspect", "hardware"))[0]["NetworkSettings"]["Networks"]
+    assert set(networks) == {"ros_lan", "robot_side"}
+    shown = json.loads(pc.ours(folder, "shim", "show", "--json").stdout)[0]
+    assert all(one["reached"] for one in shown["containers"])
+
+    assert "hardware" in pc.ours(folder, "compose", "ps").stdout
+    pc.ours(folder, "compose", "restart", "core")
+    shown = json.loads(pc.ours(folder, "shim", "show", "--json").stdout)[0]
+    assert all(one["reached"] for one in shown["containers"])
+    down = pc.ours(folder, "compose", "down", "-v")
+    assert down.returncode == 0, down.stderr
+    assert not pc.host.docker("ps", "-aq")
+    assert "core" in pc.ours(folder, "list").stdout
+    code = pc.ours(folder, "compose", "run", "--rm", "-T", "core", "sh", "-c", "exit 7")
+    assert code.returncode == 7, code.stderr
+
+
+def test_compose_sees_what_launch_made(pc: Pc, write_stack: WriteStack) -> None:
+    stack = """
+        services:
+          talker: {image: "ros:lab", command: "sh -c 'echo said; exec /bin/rest'"}
+          listener: {image: "ros:lab"}
+        """
+    folder = write_stack(stack)
+    pc.ours(folder, "launch")
+    shown = pc.theirs(folder, "ps")
+    assert "talker" in shown
+    assert "listener" in shown
+    assert "said" in pc.theirs(folder, "logs", "talker")
+    pc.theirs(folder, "down")
+    assert not pc.host.docker("ps", "-aq")
