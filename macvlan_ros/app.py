@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
-from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest
+from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest, Unavailable
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import (
     DEFAULT_POOL,
@@ -23,7 +23,7 @@ from macvlan_ros.models import (
     Stack,
 )
 from macvlan_ros.opening import open_for
-from macvlan_ros.scout import Scout
+from macvlan_ros.scout import Scout, interface_on
 from macvlan_ros.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
+    from macvlan_ros.membership import Membership
     from macvlan_ros.reach import Reach
     from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
@@ -106,6 +107,16 @@ class App:
         self._open.callback(scout.close)
         return scout
 
+    def ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Who on the LAN answers for the addresses. Raises Unavailable when nobody can tell."""
+        if self.settings.probe == "none" or not interface_on(pool.subnet):
+            raise Unavailable(
+                f"{', '.join(map(str, addresses))} belong to another host, and the LAN has to be"
+                f" asked before they are taken over; launch on a PC that is on {pool.subnet},"
+                " without --no-probe"
+            )
+        return self.scout.ask(pool, addresses)
+
     @cached_property
     def links(self) -> Links:
         from macvlan_ros.links import Links
@@ -144,9 +155,16 @@ class App:
     def launcher(self) -> Launcher:
         from macvlan_ros.booking import Booking
         from macvlan_ros.launch import Launcher
+        from macvlan_ros.takeover import Takeover
 
         return Launcher(
-            booking=Booking(self.ipam, note=self.note),
+            booking=Booking(
+                self.ipam,
+                takeover=Takeover(
+                    self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.note
+                ),
+                note=self.note,
+            ),
             links=self.links,
             engine=self.engine,
             attendance=self.attendance,
@@ -204,6 +222,14 @@ class App:
 
         return Restarter(
             self.running, engine=self.engine, attendance=self.attendance, progress=self.progress
+        )
+
+    @cached_property
+    def membership(self) -> Membership:
+        from macvlan_ros.membership import Membership
+
+        return Membership(
+            self.store, settings=self.settings, links=lambda: self.links, engine=lambda: self.engine
         )
 
     def parent(self, wanted: str = "") -> Link:

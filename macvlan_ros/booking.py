@@ -12,6 +12,7 @@ from macvlan_ros import stack as stacks
 from macvlan_ros.errors import PoolOverlap
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Pool, Reservation, Service, Stack
+from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
 
 
@@ -31,14 +32,15 @@ class Booked:
 class Booking:
     """Makes pools and reservations for launches. `note` hears of each pool that was made."""
 
-    def __init__(self, ipam: Ipam, *, note: Callable[[str], None]) -> None:
+    def __init__(self, ipam: Ipam, *, takeover: Takeover, note: Callable[[str], None]) -> None:
         self._ipam = ipam
+        self._takeover = takeover
         self._note = note
 
     def book(self, stack: Stack, here: Sequence[Service], *, site: plan.Site, undo: Undo) -> Booked:
         """Reserve for all that belongs to the site's host, started now or not, for a
         ROS_MASTER_URI may name it; and for what has a fixed address elsewhere: nobody else may get
-        that one here either."""
+        that one here either. What another host had is taken over, if nobody answers for it."""
         wanted = plan.wanted_addresses(stack, site)
         pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
         named6 = plan.wanted_pool6(stack, site, self._ipam.pools())
@@ -77,10 +79,21 @@ class Booking:
             fresh = [allocation.reservation.owner for allocation in done if allocation.new]
             if fresh:
                 undo.add(self._ipam.release, pool.name, fresh)
-        return {
+        held = {
             service.name: allocation.reservation
             for service, allocation in zip(held_for, done, strict=True)
         }
+        foreign = [
+            (held[service.name], service.host or site.host)
+            for service in held_for
+            if service.name in names
+            and held[service.name].host not in ("", service.host or site.host)
+        ]
+        if not foreign:
+            return held
+        taken = self._takeover.take(pool, foreign, undo=undo)
+        by_owner = {each.owner: each for each in taken}
+        return {name: by_owner.get(each.owner, each) for name, each in held.items()}
 
     def elsewhere(self, stack: Stack, site: plan.Site) -> dict[str, IPAddress]:
         """The addresses, by service, that the store has for what belongs to other hosts; of the

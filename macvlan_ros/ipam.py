@@ -119,6 +119,10 @@ class Ipam:
         """What these owners hold in the pool; the others are passed over. Raises PoolNotFound."""
         return self._store.held(pool, owners)
 
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        """Make `host` the host of a reservation, if it stands as `held`; what then stands."""
+        return self._store.move(held, host)
+
     def add_pool(self, pool: Pool) -> Pool:
         """Add a pool; the same definition twice is fine. Raises Conflict, PoolOverlap."""
         return self._store.add_pool(pool)

@@ -28,6 +28,7 @@ _FINE = "Docker answers; every network is looked at"
 
 class Watch:
     """Looks at all networks of ours, or at the named one. `say` hears each change of state, once.
+    `enter` writes this host into the register of hosts when it is time to.
 
     Without Docker, the store or a right everything stays as it is until they are back.
     """
@@ -40,12 +41,14 @@ class Watch:
         engine: Engine,
         say: Callable[[str], None],
         name: str = "",
+        enter: Callable[[], object] = lambda: None,
     ) -> None:
         self._reach = reach
         self._links = links
         self._engine = engine
         self._say = say
         self._name = name
+        self._enter = enter
         self._told: dict[str, str] = {}
         self._orphans: frozenset[tuple[str, IPAddress]] = frozenset()
         self._leftover: frozenset[str] = frozenset()
@@ -61,6 +64,7 @@ class Watch:
     def look(self) -> None:
         """See that all is as it should be, and say what has changed since the last time."""
         try:
+            self._enter()
             networks = self._reach.networks(self._name)
         except MacvlanRosError as error:
             self._tell({**self._told, _ALL: _sentence(error)})

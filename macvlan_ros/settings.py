@@ -92,6 +92,11 @@ def load(environ: Mapping[str, str] = os.environ, file: Path | None = None) -> S
     return settings
 
 
+def is_shared(store: str) -> bool:
+    """Whether other hosts may use the store of that URL, too."""
+    return store.startswith(("etcd://", "etcds://"))
+
+
 def _names() -> tuple[str, ...]:
     return tuple(each.name for each in fields(Settings))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from netaddr import IPNetwork
 
 from macvlan_ros import addresses
+from macvlan_ros.link_codec import encode_link
 from macvlan_ros.models import Link, Network, Pool, Reservation
 from macvlan_ros.report import Column, View
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from macvlan_ros.collect import Leak
     from macvlan_ros.docker_attached import Attached
     from macvlan_ros.doctor import Finding
+    from macvlan_ros.hosts import Judged
     from macvlan_ros.launch import Launched
     from macvlan_ros.lease_book import Lease
     from macvlan_ros.plugin.install import Status
@@ -159,6 +161,28 @@ STATUSES: View[ServiceStatus] = View(
     ),
 )
 
+HOSTS: View[Judged] = View(
+    columns=(
+        Column("HOST", "name", lambda one: one.entry.name),
+        Column("STATE", "state", lambda one: one.state),
+        Column("HEARD", "", lambda one: _ago(one.heard)),
+        Column("", "heard_seconds_ago", lambda one: one.heard),
+        Column("PARENTS", "", lambda one: _parents(one)),
+        Column("", "interfaces", lambda one: [encode_link(link) for link in one.entry.links]),
+        Column("ADDRESSES", "addresses", lambda one: one.held),
+        Column("ENGINE", "engine", lambda one: one.entry.engine),
+        Column("VERSION", "version", lambda one: one.entry.version),
+        Column("SERVICES", "services", lambda one: sorted(one.entry.services)),
+        Column("", "machine", lambda one: one.entry.machine),
+        Column("", "seen", lambda one: _moment(one.entry.seen)),
+        Column("CLOCK", "", lambda one: f"{one.clock:+.0f} s" if one.clock is not None else None),
+        Column("", "clock_ahead_seconds", lambda one: one.clock),
+        Column("", "trouble", lambda one: one.trouble),
+    ),
+    empty="no host has written itself into this store; launch and the services do",
+    style=lambda one: "bold red" if one.trouble else "dim" if one.state == "no service" else "",
+)
+
 SIGHTINGS: View[Sighting] = View(
     columns=(
         Column("ADDRESS", "address", lambda one: one.address),
@@ -229,6 +253,26 @@ SHIMS: View[Reached] = View(
     empty="no network of ours; make one with: macvlan-ros network create NAME",
     style=lambda one: "dim" if one.objection else "" if one.shim else "yellow",
 )
+
+
+def _parents(one: Judged) -> list[str]:
+    """The interfaces that can carry containers, with their IPv4 addresses."""
+    return [
+        f"{link.name} {own}"
+        for link in one.entry.links
+        if not link.objection
+        for own in link.addresses
+        if own.version == 4
+    ]
+
+
+def _ago(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
 
 
 def _shim_state(one: Reached) -> str:

@@ -20,14 +20,21 @@ from macvlan_ros.chair.overseeing import Overseer
 from macvlan_ros.chair.run import Step
 from macvlan_ros.chair.seats import Seat, take_seats
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
-from macvlan_ros.models import Pool, Stack
+from macvlan_ros.models import Link, Pool, Stack
+from macvlan_ros.register import Register
 from macvlan_ros.running import Running
 from macvlan_ros.scout import interface_on
+from macvlan_ros.takeover import Takeover
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
+
+
+#: Seconds by which clocks may differ without a word.
+_CLOCKS = 5.0
 
 
 class Desk:
@@ -71,13 +78,19 @@ class Desk:
                 "the reservations are kept on this PC alone; so that the other PCs know of them,"
                 " share a store (docs/etcd.md)"
             )
+        self._enrol()
         return ChairLauncher(
             self.seats,
             launcher=self._launcher,
-            booking=Booking(self._ipam, note=self._note),
+            booking=self._booking,
             note=self._note,
             told=self._tell,
         )
+
+    @cached_property
+    def _booking(self) -> Booking:
+        takeover = Takeover(self._ipam, ask=self._must_ask, runs=self._runs, note=self._note)
+        return Booking(self._ipam, takeover=takeover, note=self._note)
 
     @cached_property
     def overseer(self) -> Overseer:
@@ -96,6 +109,23 @@ class Desk:
             asks_for_all=True,
         )
 
+    def _runs(self, host: str, container: str) -> bool:
+        """Whether the container runs on the host, as far as its engine says; a PC cannot ask the
+        LAN for its own containers."""
+        for seat in self.seats:
+            if seat.name == host and seat.trouble is None:
+                found = seat.engine.named([container]).get(container)
+                return found is not None and found.running
+        return False
+
+    def _must_ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Ask the LAN. Raises Unavailable when nobody can."""
+        if self._app.settings.probe != "none" and not interface_on(pool.subnet):
+            for seat in self.seats:
+                if not seat.local and seat.trouble is None and self._errands.can_run(seat):
+                    return self._errands.ask(seat, pool, addresses)
+        return self._app.ask(pool, addresses)
+
     def _ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
         """Ask the LAN by this PC's interface, or by a host's that can; else nobody is asked."""
         if interface_on(pool.subnet):
@@ -113,13 +143,29 @@ class Desk:
         self._note(f"nobody was asked whether the addresses are free: {', and '.join(reasons)}")
         return {}
 
+    def _enrol(self) -> None:
+        """Write the hosts into the register, and note the clocks that are off."""
+        for seat in self.seats:
+            if seat.local:
+                self._app.membership.enter()
+            elif seat.info is not None and self._app.membership.register.host(seat.name) is None:
+                other = Register(self._app.store, host=seat.name, machine="")
+                other.enter((), engine=f"Docker {seat.info.version}")
+            if seat.clock_ahead is not None and abs(seat.clock_ahead) > _CLOCKS:
+                way = "ahead of" if seat.clock_ahead > 0 else "behind"
+                self._note(
+                    f"the clock of '{seat.name}' is {abs(seat.clock_ahead):.0f} s {way} this PC's,"
+                    " and ROS takes messages for old or for the future; set it there with:"
+                    " timedatectl set-ntp true"
+                )
+
     def _own(self, seat: Seat) -> object:
         return self._app.engine if seat.name == self._app.settings.host_name else None
 
     def _launcher(self, seat: Seat) -> Launcher:
         own = self._app.settings
         return Launcher(
-            booking=Booking(self._ipam, note=self._note),
+            booking=self._booking,
             links=self._app.links if seat.local else self._facts(seat),
             engine=seat.engine,
             attendance=self._app.attendance if seat.local else self._attendance(seat),
@@ -152,7 +198,7 @@ class Desk:
             ipam=self._ipam,
             errands=self._errands,
             wanted=self._app.settings.shim == "yes",
-            served=lambda _host: False,
+            served=self._served,
             note=self._note,
         )
 
@@ -160,9 +206,21 @@ class Desk:
         return Facts(
             seat,
             errands=self._errands,
-            known=lambda _host: (),
+            known=self._known,
             lan=self._lan,
             note=self._note,
+        )
+
+    def _known(self, host: str) -> tuple[Link, ...]:
+        """The interfaces that the host's service wrote into the store."""
+        entry = self._app.membership.register.host(host)
+        return entry.links if entry is not None and entry.services else ()
+
+    def _served(self, host: str) -> bool:
+        """Whether a service there keeps the shim: it was heard lately."""
+        return any(
+            each.entry.name == host and each.state == ALIVE and each.entry.runs("shim")
+            for each in self._app.membership.judged()
         )
 
     def _lan(self) -> Lan | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from macvlan_ros.docker_values import EngineInfo
+from macvlan_ros.doctor.clocks import read_time
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
 from macvlan_ros.models import HostEntry, Stack
@@ -22,13 +24,15 @@ AWAY = (DockerDown, Forbidden)
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One host of the stack. `local` says that it is the PC that we are on; `trouble` why its
-    engine cannot be reached, None when it answers."""
+    engine cannot be reached, None when it answers; `clock_ahead` by how many seconds its clock is
+    ahead of ours."""
 
     entry: HostEntry
     engine: Engine
     local: bool
     info: EngineInfo | None = None
     trouble: MacvlanRosError | None = None
+    clock_ahead: float | None = None
 
     @property
     def name(self) -> str:
@@ -90,9 +94,12 @@ def _seat(
 
 def _ask(seat: Seat) -> Seat:
     try:
-        return Seat(seat.entry, seat.engine, seat.local, info=seat.engine.info())
+        info = seat.engine.info()
+        clock = read_time(info.system_time)
+        ahead = clock - time.time() if clock is not None else None
+        return replace(seat, info=info, clock_ahead=ahead)
     except AWAY as error:
-        return Seat(seat.entry, seat.engine, seat.local, trouble=named(error, seat.name))
+        return replace(seat, trouble=named(error, seat.name))
 
 
 def _check_different(seats: Sequence[Seat]) -> None:

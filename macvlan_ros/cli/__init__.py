@@ -20,6 +20,7 @@ INTERRUPTED = 130
 #: The commands, each with the module of this package that has it in its COMMANDS.
 MODULES = {
     "init": "begin",
+    "hosts": "hosts",
     "interfaces": "hosts",
     "allocate": "pools",
     "release": "pools",

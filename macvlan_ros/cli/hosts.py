@@ -1,4 +1,4 @@
-"""Commands about this PC."""
+"""Commands about PCs: this one, and those that share its store."""
 
 from __future__ import annotations
 
@@ -20,4 +20,33 @@ def interfaces(context: click.Context) -> None:
     report.table(views.LINKS, app.links.links())
 
 
-COMMANDS = (interfaces,)
+@click.group(invoke_without_command=True)
+@shared_options
+@click.pass_context
+def hosts(context: click.Context) -> None:
+    """Show the PCs that share the store: their interfaces, engines, and when each was heard.
+
+    A launch writes its PC down once, a service of ours every few seconds.
+    """
+    if context.invoked_subcommand is None:
+        app, report = open_app(context)
+        found = app.membership.judged()
+        report.table(views.HOSTS, found)
+        for each in found:
+            if each.trouble:
+                report.note(each.trouble)
+
+
+@hosts.command()
+@click.argument("name")
+@shared_options
+@click.pass_context
+def rm(context: click.Context, name: str) -> None:
+    """Forget a PC that is gone for good. Its addresses stay reserved."""
+    app, report = open_app(context)
+    app.membership.register.forget(name)
+    if report.as_json:
+        report.json({"removed": [name]})
+
+
+COMMANDS = (interfaces, hosts)

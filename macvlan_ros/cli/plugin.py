@@ -97,6 +97,7 @@ def serve(
         probe=found.probe != "none",
         defend=found.defend == "yes" and not no_defend,
         shim=found.shim == "yes" and not no_shim,
+        shared=settings.is_shared(choices(context).store or found.store),
     )
     context.call_on_close(assembled.close)
     service.serve(assembled, path=path)

@@ -84,6 +84,8 @@ def list_(context: click.Context, pool_name: str | None) -> None:
             report.line(reservation.owner)
     else:
         report.table(views.RESERVATIONS, held)
+        for text in app.membership.silent(held):
+            report.note(text)
 
 
 @click.command()

@@ -110,7 +110,12 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
             f"the engine at {app.engine.endpoint.url} is not on this PC; run the watch on that PC"
         )
     watching = Watch(
-        app.reach, links=app.links, engine=app.engine, say=report.progress, name=network
+        app.reach,
+        links=app.links,
+        engine=app.engine,
+        say=report.progress,
+        name=network,
+        enter=app.membership.enrolment("shim").enter_when_due,
     )
     watching.run(interval, ready=lambda: systemd.notify("READY=1", os.environ))
 

@@ -160,6 +160,7 @@ def launch(
         seconds = (wait_timeout, master_timeout)
         everywhere.launch(app, report, stack, services, seconds, rebuild=rebuild)
         return
+    app.membership.enter()
     done = app.launcher.up(stack, services, wait_seconds=wait_timeout, rebuild=rebuild)
     if report.as_json or not report.quiet:
         report.table(views.LAUNCHED, done)

@@ -15,6 +15,7 @@ from macvlan_ros.around import look_around
 from macvlan_ros.choosing import Choosing
 from macvlan_ros.collect import Collector
 from macvlan_ros.endpoints import Endpoints
+from macvlan_ros.enrolment import Enrolment
 from macvlan_ros.grants import Grants
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lan import Lan
@@ -23,6 +24,7 @@ from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
 from macvlan_ros.oversight import Oversight
 from macvlan_ros.plugin.counting import Metrics, NoMetrics
+from macvlan_ros.plugin.enrolling import Enrolling
 from macvlan_ros.plugin.herald import Herald
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
@@ -39,7 +41,7 @@ __all__ = ["Parts"]
 
 class Parts:
     """What serves Docker, over one store and one host's links. Nothing is opened or read before
-    the first call; `close` gives back what was."""
+    the first call; `close` gives back what was. `shared` says that other hosts use the store."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Parts:
         probe: bool = True,
         defend: bool = True,
         shim: bool = True,
+        shared: bool = False,
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         heard = Strangers(store, host=host).hear
@@ -60,6 +63,9 @@ class Parts:
         self._lookahead = Lookahead(self._lan.silent)
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
         self._herald = Herald(links.running_macs)
+        self.enrolling = Enrolling(
+            Enrolment(store, host=host, service="plugin", shared=shared, links=links.links)
+        )
         keeper = self._shim_keeper(store, links, host=host)
         self._shims = ShimService(keeper, wanted=shim)
         endpoints = Endpoints(
@@ -119,6 +125,7 @@ class Parts:
     def close(self) -> None:
         """Closing twice is fine."""
         self.oversight.stop()
+        self.enrolling.stop()
         self._herald.stop()
         self._shims.stop()
         self._lookahead.stop()

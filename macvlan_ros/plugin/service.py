@@ -54,7 +54,7 @@ def serve(
     """Serve until SIGTERM or SIGINT; requests that run then are finished.
 
     The socket is the one that systemd hands over, else one made at `path`, which is removed at the
-    end. Raises what `sockets` raises.
+    end. Raises what `sockets` raises, and Conflict when another machine goes by this host's name.
     """
     _trim_process()
     limits = Limits()
@@ -73,12 +73,15 @@ def serve(
         serving.start()
         threading.Thread(target=_keep_house, args=(parts, stop), daemon=True).start()
         parts.start()
+        parts.enrolling.start(stop.set)
         systemd.notify("READY=1", environ)
         log.info("call=- outcome=Serving socket=%s", listener.getsockname())
         stop.wait()
         systemd.notify("STOPPING=1", environ)
         server.shutdown()
         _finish(server, limits)
+    if parts.enrolling.refused is not None:
+        raise parts.enrolling.refused
 
 
 def _trim_process() -> None:

@@ -56,6 +56,13 @@ class Store(Protocol):
         Owners that hold nothing are passed over. Raises `PoolNotFound`.
         """
 
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        """Make `host` the host of a reservation that stands exactly as `held`.
+
+        Returns what then stands for that owner in the pool: with another host than `host` somebody
+        else was quicker; None when nothing stands.
+        """
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         """The reservations of one pool, or of all, by pool and address.
 

@@ -99,6 +99,12 @@ class CopiedStore:
     def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
         return self._change(lambda store: store.reserve(wanted), lambda: self._stand_by(wanted))
 
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        return self._change(
+            lambda store: store.move(held, host),
+            lambda: self._refuse(f"{held.owner!r} cannot be taken over"),
+        )
+
     def inspect(self) -> tuple[str, ...]:
         return self._change(EtcdStore.inspect, lambda: self._refuse("the store cannot be checked"))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import IPAddress, Pool, Record, Reservation
@@ -170,6 +170,22 @@ class EtcdStore:
                 return held
             tried = found if answer.resent else []
 
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
+        key, moved = space.owner_key(held.pool, held.owner), replace(held, host=host)
+        stood = self._stood(key, deadline)
+        while stood is not None and stood.held == held:
+            answer = space.change(
+                [kv.is_unchanged(key, stood.modified)],
+                etcd_books.puts(space, [moved], mark),
+                [kv.get(key)],
+                deadline=deadline,
+            )
+            if answer.succeeded:
+                return moved
+            stood = next(iter(self._decode_reservations(answer.found)), None)
+        return stood.held if stood else None
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         deadline = self._deadline()
         if pool is None:
@@ -272,9 +288,12 @@ class EtcdStore:
             raise pool_not_found(name, [entry.key.removeprefix(prefix) for entry in known])
 
     def _reservation(self, key: str) -> Reservation | None:
-        found = self._space.read([kv.get(key)], deadline=self._deadline()).found
-        stood = self._decode_reservations(found)
-        return stood[0].held if stood else None
+        stood = self._stood(key, self._deadline())
+        return stood.held if stood else None
+
+    def _stood(self, key: str, deadline: float) -> Stood | None:
+        found = self._space.read([kv.get(key)], deadline=deadline).found
+        return next(iter(self._decode_reservations(found)), None)
 
     def _decode_pools(self, entries: Sequence[Entry]) -> tuple[Pool, ...]:
         with self._space.decoding():

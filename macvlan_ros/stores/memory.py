@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from threading import Lock
 
@@ -67,6 +68,13 @@ class MemoryStore:
             self._check_pool(pool)
             keys = [(pool, owner) for owner in dict.fromkeys(owners)]
             return tuple(self._held.pop(key) for key in keys if key in self._held)
+
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        with self._lock:
+            key = (held.pool, held.owner)
+            if self._held.get(key) == held:
+                self._held[key] = dataclasses.replace(held, host=host)
+            return self._held.get(key)
 
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         with self._lock:

@@ -144,6 +144,14 @@ class SqliteStore:
             )
         return held
 
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        where = "pool = ? AND owner = ?"
+        with self._file.write() as db:
+            if _first(db, where, (held.pool, held.owner)) == held:
+                query = f"UPDATE reservations SET host = ? WHERE {where}"
+                db.execute(query, (host, held.pool, held.owner))
+            return _first(db, where, (held.pool, held.owner))
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         with self._file.read() as db:
             if pool is None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +74,20 @@ def rows(output: str) -> dict[str, dict[str, Any]]:
 
 def started_at(host: Host, name: str) -> str:
     return host.docker("inspect", "-f", "{{.State.StartedAt}}", name)
+
+
+def start_etcd(host: Host) -> str:
+    """Starts an etcd on the PC, and returns the store's URL."""
+    url = f"http://{host.address}:2379"
+    command = ["etcd", "--data-dir", f"{host.folder}/etcd-{time.monotonic_ns()}"]
+    command += ["--listen-client-urls", url, "--advertise-client-urls", url]
+    command += ["--listen-peer-urls", "http://127.0.0.1:2380", "--log-level", "error"]
+    command += ["--initial-advertise-peer-urls", "http://127.0.0.1:2380"]
+    command += ["--initial-cluster", "default=http://127.0.0.1:2380"]
+    host.popen(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    probe = f"import socket; socket.create_connection(('{host.address}', 2379), 1)"
+    deadline = time.monotonic() + 20
+    while host.run(sys.executable, "-c", probe, check=False).returncode:
+        assert time.monotonic() < deadline, "etcd does not listen"
+        time.sleep(0.05)
+    return f"etcd://{host.address}:2379/macvlan-ros"

@@ -365,3 +365,44 @@ def test_only_one_of_many_writes_a_record(opener: Opener) -> None:
         thread.join()
     assert len({record.host for record in stands}) == 1
     assert len(stands) == 6
+
+
+def test_a_reservation_moves_to_another_host_and_nothing_else_of_it_changes(lab: Store) -> None:
+    (held,) = lab.reserve([want("talker", 193)])
+    moved = lab.move(held, "qtrp")
+    assert moved == replace(held, host="qtrp")
+    assert lab.holder(held.address) == moved
+    assert lab.held("lab", ["talker"]) == (moved,)
+    assert lab.owner_of_mac("lab", held.mac) == moved
+    assert lab.inspect() == ()
+
+
+def test_a_reservation_that_has_changed_does_not_move(lab: Store) -> None:
+    (held,) = lab.reserve([want("talker", 193)])
+    lab.move(held, "qtrp")
+    assert lab.move(held, "third") == replace(held, host="qtrp")
+    lab.release("lab", ["talker"])
+    assert lab.move(held, "third") is None
+    assert lab.reservations() == ()
+
+
+def test_of_two_hosts_that_take_over_at_once_one_does(lab: Store, opener: Opener) -> None:
+    (held,) = lab.reserve([want("talker", 193)])
+    hosts = [f"host{n}" for n in range(8)]
+    stands: list[Reservation | None] = []
+    start = threading.Barrier(len(hosts))
+
+    def take(host: str) -> None:
+        store = opener()
+        start.wait(10)
+        stands.append(store.move(held, host))
+
+    threads = [threading.Thread(target=take, args=(host,)) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    winner = lab.holder(held.address)
+    assert stands == [winner] * len(hosts)
+    assert winner is not None
+    assert winner.host in hosts
