@@ -29,7 +29,7 @@ SUBNET = "192.168.50.0/24"
 REMEMBERED = """
 import sqlite3
 db = sqlite3.connect("/var/lib/macvlan-ros/state.db")
-kept = "SELECT kind, key FROM records WHERE kind NOT IN ('former', 'stranger')"
+kept = "SELECT kind, key FROM records WHERE kind NOT IN ('former', 'stranger', 'host')"
 for row in db.execute(kept): print(*row)
 for row in db.execute("SELECT 'a pool', name FROM pools"): print(*row)
 """
