@@ -42,6 +42,7 @@ MODULES = {
     "compose": "compose",
     "logs": "logs",
     "run": "runs",
+    "import": "runs",
     "env": "terminals",
     "shim": "shims",
     "scan": "wire",
@@ -56,6 +57,10 @@ MODULES = {
 }
 
 
+#: What others call a command of ours.
+_ELSEWHERE = {"up": "launch", "rm": "release", "start": "launch", "status": "ps", "ls": "list"}
+
+
 class _Commands(click.Group):
     """Imports a command when it is asked for: all of them would cost each one 40 ms."""
 
@@ -68,6 +73,18 @@ class _Commands(click.Group):
         module = importlib.import_module(f"macvlan_ros.cli.{MODULES[cmd_name]}")
         commands: dict[str, click.Command] = {each.name: each for each in module.COMMANDS}
         return commands[cmd_name]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in MODULES and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], [*MODULES, *_ELSEWHERE], 1)
+            meant = _ELSEWHERE.get(near[0], near[0]) if near else ""
+            hint = f"did you mean '{meant}'?" if meant else "see: macvlan-ros --help"
+            raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.cli.common import no_shim_option, open_app, probe_options, shared_options
+from macvlan_ros.cli.common import (
+    no_shim_option,
+    open_app,
+    probe_options,
+    quiet_option,
+    shared_options,
+)
+from macvlan_ros.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from macvlan_ros.docker_cli.parsing import RunLine
@@ -99,4 +107,58 @@ def _as_typed(ready: Prepared) -> str:
     return shlex.join(["env", *before, *words] if before else words)
 
 
-COMMANDS = (run,)
+@click.command(
+    name="import",
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- docker run ...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Add it to this stack file, which is made if need be [stdout].",
+)
+@click.option("--host", "on_host", default="", metavar="NAME", help="The PC that it belongs to.")
+@quiet_option("Say nothing but errors.")
+@shared_options
+@click.pass_context
+def import_(
+    context: click.Context, words: tuple[str, ...], output: Path | None, on_host: str
+) -> None:
+    """Write the stack file's service for a `docker run` line.
+
+    What has no place in a stack file is left out, with a note. Our options go before the line.
+
+    \b
+    macvlan-ros import -o compose.yaml -- docker run -it --name talker ros:noetic bash
+    """
+    from macvlan_ros.docker_cli import finding, parsing
+    from macvlan_ros.docker_cli.flags import KnownFlags
+    from macvlan_ros.docker_cli.importing import imported
+    from macvlan_ros.stack import adding, to_yaml, writing
+
+    _, report = open_app(context)
+    known = KnownFlags(lambda: finding.find("", needed_for="macvlan-ros import").usage("run"))
+    done = imported(parsing.parse(_after_run(words), known), host=on_host)
+    for note in done.notes:
+        report.note(note)
+    if report.as_json:
+        report.json({"name": done.name, "service": done.service, "notes": done.notes})
+    elif output is None:
+        report.text(to_yaml({"services": {done.name: writing.escape(done.service)}}))
+    if output is not None and not adding.add_to_file(output, done.name, done.service):
+        report.note(f"{output} has the service '{done.name}' already")
+
+
+def _after_run(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The flags of a line, whatever it begins with: docker run, sudo docker container run …"""
+    if "run" not in words[:5]:
+        raise InvalidRequest(
+            "no `docker run` line is given; write it as it is: macvlan-ros import -- docker run"
+            " --name talker ros:noetic"
+        )
+    return words[words.index("run") + 1 :]
+
+
+COMMANDS = (run, import_)

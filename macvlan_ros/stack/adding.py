@@ -1,0 +1,118 @@
+"""Adding a service to a stack file: what stands there stays as it is, comments and all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from macvlan_ros.errors import Conflict, Forbidden, StackFileError, Unavailable
+from macvlan_ros.stack.nodes import Node
+from macvlan_ros.stack.sources import plain
+from macvlan_ros.stack.writing import escape, to_yaml
+from macvlan_ros.stack.yamlfile import parse, read_text
+
+
+def with_service(text: str, file: str, name: str, service: Mapping[str, Any]) -> str:
+    """The text of a stack file with one more service; unchanged when that very one is there.
+
+    Raises StackFileError for a file that is none, and Conflict when another service has the name.
+    """
+    tree = parse(text, file)
+    services = tree.mapping().get("services")
+    wanted = plain(parse(to_yaml({"services": {name: escape(service)}}), "new"))
+    assert isinstance(wanted, dict)
+    if services is None or services.absent:
+        return f"{text.rstrip()}\n\n{_block(name, service, '')}"
+    there = services.mapping().get(name)
+    if there is not None:
+        if plain(there) == wanted["services"][name]:
+            return text
+        raise Conflict(
+            f"{file}:{there.line}: the service '{name}' is there already, and differs; take it out,"
+            " or give the container another --name"
+        )
+    result = _inserted(text, services, name, service)
+    # what was there must still be there, whatever unusual form the file has
+    again = plain(parse(result, file))
+    before = plain(tree)
+    assert isinstance(before, dict)
+    expected = {**before, "services": {**before["services"], **wanted["services"]}}
+    if again != expected:
+        raise StackFileError(
+            f"{file}:{services.line}: a service cannot be added to 'services' as it is written;"
+            " write one service a line there"
+        )
+    return result
+
+
+def _block(name: str, service: Mapping[str, Any], indent: str) -> str:
+    """With no indent, a whole `services` section."""
+    if not indent:
+        return to_yaml({"services": {name: escape(service)}})
+    return textwrap.indent(to_yaml({name: escape(service)}), indent)
+
+
+def _inserted(text: str, services: Node, name: str, service: Mapping[str, Any]) -> str:
+    lines = text.splitlines(keepends=True)
+    entries = services.mapping()
+    if not entries:
+        return text
+    first = lines[min(_key_line(lines, key, services.line) for key in entries)]
+    indent = first[: len(first) - len(first.lstrip())]
+    start = services.line - 1
+    end = start + 1
+    while end < len(lines) and (lines[end].startswith((indent, "#")) or not lines[end].strip()):
+        end += 1
+    # comments and empty lines before the next section belong to that one
+    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        end -= 1
+    if not lines[end - 1].endswith("\n"):
+        lines[end - 1] += "\n"
+    block = _block(name, service, indent or "  ")
+    return "".join([*lines[:end], "\n", block, *lines[end:]])
+
+
+def _key_line(lines: list[str], key: str, after: int) -> int:
+    """Where a service's name stands; the last line where it cannot be told."""
+    for number in range(max(after - 1, 0), len(lines)):
+        if lines[number].lstrip().strip("\"'").startswith(key):
+            return number
+    return len(lines) - 1
+
+
+def add_to_file(path: Path, name: str, service: Mapping[str, Any]) -> bool:
+    """Add a service to the file, which is made when it is not there; False when it is in it.
+
+    The file is replaced as a whole or not at all. Raises what `with_service` raises, Forbidden,
+    Unavailable (a full disk).
+    """
+    there = path.exists()
+    old = read_text(path) if there else ""
+    new = with_service(old, str(path), name, service) if old.strip() else _block(name, service, "")
+    if new == old:
+        return False
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as work:
+            try:
+                work.write(new)
+                work.flush()
+                os.fsync(work.fileno())
+                mode = path.stat().st_mode & 0o777 if there else 0o644
+                Path(work.name).chmod(mode)
+                Path(work.name).replace(path)
+            except BaseException:
+                Path(work.name).unlink(missing_ok=True)
+                raise
+    except PermissionError as error:
+        raise Forbidden(
+            f"{path} cannot be written: {error.strerror}; do it as its owner"
+        ) from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror or error}") from error
+    return True
