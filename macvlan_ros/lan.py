@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from netaddr import IPAddress
 
-from macvlan_ros.arp import Wire
+from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import AddressInUse, MacvlanRosError
 from macvlan_ros.models import Pool
+from macvlan_ros.prober import Prober
 from macvlan_ros.scout import interface_on
+from macvlan_ros.vendors import who
 
 __all__ = ["Lan"]
+
+_log = logging.getLogger(__name__)
 
 #: Is told the pool, the addresses that were asked for, and the MACs of those who answered.
 Heard = Callable[[Pool, Sequence[IPAddress], Mapping[IPAddress, str]], None]
@@ -37,7 +42,9 @@ class Lan:
         self._heard = heard
         self._asked = asked
         self._lock = threading.Lock()
-        self._wires: dict[str, Wire] = {}
+        self._wires: dict[str, Prober] = {}
+        self._proxies: set[tuple[str, str]] = set()
+        self._deaf = ""
 
     def close(self) -> None:
         """Give the sockets back. Closing twice is fine."""
@@ -53,13 +60,14 @@ class Lan:
         """
         try:
             answers = self.answering(pool, (address,))
-        except MacvlanRosError:
+        except MacvlanRosError as error:
+            self._tell_deaf(error)
             return
         self._heard(pool, (address,), answers)
         holder = answers.get(address)
         if holder:
             raise AddressInUse(
-                f"address {address} is in use on the LAN by {holder}, which macvlan-ros knows "
+                f"address {address} is in use on the LAN by {who(holder)}, which macvlan-ros knows "
                 "nothing of; choose another, or find that device and move it"
             )
 
@@ -67,7 +75,8 @@ class Lan:
         """Those of `addresses` that nobody answers for; all, when the LAN cannot be asked."""
         try:
             answers = self.answering(pool, addresses)
-        except MacvlanRosError:
+        except MacvlanRosError as error:
+            self._tell_deaf(error)
             return tuple(addresses)
         self._heard(pool, addresses, answers)
         return tuple(each for each in addresses if each not in answers)
@@ -83,9 +92,27 @@ class Lan:
             return {}
         with self._lock:
             if interface not in self._wires:
-                self._wires[interface] = Wire(interface)
+                self._wires[interface] = open_wire(interface)
             wire = self._wires[interface]
-        found = {address: answer.mac for address, answer in wire.probe(addresses).items()}
+        answers = wire.probe(addresses)
+        self._tell_proxy(interface, answers.proxy)
+        found = {address: answer.mac for address, answer in answers.items()}
         for address in addresses:
             self._told(address in found)
         return found
+
+    def _tell_deaf(self, error: MacvlanRosError) -> None:
+        """Say once why the LAN cannot be asked."""
+        if str(error) != self._deaf:
+            self._deaf = str(error)
+            _log.warning("the LAN is not asked, so the store alone decides: %s", error)
+
+    def _tell_proxy(self, interface: str, proxy: str) -> None:
+        """Say once that somebody's answers do not count."""
+        if proxy and (interface, proxy) not in self._proxies:
+            self._proxies.add((interface, proxy))
+            _log.warning(
+                "%s answers for every address on %s, as a router with proxy ARP does; its answers"
+                " are not counted, so nobody can tell which addresses are free",
+                *(who(proxy), interface),
+            )

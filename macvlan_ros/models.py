@@ -13,6 +13,7 @@ __all__ = [
     "DYNAMIC",
     "NETWORK",
     "NETWORK_MODES",
+    "SHIM_PREFIX",
     "STATIC",
     "ArpSettings",
     "Attachment",
@@ -46,6 +47,9 @@ DEFAULT_POOL = "default"
 # What a reservation is for: an owner, for good; a container that nobody named, while it runs; a
 # Docker network itself (its gateway, an auxiliary address).
 STATIC, DYNAMIC, NETWORK = "static", "dynamic", "network"
+
+#: How the names of shims begin, the host's own macvlan links.
+SHIM_PREFIX = "mvr-"
 
 #: bridge, private, vepa or passthru (ip-link(8), "MACVLAN and MACVTAP Type Support").
 NetworkMode: TypeAlias = str

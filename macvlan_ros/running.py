@@ -82,6 +82,7 @@ class Running:
             for service in stack.services.values()
             if service.name not in found
         ]
+        strangers = self._strangers()
         for name, container in found.items():
             rows.append(
                 ServiceStatus(
@@ -93,10 +94,11 @@ class Running:
                     container.state,
                     container.health,
                     container.image,
+                    next((strangers[a] for a in _addresses([container]) if a in strangers), ""),
                 )
             )
-        strangers = {str(address): mac for address, mac in self._strangers().items()}
-        rows = [replace(row, conflict=strangers.get(row.address, "")) for row in rows]
+        texts = {str(address): mac for address, mac in strangers.items()}
+        rows = [replace(row, conflict=row.conflict or texts.get(row.address, "")) for row in rows]
         return tuple(sorted(rows, key=lambda row: row.service))
 
     def _absent(self, service: Service) -> ServiceStatus:

@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import procnet
 from macvlan_ros.addresses import contains
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Pool
+from macvlan_ros.models import SHIM_PREFIX, Pool
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
@@ -103,11 +103,12 @@ class Scout:
 
 
 def interface_on(subnet: IPNetwork) -> str:
-    """The interface that has an address in `subnet`, that of the default route first; or ""."""
+    """The interface that has an address in `subnet`, that of the default route first; or "". A
+    shim has one, too, but hears its parent's LAN at second hand."""
     found = {
         own.interface: None
         for own in procnet.host_addresses()
-        if own.address in subnet and own.interface
+        if own.address in subnet and own.interface and not own.interface.startswith(SHIM_PREFIX)
     }
     usual = procnet.default_interface()
     return usual if usual in found else next(iter(found), "")

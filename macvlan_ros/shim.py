@@ -22,7 +22,7 @@ from netaddr import EUI, IPAddress, IPNetwork
 
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import ArpSettings, MacvlanLink, Route
+from macvlan_ros.models import SHIM_PREFIX, ArpSettings, MacvlanLink, Route
 
 # A frame for the shim's address comes in by the shim while the sender's route leads out of the
 # parent: strict reverse-path filtering (rp_filter=1) would drop it, loose does not.
@@ -35,7 +35,7 @@ _LONGEST_NAME = 15
 #: A shim's address is reserved under this and its host's name.
 OWNER = "shim-"
 #: How the names of shims begin.
-NAME_PREFIX = "mvr-"
+NAME_PREFIX = SHIM_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

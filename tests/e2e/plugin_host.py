@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,11 @@ class PluginHost:
         self.log = host.folder / "plugin.log"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, *options: str) -> None:
-        """Start the service; returns when it answers."""
+    def start(self, *options: str, before: Sequence[str] = ()) -> None:
+        """Start the service; returns when it answers. `before` are words that take rights away."""
         with self.log.open("a") as log:
             self._process = self.host.popen(
+                *before,
                 sys.executable,
                 "-m",
                 "macvlan_ros",

@@ -1,10 +1,19 @@
 """The wire has the last word: what strangers on the LAN hold is not handed out."""
 
 import json
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+from netaddr import IPAddress
+
+from macvlan_ros import frames
+from macvlan_ros.frames import Heard, Kind
 from tests.e2e.conftest import WriteStack
 from tests.e2e.test_launch import held_by_services, launched
+from tests.e2e.test_watch import neighbour
 from tests.lab import Host, Lab
+from tests.netns.lan import repeating, stranger
 
 POOL = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.200/29")
 
@@ -98,3 +107,67 @@ def test_a_scan_says_whose_each_address_is(
     assert found["192.168.50.1"]["whose"] == "gateway"
     assert found["192.168.50.11"]["whose"] == "here"
     assert (found[qtrp.address]["whose"], found[qtrp.address]["mac"]) == ("elsewhere", qtrp.mac)
+
+
+def test_a_machine_that_answers_for_every_address_does_not_make_the_pool_full(
+    lab: Lab, qtpc: Host
+) -> None:
+    qtpc.macvlan_ros(*POOL, check=True)
+    proxy = neighbour(lab)
+    with stranger(proxy, lambda heard: frames.answer(heard, proxy.mac)):
+        done = qtpc.macvlan_ros("allocate", "-q", "talker", "listener", check=True)
+    assert len(set(done.stdout.split())) == 2
+    assert proxy.mac in done.stderr
+    assert "answers for every address on eth0" in done.stderr
+
+
+def test_a_parent_that_goes_down_in_the_middle_of_a_probe_is_a_sentence_and_no_reservation(
+    lab: Lab, qtpc: Host
+) -> None:
+    qtpc.macvlan_ros(*POOL, check=True)
+    listener = neighbour(lab)
+    asked = threading.Event()
+
+    def hear(heard: Heard) -> None:
+        if heard.kind is Kind.PROBE:
+            asked.set()
+
+    with stranger(listener, hear):
+        allocating = qtpc.popen(
+            *qtpc.macvlan_ros_command("allocate", "talker"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert asked.wait(20)
+        qtpc.link_down()
+        _, said = allocating.communicate(timeout=30)
+    assert allocating.returncode == 6
+    assert "eth0" in said
+    assert "Traceback" not in said
+    assert qtpc.macvlan_ros("list", "-q").stdout == ""
+
+
+def test_a_flood_gives_no_address_twice_and_ends_in_a_sentence_at_worst(
+    lab: Lab, qtpc: Host, qtrp: Host
+) -> None:
+    """Of the very addresses, by ever other MACs, while two PCs ask for them; afterwards all is as
+    it should be."""
+    flooder = neighbour(lab)
+
+    def made(number: int) -> bytes:
+        mac = f"02:00:00:01:{number >> 8 & 255:02x}:{number & 255:02x}"
+        address = IPAddress(f"192.168.50.{200 + number % 8}")
+        return frames.announcement(address, mac, source=flooder.mac)
+
+    for pc in (qtpc, qtrp):
+        pc.macvlan_ros(*POOL, check=True)
+    with repeating(flooder, made, rate=5000), ThreadPoolExecutor(2) as both:
+        done = list(both.map(lambda pc: pc.macvlan_ros("allocate", "-q", "a", "b"), (qtpc, qtrp)))
+    for each in done:
+        got = each.stdout.split()
+        assert len(set(got)) == len(got)
+        assert "Traceback" not in each.stderr
+        assert each.returncode == 0 or each.stderr.startswith("error: ")
+    qtpc.macvlan_ros("release", "a", "b", check=True)
+    got = qtpc.macvlan_ros("allocate", "-q", "--address", "192.168.50.201", "a", check=True)
+    assert got.stdout.strip() == "192.168.50.201"
