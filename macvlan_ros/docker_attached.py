@@ -92,6 +92,12 @@ class AttachedCalls(Calls):
             and not is_ours(found.get("Labels"))
         }
 
+    def network_names(self) -> dict[str, str]:
+        """The names of all networks, by their ids."""
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks()
+        return {str(found.get("Id")): str(found.get("Name")) for found in listing}
+
     def drivers_over(self, parent: str) -> frozenset[str]:
         """Which drivers, other than Docker's own, have a network with that parent."""
         with self.asking("list its networks", quick=True) as client:

@@ -71,10 +71,16 @@ def down(context: click.Context, network: str) -> None:
 @shared_options
 @click.pass_context
 def show(context: click.Context, network: str) -> None:
-    """Show the shim of each network, and which containers this PC reaches."""
+    """Show the shim of each network, the plugin's too, and which containers this PC reaches."""
+    from macvlan_ros import reach_plugins
+
     app, report = open_app(context)
     found = [app.engine.network(network)] if network else app.engine.networks()
-    report.table(views.SHIMS, [app.reach.show(one) for one in found])
+    reached = [app.reach.show(one) for one in found]
+    if not network:
+        host = app.settings.host_name
+        reached += reach_plugins.show(app.store, host=host, engine=app.engine, links=app.links)
+    report.table(views.SHIMS, reached)
 
 
 @shim.command()

@@ -64,6 +64,8 @@ def test_with_the_first_container_host_and_containers_reach_each_other_in_both_f
         assert len(one) == len(two) == 2
         assert reach_each_other(pc, "one", *one)
         assert reach_each_other(pc, "two", *two)
+        (shown,) = json.loads(pc.host.macvlan_ros("shim", "show", "--json", check=True).stdout)
+        assert (shown["network"], shown["link"]) == ("lan", "mvr-eth0")
         held = [
             each for each in pc.reservations(shims=True).values() if each["owner"] == "shim-qtpc"
         ]

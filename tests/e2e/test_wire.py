@@ -115,8 +115,8 @@ def test_a_machine_that_answers_for_every_address_does_not_make_the_pool_full(
     qtpc.macvlan_ros(*POOL, check=True)
     proxy = neighbour(lab)
     with stranger(proxy, lambda heard: frames.answer(heard, proxy.mac)):
-        done = qtpc.macvlan_ros("allocate", "-q", "talker", "listener", check=True)
-    assert len(set(done.stdout.split())) == 2
+        done = qtpc.macvlan_ros("allocate", "--json", "talker", "listener", check=True)
+    assert len({one["address"] for one in json.loads(done.stdout)}) == 2
     assert proxy.mac in done.stderr
     assert "answers for every address on eth0" in done.stderr
 
