@@ -125,7 +125,7 @@ class Choosing:
     def _taken(self, pool: Pool, mac: str) -> list[Span]:
         """What is held in the pool, what a container still uses though its owner has given it up,
         and what is in use around this host."""
-        held = points(int(each.address) for each in self._store.reservations(pool.name))
+        held = points(self._store.taken(pool.name))
         used = points(map(int, self._state.used(pool.name)))
         return merge([*held, *used, *_around(pool, self._surroundings(pool), mac)])
 

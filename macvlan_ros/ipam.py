@@ -181,6 +181,7 @@ class Ipam:
             owners=[owner for owner in owners if owner not in claims],
         )
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
+        search.avoid_near([owner for owner in owners if owner not in claims])
         with self._taking(pool) as taking:
             return self._settle(search, pool, owners, claims, taking=taking)
 

@@ -11,7 +11,7 @@ from macvlan_ros.addresses import candidates_among, intervals, mac_of_owner, siz
 from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
 from macvlan_ros.models import DEFAULT_POOL, IPAddress, IPNetwork, Pool, Reservation
 from macvlan_ros.spans import Span, count, merge, points, subtract
-from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.vendors import who
 
 
@@ -192,9 +192,23 @@ class Search:
             if want.mac == held.mac:
                 self._salts[want.owner] = self._salts.get(want.owner, 0) + 1
 
+    def avoid_near(self, owners: Sequence[str]) -> None:
+        """Pass over what is held where the search for each of `owners` begins. It is a hint, for a
+        better first choice: reserving is what decides."""
+        if not owners:
+            return
+        starts = (next(self._order(owner, 0), None) for owner in owners)
+        places = [int(start) for start in starts if start is not None]
+        if self._pool.order == "sequential" or size(self._pool) <= WINDOW:
+            places = []  # all of it: what is held begins where the search does, or is not much
+        self._avoid(places)
+
     def avoid_held(self) -> None:
         """Pass over everything that is held by now."""
-        self._avoided = points(self._store.taken(self._pool.name))
+        self._avoid(())
+
+    def _avoid(self, places: Sequence[int]) -> None:
+        self._avoided = points(self._store.taken_near(self._pool, places))
         self._free = self._free_for("")
 
     def objection(self, owner: str, address: IPAddress) -> str:

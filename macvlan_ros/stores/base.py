@@ -7,6 +7,9 @@ from typing import Protocol
 
 from macvlan_ros.models import IPAddress, Pool, Record, Reservation
 
+#: So many held addresses `taken_near` tells of, from each place.
+WINDOW = 128
+
 
 class Store(Protocol):
     """Where pools and reservations live.
@@ -71,8 +74,15 @@ class Store(Protocol):
 
     def taken(self, pool: str) -> tuple[int, ...]:
         """The addresses that are held in the pool, as integers in order: what `reservations`
-        says, for those who only have to avoid them, and many times cheaper. Raises
-        `PoolNotFound`.
+        says, for those who only have to avoid them, and many times cheaper. Those of other pools
+        on the subnet may be among them. Raises `PoolNotFound`.
+        """
+
+    def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
+        """The addresses that are held from each of these places of the pool upwards, WINDOW at
+        most from each, as integers in order: enough to choose well from there, at a cost that
+        does not grow with what is held. Without places: all. Those of other pools on the subnet
+        are among them.
         """
 
     def holder(self, address: IPAddress) -> Reservation | None:

@@ -125,6 +125,9 @@ class CopiedStore:
     def taken(self, pool: str) -> tuple[int, ...]:
         return self._read(lambda store: store.taken(pool))
 
+    def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
+        return self._read(lambda store: store.taken_near(pool, places))
+
     def holder(self, address: IPAddress) -> Reservation | None:
         return self._read(lambda store: store.holder(address))
 

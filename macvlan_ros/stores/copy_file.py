@@ -111,6 +111,15 @@ class CopyFile:
         with self._file.read() as db:
             return tuple(Entry(*row) for row in _under(db, prefix))
 
+    def between(self, first: str, last: str, limit: int) -> tuple[Entry, ...]:
+        """The entries from the first key to the last, so many of them (0: all), by key."""
+        query = (
+            "SELECT * FROM mirror WHERE key BETWEEN ? AND ? AND value IS NOT NULL "
+            "ORDER BY key LIMIT ?"
+        )
+        with self._file.read() as db:
+            return tuple(Entry(*row) for row in db.execute(query, (first, last, limit or -1)))
+
     def take(self, seen: Seen) -> None:
         """Take in what was seen; writes only if that is news."""
         with self._file.read() as db:

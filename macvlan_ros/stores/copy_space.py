@@ -40,6 +40,9 @@ class CopySpace(EtcdSpace):
         raise StoreAway(f"store {self.address.url}: etcd is away, and the local copy is read only")
 
     def _find(self, operation: Operation) -> tuple[Entry, ...]:
+        span = kv.read_span(operation)
+        if span is not None:
+            return self._file.between(*span)
         asked = kv.read_range(operation)
         if asked is None:
             return ()

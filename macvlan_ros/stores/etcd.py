@@ -17,7 +17,7 @@ from macvlan_ros.models import IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores import etcd_books, etcd_records
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.access import EtcdAccess
-from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.etcd_address import parse_url
 from macvlan_ros.stores.etcd_books import Stood
@@ -37,6 +37,8 @@ MOST_AT_ONCE = 1000
 # Up to so many keys are compared one by one. More are too many for one transaction (etcd's limit is
 # 128) and are compared at once: nothing was reserved or released since all of it was read.
 _FEW = 120
+# From more places than these on, reading once what is held everywhere costs less.
+_MANY_PLACES = 32
 
 
 class EtcdStore:
@@ -198,10 +200,20 @@ class EtcdStore:
         return tuple(sorted(found, key=lambda held: (held.pool, held.address.sort_key())))
 
     def taken(self, pool: str) -> tuple[int, ...]:
-        gets = [kv.get_all(self._space.owner_key(pool))]
-        entries = self._read_pool(pool, gets, self._deadline()).found[1]
-        found = self._decode_reservations([entries])
-        return tuple(sorted(int(each.held.address) for each in found))
+        known = self.pool(pool)
+        return self._taken(known, [known.subnet.first], limit=0)
+
+    def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
+        if not places or len(places) > _MANY_PLACES:
+            return self._taken(pool, [pool.subnet.first], limit=0)
+        return self._taken(pool, places, limit=WINDOW)
+
+    def _taken(self, pool: Pool, places: Iterable[int], *, limit: int) -> tuple[int, ...]:
+        spans = [etcd_books.span(self._space, pool, place, limit=limit) for place in places]
+        found = self._space.read(spans, deadline=self._deadline()).found
+        with self._space.decoding():
+            values = {etcd_books.value_of(entry) for entries in found for entry in entries}
+        return tuple(sorted(values))
 
     def holder(self, address: IPAddress) -> Reservation | None:
         return self._reservation(self._space.address_key(address))

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from macvlan_ros.models import Pool, Record, Reservation
+from macvlan_ros.models import IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.codec import (
     Undecodable,
     decode_pool,
     decode_reservation,
+    decode_value,
     encode_reservation,
 )
 from macvlan_ros.stores.etcd_kv import Comparison, Entry, Operation
@@ -55,6 +56,18 @@ def deletes(space: EtcdSpace, gone: Iterable[Reservation]) -> list[Operation]:
     """Take reservations away from under all of their keys."""
     operations = [kv.delete(key) for held in gone for key in space.keys_of(held)]
     return kv.many([kv.put(space.reservations_key, ""), *operations])
+
+
+def span(space: EtcdSpace, pool: Pool, place: int, *, limit: int) -> Operation:
+    """What is held from a place in the pool's subnet to its end, the keys alone."""
+    first = IPAddress(place, pool.subnet.version)
+    last = IPAddress(pool.subnet.last, pool.subnet.version)
+    return kv.get_span(space.address_key(first), space.address_key(last), limit=limit)
+
+
+def value_of(entry: Entry) -> int:
+    """The integer of the address whose key that is. Raises Undecodable."""
+    return decode_value(entry.key.rpartition("/")[2])
 
 
 def guards(

@@ -62,6 +62,12 @@ def get_all(prefix: str, *, only: str = "") -> Operation:
     return {"request_range": {**_under(prefix), **more}}
 
 
+def get_span(first: str, last: str, *, limit: int = 0) -> Operation:
+    """The keys from the first to the last, both included, without values; so many of them."""
+    span = {"key": _out(first), "range_end": _out(last + "\0"), "keys_only": True}
+    return {"request_range": {**span, "limit": str(limit)}}
+
+
 def put(key: str, value: str) -> Operation:
     return {"request_put": {"key": _out(key), "value": _out(value)}}
 
@@ -134,6 +140,14 @@ def read_range(operation: Operation) -> tuple[str, bool, bool] | None:
         return None
     with_values = not any(word in asked for word in ("keys_only", "count_only"))
     return _in(asked["key"]), "range_end" in asked, with_values
+
+
+def read_span(operation: Operation) -> tuple[str, str, int] | None:
+    """Of what `get_span` makes: the first and the last key, and the limit (0: none)."""
+    asked = operation.get("request_range")
+    if asked is None or "limit" not in asked:
+        return None
+    return _in(asked["key"]), _in(asked["range_end"])[:-1], int(asked["limit"])
 
 
 def writes(operations: Iterable[Operation]) -> Iterator[tuple[str, str | None]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from collections.abc import Sequence
 from threading import Lock
 
 from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
-from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.stores.rules import (
     check_new_pool,
     is_blocked,
@@ -85,6 +86,16 @@ class MemoryStore:
 
     def taken(self, pool: str) -> tuple[int, ...]:
         return tuple(int(held.address) for held in self.reservations(pool))
+
+    def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
+        with self._lock:
+            held = sorted(
+                int(each.address) for each in self._held.values() if each.address in pool.subnet
+            )
+        if not places:
+            return tuple(held)
+        near = (held[bisect_left(held, place) :][:WINDOW] for place in places)
+        return tuple(sorted({value for window in near for value in window}))
 
     def holder(self, address: IPAddress) -> Reservation | None:
         with self._lock:

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
-from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.stores.codec import (
     decode_address,
     decode_pool,
@@ -166,6 +166,18 @@ class SqliteStore:
         with self._file.read() as db:
             _pool(db, pool)
             return tuple(decode_value(text) for (text,) in db.execute(query, (pool,)))
+
+    def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
+        query = "SELECT address FROM reservations WHERE address BETWEEN ? AND ? ORDER BY 1 LIMIT ?"
+        version = pool.subnet.version
+        last = encode_address(IPAddress(pool.subnet.last, version))
+        found: set[int] = set()
+        with self._file.read() as db:
+            for place in places or (pool.subnet.first,):
+                first = encode_address(IPAddress(place, version))
+                rows = db.execute(query, (first, last, WINDOW if places else -1))
+                found.update(decode_value(text) for (text,) in rows)
+        return tuple(sorted(found))
 
     def holder(self, address: IPAddress) -> Reservation | None:
         with self._file.read() as db:

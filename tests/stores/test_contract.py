@@ -12,6 +12,7 @@ from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
 from macvlan_ros.models import DYNAMIC, NETWORK, Pool, Record, Reservation
 from macvlan_ros.stores import Store
+from macvlan_ros.stores.base import WINDOW
 from tests.stores.conftest import Opener
 
 LAB = parse_pool(
@@ -241,6 +242,32 @@ def test_taken_is_what_the_reservations_say(lab: Store) -> None:
     lab.reserve([want("a", 200), want("b", 20), six])
     assert lab.taken("lab") == (int(IPAddress("192.168.50.20")), int(IPAddress("192.168.50.200")))
     assert lab.taken("six") == (int(six.address),)
+
+
+def test_taken_near_tells_of_so_many_from_each_place(store: Store) -> None:
+    wide = parse_pool("wide", subnet="10.0.0.0/16")
+    store.add_pool(wide)
+    store.add_pool(SIX)
+    first = int(wide.subnet.first)
+    held = [first + 10 + 2 * n for n in range(WINDOW + 50)]
+    macs = (f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}" for n in range(len(held)))
+    store.reserve(
+        [
+            Reservation("wide", IPAddress(value), f"owner{value}", mac)
+            for value, mac in zip(held, macs, strict=True)
+        ]
+    )
+    store.reserve([Reservation("six", IPAddress("fd00:50::1"), "six", "02:00:00:00:ff:ff")])
+    assert store.taken_near(wide) == tuple(held)
+    assert store.taken_near(wide, [first]) == tuple(held[:WINDOW])
+    assert store.taken_near(wide, [held[3], first + 65000]) == tuple(held[3 : WINDOW + 3])
+    assert store.taken_near(wide, [held[-1], held[-1] + 1, held[0]]) == (
+        *held[:WINDOW],
+        held[-1],
+    )
+    many = store.taken_near(wide, range(first, first + 60))
+    assert set(held[: WINDOW + 20]) <= set(many) <= set(held)
+    assert store.taken_near(SIX, [SIX.subnet.first]) == (int(IPAddress("fd00:50::1")),)
 
 
 def test_another_handle_sees_what_was_done(opener: Opener) -> None:
