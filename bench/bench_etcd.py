@@ -3,7 +3,8 @@ numbers of addresses in use; and how many tries an allocation takes as a pool fi
 
     python -m bench.bench_etcd [--seconds 2] [--pool 1000]
 
-The etcd is a real one, started here on the loopback, with its data in a temporary folder.
+Each process keeps the local copy, as the command line does; while a pool fills, none does. The etcd
+is a real one, started here on the loopback, with its data in a temporary folder.
 """
 
 from __future__ import annotations
@@ -151,7 +152,9 @@ def main(arguments: Sequence[str] = ()) -> None:
             for name, url in (("etcd", etcd.url(f"n{held}")), ("SQLite", f"{folder}/n{held}.db")):
                 preset(url, pool, held)
                 for count in (1, PROCESSES):
-                    found = measure(url, processes=count, seconds=options.seconds)
+                    found = measure(
+                        url, processes=count, seconds=options.seconds, copy=f"{folder}/copies"
+                    )
                     if found.duplicates + found.lost:
                         raise SystemExit("an address was given twice, or a reservation was lost")
                     rows.append((f"{name}, {held} held, {count} at once", describe(found)))

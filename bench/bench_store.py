@@ -24,7 +24,8 @@ from pathlib import Path
 from bench.figures import milliseconds, show
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.stores import open_store
+from macvlan_ros.opening import open_for
+from macvlan_ros.settings import Settings
 
 POOL = "bench"
 
@@ -43,14 +44,14 @@ class Figures:
     lost: int
 
 
-def measure(url: str, *, processes: int, seconds: float) -> Figures:
+def measure(url: str, *, processes: int, seconds: float, copy: str = "none") -> Figures:
     """Allocate one new name after the other for `seconds`, in each of `processes`."""
-    with_pool = open_ipam(url)
+    with_pool = open_ipam(url, copy)
     with_pool.add_pool(parse_pool(POOL, subnet="10.0.0.0/12"))
     context = multiprocessing.get_context("fork")
     start = context.Barrier(processes)
     with context.Pool(processes, initializer=_remember, initargs=(start,)) as workers:
-        jobs = [(url, number, seconds) for number in range(processes)]
+        jobs = [(url, number, seconds, copy) for number in range(processes)]
         results = workers.starmap(_allocate_for, jobs, chunksize=1)
     times = sorted(time for _, times in results for time in times)
     promised = {owner_address for made, _ in results for owner_address in made}
@@ -68,9 +69,11 @@ def measure(url: str, *, processes: int, seconds: float) -> Figures:
     )
 
 
-def open_ipam(url: str) -> Ipam:
-    """Ipam over the store, with nothing around."""
-    return Ipam(open_store(url), surroundings=lambda _: Surroundings(), host="bench")
+def open_ipam(url: str, copy: str = "none") -> Ipam:
+    """Ipam over the store, with nothing around; `copy` is the folder of an etcd's local copy."""
+    settings = Settings(store=url, host="bench", etcd_copy=copy)
+    store = open_for(settings, note=print)
+    return Ipam(store, surroundings=lambda _: Surroundings(), host="bench")
 
 
 _start: Barrier
@@ -82,9 +85,9 @@ def _remember(start: Barrier) -> None:
 
 
 def _allocate_for(
-    url: str, number: int, seconds: float
+    url: str, number: int, seconds: float, copy: str
 ) -> tuple[list[tuple[str, str]], list[float]]:
-    ipam = open_ipam(url)
+    ipam = open_ipam(url, copy)
     made: list[tuple[str, str]] = []
     times: list[float] = []
     _start.wait(30)

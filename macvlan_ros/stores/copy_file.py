@@ -16,11 +16,11 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeAlias
 
+from macvlan_ros.errors import StoreAway
 from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
 from macvlan_ros.stores.journal import Change, Waiting, decode_change, encode_change
-from macvlan_ros.stores.sqlite_errors import locked
 from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
 
 #: All keys of the thing that one of its keys and the value say: a reservation has three.
@@ -87,7 +87,7 @@ class CopyFile:
 
     @contextmanager
     def settling(self) -> Iterator[None]:
-        """One process alone brings etcd and the copy together. Raises StoreDown when another one
+        """One process alone brings etcd and the copy together. Raises StoreAway when another one
         takes too long."""
         with suppress(OSError):
             # Whoever may not make it may not write into it either, and will learn that next.
@@ -97,7 +97,10 @@ class CopyFile:
             with hold_lock(lock, fcntl.LOCK_EX, deadline=time.monotonic() + self._patience):
                 yield
         except LockTimeout:
-            raise locked(lock) from None
+            raise StoreAway(
+                f"store {self.path}: another process is just making up for what happened while etcd"
+                f" was away; try again, and see which one with: fuser -v {lock}"
+            ) from None
 
     # -- what stands in etcd ---------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ MOST_AT_ONCE = 1000
 # 128) and are compared at once: nothing was reserved or released since all of it was read.
 _FEW = 120
 # From more places than these on, reading once what is held everywhere costs less.
-_MANY_PLACES = 32
+_MANY_PLACES = 100
 
 
 class EtcdStore:

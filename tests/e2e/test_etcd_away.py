@@ -122,6 +122,67 @@ def test_after_a_power_cut_all_comes_back_without_etcd(pair: Lab, pc: PluginHost
     assert within(20, lambda: not owners(etcd))
 
 
+def test_a_store_moves_to_etcd_while_containers_run(pair: Lab) -> None:
+    host, etcd = pair.hosts["qtpc"], pair.hosts["qtrp"]
+    settings = host.path("/etc/macvlan-ros.conf")
+    before = settings.read_text()
+    settings.unlink()
+    pc = PluginHost(host)
+    pc.start()
+    try:
+        host.macvlan_ros("allocate", "robot", check=True)
+        pc.network()
+        mac = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)[0]["mac"]
+        robot = pc.run("robot", "--mac-address", mac)
+        other = pc.run("other")
+        began = pc.docker("inspect", "robot", "other", "-f", "{{.State.StartedAt}}")
+        file = "/var/lib/macvlan-ros/state.db"
+        host.macvlan_ros("store", "copy", file, STORE, check=True)
+        settings.write_text(before)
+        pc.stop()
+        pc.start()
+        assert pc.docker("inspect", "robot", "other", "-f", "{{.State.StartedAt}}") == began
+        assert owners(etcd)["robot"] == robot.address.partition("/")[0]
+        new = pc.run("new")
+        assert len({robot.address, other.address, new.address}) == 3
+        pc.docker("restart", "-t", "1", "robot")
+        assert pc.interface("robot") == robot
+        assert pc.reaches("robot", new.address)
+        assert host.macvlan_ros("store", "check").returncode == 0
+        pc.docker("rm", "-f", "robot", "other", "new")
+        host.macvlan_ros("release", "robot", check=True)
+        assert within(20, lambda: not owners(etcd))
+    finally:
+        settings.write_text(before)
+        pc.clear()
+
+
+def test_a_pc_that_loses_its_power_during_a_launch_launches_again(
+    pair: Lab, tmp_path: Path
+) -> None:
+    host, etcd = pair.hosts["qtpc"], pair.hosts["qtrp"]
+    stack = tmp_path / "compose.yaml"
+    stack.write_text(STACK)
+    seen: set[tuple[str, str]] = set()
+    for after in (0.4, 0.9, 1.3):
+        words = host.macvlan_ros_command("launch", "-f", str(stack))
+        host.popen(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(after)
+        host.cut_power()
+        host.start_engine()
+        seen |= set(owners(etcd).items())
+    host.macvlan_ros("launch", "-f", str(stack), check=True)
+    held = owners(etcd)
+    assert set(held) == {"talker", "listener"}
+    assert seen <= set(held.items()), "what was reserved once is kept"
+    for name, address in held.items():
+        shown = host.docker("inspect", name, "-f", "{{json .NetworkSettings.Networks}}")
+        assert f'"{address}"' in shown
+    assert host.macvlan_ros("store", "check").returncode == 0
+    host.macvlan_ros("down", "--release", "-f", str(stack), check=True)
+    assert not owners(etcd)
+
+
 def test_launch_starts_known_services_while_etcd_is_away(pair: Lab, tmp_path: Path) -> None:
     host, etcd = pair.hosts["qtpc"], pair.hosts["qtrp"]
     stack = tmp_path / "compose.yaml"

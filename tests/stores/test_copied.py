@@ -353,6 +353,18 @@ def test_an_etcd_that_was_made_anew_is_not_mixed_with_the_old_one(
             assert store.reservations() == ()
 
 
+def test_the_copy_does_not_hide_that_a_prefix_is_of_a_newer_version(pc: Pc, server: Etcd) -> None:
+    with used(pc) as store:
+        store.reserve([want("talker", 5)])
+    server.ctl("put", "/lab/version", "7")
+    with used(pc) as store:
+        with pytest.raises(StoreDown, match=r"schema version 7, .* upgrade it"):
+            store.reservations()
+        with pytest.raises(StoreDown, match=r"schema version 7, .* upgrade it"):
+            store.release("lab", ["talker"])
+        assert store.file.standing().waiting == 0
+
+
 def test_a_user_without_rights_reads_the_copy_and_leaves_it_alone(pc: Pc) -> None:
     with tempfile.TemporaryDirectory(prefix="macvlan-ros-test-") as folder:
         Path(folder).chmod(0o755)  # every user may enter it, but not pytest's own
