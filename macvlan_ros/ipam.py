@@ -223,7 +223,10 @@ class Ipam:
                     held.owner: Allocation(held, new=True) for want, held in pairs if want is held
                 }
             search.learn(in_the_way, claims)
-            search.avoid_held()
+            if lost:
+                search.avoid_held()
+            else:
+                search.avoid_near([owner for owner in missing if owner not in claims])
             lost += 1
         raise Conflict(
             f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "

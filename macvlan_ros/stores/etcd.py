@@ -39,6 +39,8 @@ MOST_AT_ONCE = 1000
 _FEW = 120
 # From more places than these on, reading once what is held everywhere costs less.
 _MANY_PLACES = 100
+# In a pool that is 80 % full a search goes on over 13 addresses (Knuth 6.4, linear probing).
+_FEWEST_KEYS = 32
 
 
 class EtcdStore:
@@ -206,7 +208,9 @@ class EtcdStore:
     def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
         if not places or len(places) > _MANY_PLACES:
             return self._taken(pool, [pool.subnet.first], limit=0)
-        return self._taken(pool, places, limit=WINDOW)
+        # A stack's names share what one name would read, but for what each needs to find a gap.
+        limit = max(_FEWEST_KEYS, min(WINDOW, 4 * WINDOW // len(places)))
+        return self._taken(pool, places, limit=limit)
 
     def _taken(self, pool: Pool, places: Iterable[int], *, limit: int) -> tuple[int, ...]:
         spans = [etcd_books.span(self._space, pool, place, limit=limit) for place in places]

@@ -164,7 +164,7 @@ def test_a_pc_that_loses_its_power_during_a_launch_launches_again(
     stack = tmp_path / "compose.yaml"
     stack.write_text(STACK)
     seen: set[tuple[str, str]] = set()
-    for after in (0.4, 0.9, 1.3):
+    for after in (0.5, 1.1):
         words = host.macvlan_ros_command("launch", "-f", str(stack))
         host.popen(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(after)

@@ -266,7 +266,7 @@ def test_taken_near_tells_of_so_many_from_each_place(store: Store) -> None:
         held[-1],
     )
     many = store.taken_near(wide, range(first, first + 60))
-    assert set(held[: WINDOW + 20]) <= set(many) <= set(held)
+    assert set(held[:32]) <= set(many) <= set(held)
     assert store.taken_near(SIX, [SIX.subnet.first]) == (int(IPAddress("fd00:50::1")),)
 
 
