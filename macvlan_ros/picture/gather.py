@@ -74,10 +74,11 @@ class Gatherer:
         return self._sightings
 
     def _pcs(self, lan: IPNetwork) -> list[Pc]:
-        """This PC, and those that the stack names."""
+        """This PC, those that have entered themselves in the store, and those of the stack."""
         here = self._app.settings.host_name
-        own = [str(each.ip) for each in self._parent.addresses if each.ip in lan]
-        found = {here: Pc(here, here=True, parent=self._parent.name, address="".join(own[:1]))}
+        found = {here: _as_pc(here, (self._parent,), lan, here=True)}
+        for entry in self._app.membership.register.hosts():
+            found.setdefault(entry.name, _as_pc(entry.name, entry.links, lan))
         for name, host in (self._stack.hosts if self._stack else {}).items():
             address = str(host.address) if host.address else ""
             found.setdefault(name, Pc(name, parent=host.parent, address=address))
@@ -98,6 +99,15 @@ class Gatherer:
     def _host_addresses(self) -> dict[str, IPAddress]:
         own = [each.ip for each in self._parent.addresses if not each.ip.is_link_local()]
         return {self._app.settings.host_name: own[0]} if own else {}
+
+
+def _as_pc(name: str, links: Sequence[Link], lan: IPNetwork, *, here: bool = False) -> Pc:
+    """A PC by its link to the LAN."""
+    for link in links:
+        for each in link.addresses:
+            if each.ip in lan:
+                return Pc(name, here=here, parent=link.name, address=str(each.ip))
+    return Pc(name, here=here)
 
 
 def _lan(parent: Link) -> IPNetwork:
