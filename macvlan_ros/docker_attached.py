@@ -9,7 +9,13 @@ from functools import partial
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import LABEL_DEFAULT_ROUTE, LAN_DRIVERS, is_ours, read_address
+from macvlan_ros.docker_values import (
+    LABEL_DEFAULT_ROUTE,
+    LAN_DRIVERS,
+    is_on_our_lan,
+    is_ours,
+    read_address,
+)
 from macvlan_ros.errors import NotFound
 from macvlan_ros.models import IPAddress
 
@@ -79,6 +85,15 @@ class AttachedCalls(Calls):
             for endpoint in _networks(entry).values()
             for address in _addresses(endpoint or {})
         )
+
+    def on_our_networks(self) -> tuple[Attached, ...]:
+        """The running containers on networks that we or our plugin made or give the addresses of,
+        by name; each one once."""
+        with self.asking("list its networks", quick=True) as client:
+            listing = client.networks()
+        ours = [found["Id"] for found in listing if is_on_our_lan(found)]
+        found = {one.id: one for network in ours for one in self.attached(network)}
+        return tuple(sorted(found.values(), key=lambda one: one.name))
 
     def others_over(self, parent: str) -> dict[str, str]:
         """The macvlan and ipvlan networks over it that we did not make: name -> driver."""

@@ -260,6 +260,12 @@ def _is_plugins(found: Mapping[str, Any]) -> bool:
     return any(str(driver).partition(":")[0] == PLUGIN for driver in drivers)
 
 
+def is_on_our_lan(found: Mapping[str, Any]) -> bool:
+    """Whether a network of GET /networks is ours, or our plugin's."""
+    ours = found.get("Driver") in LAN_DRIVERS and is_ours(found.get("Labels"))
+    return ours or _is_plugins(found)
+
+
 def read_network(found: Mapping[str, Any]) -> Network | None:
     """A macvlan network of GET /networks; None for one of another driver, or without IPv4."""
     config = _config(found, 4)

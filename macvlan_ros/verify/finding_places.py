@@ -33,24 +33,19 @@ def this_host(app: App) -> Place:
 
 
 def on_our_networks(app: App) -> tuple[Place, ...]:
-    """The running containers on the macvlan networks of ours, whoever made them."""
-    found: dict[str, Place] = {}
-    for network in app.engine.networks():
-        for one in app.engine.attached(network.id):
-            address = next((a for a in one.addresses if a.version == 4), None)
-            found.setdefault(
-                one.id,
-                Place(
-                    name=one.name,
-                    address=address,
-                    names=(one.name,),
-                    host=app.settings.host_name,
-                    pid=one.pid,
-                    mac=one.mac,
-                    ros=_ros_of(one.pid, ""),
-                ),
-            )
-    return tuple(found.values())
+    """The running containers on networks of ours and of our plugin, whoever made them."""
+    return tuple(
+        Place(
+            name=one.name,
+            address=next((a for a in one.addresses if a.version == 4), None),
+            names=(one.name,),
+            host=app.settings.host_name,
+            pid=one.pid,
+            mac=one.mac,
+            ros=_ros_of(one.pid, ""),
+        )
+        for one in app.engine.on_our_networks()
+    )
 
 
 def of_stack(app: App, stack: Stack, names: Sequence[str]) -> tuple[Place, ...]:
@@ -64,6 +59,10 @@ def of_stack(app: App, stack: Stack, names: Sequence[str]) -> tuple[Place, ...]:
         for one in app.engine.containers(stack=stack.name)
         if one.state == "running"
     }
+    missing = {one.container_name: one.name for one in services if one.name not in running}
+    for name, other in app.engine.named(missing).items():
+        if other.state == "running":  # not ours, but docker compose's from the same file
+            running[missing[name]] = other
     held = _held(app, [one for one in services if one.address is None])
     host = app.settings.host_name
     return tuple(

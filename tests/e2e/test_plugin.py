@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -306,3 +307,16 @@ def test_a_parent_that_vanished_is_an_error_and_leaves_nothing(pc: PluginHost) -
     assert pc.own_links() == set()
     assert pc.reservations() == {}
     assert pc.run("one").gateway == "192.168.50.1"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_verify_looks_from_containers_that_docker_started(pc: PluginHost, driver: str) -> None:
+    pc.network(driver=driver)
+    for name in ("one", "two"):
+        pc.run(name)
+    done = pc.host.macvlan_ros("verify", "--json")
+    found = json.loads(done.stdout)
+    pairs = {(one["kind"], one["source"], one["target"]): one["level"] for one in found}
+    for kind in ("reach", "name", "tcp", "mtu", "multicast"):
+        assert pairs[kind, "one", "two"] == pairs[kind, "two", "one"] == "ok"
+    assert done.returncode == 0

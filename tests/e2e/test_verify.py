@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import textwrap
 import time
 from collections.abc import Iterator
@@ -150,6 +151,18 @@ def test_a_service_that_does_not_run_is_bad_with_its_registrations_stale(robot: 
     assert about(said, "/left")["kind"] == "stale"
     assert "'spare' does not run" in about(said, "/left")["text"]
     robot.qtpc.macvlan_ros("launch", check=True, cwd=robot.folder)
+
+
+def test_watching_looks_again_until_it_is_interrupted(robot: Robot) -> None:
+    words = robot.qtpc.macvlan_ros_command("verify", "--watch", "--every", "0.1", "-q", "--json")
+    process = robot.qtpc.popen(*words, cwd=robot.folder, stdout=-1, stderr=-1)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for _ in range(2):
+        assert process.stdout.readline() == "[]\n"  # nothing is wrong, twice
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert "Traceback" not in process.stderr.read()
 
 
 @contextmanager
