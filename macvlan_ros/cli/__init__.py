@@ -17,44 +17,51 @@ from macvlan_ros.errors import MacvlanRosError
 INTERRUPTED = 130
 
 
-#: The commands, each with the module of this package that has it in its COMMANDS.
-MODULES = {
-    "init": "begin",
-    "hosts": "hosts",
-    "interfaces": "hosts",
-    "allocate": "pools",
-    "release": "pools",
-    "list": "pools",
-    "export": "pools",
-    "pool": "pools",
-    "network": "networks",
-    "launch": "stacks",
-    "stop": "stacks",
-    "down": "stacks",
-    "ps": "stacks",
-    "exec": "daily",
-    "shell": "daily",
-    "attach": "daily",
-    "restart": "daily",
-    "pull": "daily",
-    "build": "daily",
-    "config": "daily",
-    "compose": "compose",
-    "logs": "logs",
-    "run": "runs",
-    "import": "runs",
-    "env": "terminals",
-    "shim": "shims",
-    "scan": "wire",
-    "leases": "wire",
-    "verify": "verifying",
-    "map": "picture",
-    "doctor": "health",
-    "store": "store",
-    "plugin": "plugin",
-    "gc": "plugin",
-    "completion": "completion",
+#: The commands as `--help` groups them, each with the module of this package that has it in its
+#: COMMANDS.
+SECTIONS = {
+    "Begin": {
+        "init": "begin",
+        "interfaces": "hosts",
+        "doctor": "health",
+        "completion": "completion",
+    },
+    "A stack": {
+        "launch": "stacks",
+        "ps": "stacks",
+        "verify": "verifying",
+        "logs": "logs",
+        "exec": "daily",
+        "shell": "daily",
+        "attach": "daily",
+        "restart": "daily",
+        "stop": "stacks",
+        "down": "stacks",
+        "pull": "daily",
+        "build": "daily",
+        "config": "daily",
+        "compose": "compose",
+    },
+    "One container": {"run": "runs", "import": "runs", "env": "terminals"},
+    "Addresses": {
+        "allocate": "pools",
+        "release": "pools",
+        "list": "pools",
+        "export": "pools",
+        "leases": "wire",
+        "pool": "pools",
+        "store": "store",
+    },
+    "The LAN": {
+        "scan": "wire",
+        "map": "picture",
+        "hosts": "hosts",
+        "network": "networks",
+        "shim": "shims",
+    },
+    "The plugin": {"plugin": "plugin", "gc": "plugin"},
 }
+MODULES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 
 
 #: What others call a command of ours.
@@ -66,6 +73,17 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as inherited
         return sorted(MODULES)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by subject, in the order in which they are mostly needed."""
+        for section, commands in SECTIONS.items():
+            rows = []
+            for name in commands:
+                command = self.get_command(ctx, name)
+                assert command is not None
+                rows.append((name, command.get_short_help_str(formatter.width - 14)))
+            with formatter.section(section):
+                formatter.write_dl(rows, col_max=14)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in MODULES:

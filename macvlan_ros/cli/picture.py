@@ -55,8 +55,7 @@ def map_(
     profiles: tuple[str, ...],
     project_name: str | None,
 ) -> None:
-    """Draw the LAN: its PCs and containers, the ROS master, who talks to whom, and in red who has
-    an address that is not theirs.
+    """Draw the LAN: PCs, containers, who talks to whom; strangers and conflicts in red.
 
     The other PCs and the master are those of the stack in this folder, if there is one. Changes
     nothing.
