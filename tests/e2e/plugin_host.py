@@ -142,11 +142,11 @@ class PluginHost:
 
     def interface(self, name: str, link: str = "eth0") -> Interface:
         """What a container really has, asked inside of it."""
-        shown = self.docker("exec", name, "ip", "addr", "show", link)
-        routes = self.docker("exec", name, "ip", "route")
+        words = ("busybox", "sh", "-c", f"busybox ip addr show {link} && busybox ip route")
+        shown = self.docker("exec", name, *words)
         address = re.search(r"inet (\S+)", shown)
         mac = re.search(r"link/ether (\S+)", shown)
-        gateway = re.search(r"default via (\S+)", routes)
+        gateway = re.search(r"default via (\S+)", shown)
         assert address and mac, shown
         return Interface(address[1], mac[1], gateway[1] if gateway else "")
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import pytest
 
@@ -30,33 +29,39 @@ def pc(make_lab: Callable[..., Lab]) -> Iterator[PluginHost]:
         yield host
 
 
+def words() -> Iterator[tuple[str, ...]]:
+    """The arguments of `PluginHost.run` for each container."""
+    return ((name, *options) for name, options in CONTAINERS.items())
+
+
 @pytest.fixture(params=["macvlan", "macvlan-ros"])
 def inhabited(request: pytest.FixtureRequest, pc: PluginHost) -> PluginHost:
     """A network with containers that run, one that is stopped, and one that is always restarted."""
     # by chance an anonymous one would get an address that another one wants
     chance = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/26")
     pc.network("lan", *chance, driver=request.param)
-    for name, options in CONTAINERS.items():
-        pc.run(name, *options)
+    with ThreadPoolExecutor(len(CONTAINERS)) as side_by_side:
+        for begun in [side_by_side.submit(pc.run, *each) for each in words()]:
+            begun.result()
     pc.docker("stop", "stopped")
     return pc
 
 
 def addresses(pc: PluginHost) -> dict[str, str]:
     """Where the containers that run are, asked inside of them."""
-    names = pc.docker("ps", "--format", "{{.Names}}").split()
-    return {name: pc.interface(name).address for name in sorted(names)}
+    names = sorted(pc.docker("ps", "--format", "{{.Names}}").split())
+    with ThreadPoolExecutor(4) as side_by_side:
+        found = side_by_side.map(pc.interface, names)
+        return {name: each.address for name, each in zip(names, found, strict=True)}
 
 
 def everything_works_and_nothing_is_left(pc: PluginHost, before: dict[str, str]) -> None:
     """start, stop, rm and network rm work, addresses are what they were, nothing is leaked."""
-    for name in CONTAINERS:
-        pc.docker("start", name)
+    pc.docker("start", *CONTAINERS)
     assert addresses(pc) == before | {"stopped": "192.168.50.72/24"}
     assert pc.reaches("fixed", "192.168.50.71")
-    for name in CONTAINERS:
-        pc.docker("stop", name)
-        pc.docker("start", name)
+    pc.docker("stop", *CONTAINERS)
+    pc.docker("start", *CONTAINERS)
     assert addresses(pc) == before | {"stopped": "192.168.50.72/24"}
     pc.docker("rm", "-f", *CONTAINERS)
     pc.docker("network", "rm", "lan")
@@ -85,8 +90,7 @@ def test_the_plugin_is_killed_and_started_again(inhabited: PluginHost) -> None:
 def test_dockerd_is_killed_and_started_again(inhabited: PluginHost, live: bool) -> None:
     options = ("--live-restore",) if live else ()
     inhabited.host.restart_engine(*options)
-    for name in CONTAINERS:
-        inhabited.docker("start", name)
+    inhabited.docker("start", *CONTAINERS)
     inhabited.docker("stop", "stopped")
     before = addresses(inhabited)
     inhabited.host.kill_engine()
@@ -155,69 +159,6 @@ def test_the_plugin_is_killed_at_any_moment(pc: PluginHost, driver: str) -> None
     pc.host.macvlan_ros("gc", "--settled", "0", check=True)
     pc.docker("network", "rm", "lan")
     nothing_is_left(pc)
-
-
-# -- a dead plugin --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("driver", ["macvlan", "macvlan-ros"])
-def test_what_docker_did_while_the_plugin_was_dead_is_made_up_for(
-    pc: PluginHost, driver: str
-) -> None:
-    pc.network(driver=driver)
-    pc.run("fixed", "--ip", "192.168.50.70")
-    pc.run("gone")
-    kept = pc.run("kept").address.partition("/")[0]
-    pc.kill()
-    # Docker asks a dead plugin five times within 15 s, for each of its calls
-    with ThreadPoolExecutor(2) as side_by_side:
-        for words in (("stop", "fixed"), ("rm", "-f", "gone")):
-            side_by_side.submit(pc.docker, *words, timeout=150, check=False)
-    pc.start()
-    assert within(60, lambda: set(pc.reservations()) == {kept}), pc.reservations()
-    assert pc.own_links() == set()
-    pc.docker("start", "fixed")
-    assert pc.interface("fixed").address == "192.168.50.70/24"
-    assert pc.run("other", "--ip", "192.168.50.73").address == "192.168.50.73/24"
-    assert pc.reaches("kept", "192.168.50.70")
-
-
-def test_gc_says_what_it_would_collect_and_then_does_it(pc: PluginHost) -> None:
-    pc.network(driver="macvlan")
-    running = pc.run("running").address.partition("/")[0]
-    leaked = pc.run("leaked").address.partition("/")[0]
-    pc.stop()
-    pc.docker("kill", "leaked", timeout=120, check=False)
-    young = pc.host.macvlan_ros("gc", "--settled", "1000", check=True)
-    assert "nothing was left over" in young.stderr
-    would = pc.host.macvlan_ros("gc", "--dry-run", "--settled", "0", check=True).stdout
-    assert leaked in would
-    assert running not in would
-    assert set(pc.reservations()) == {running, leaked}
-    assert leaked in pc.host.macvlan_ros("gc", "--settled", "0", check=True).stdout
-    assert set(pc.reservations()) == {running}
-
-
-def test_gc_does_not_free_an_address_that_somebody_answers_for(pc: PluginHost) -> None:
-    pc.network(driver="macvlan")
-    leaked = pc.run("leaked", "--ip", "192.168.50.70").address.partition("/")[0]
-    pc.stop()
-    pc.docker("kill", "leaked", timeout=120, check=False)
-    pc.host.run("ip", "address", "add", "192.168.50.99/24", "dev", "eth0")
-    with ExitStack() as undo:
-        # the address lives on, elsewhere on the LAN
-        lab_link = ("ip", "link", "add", "link", "eth0", "alive", "type", "macvlan")
-        pc.host.run(*lab_link, "mode", "bridge")
-        undo.callback(pc.host.run, "ip", "link", "delete", "alive")
-        pc.host.run("ip", "link", "set", "alive", "address", mac_of(pc, leaked), "up")
-        pc.host.macvlan_ros("gc", "--settled", "0", check=True)
-        assert leaked in pc.reservations()
-    pc.host.macvlan_ros("gc", "--settled", "0", check=True)
-    assert pc.reservations() == {}
-
-
-def mac_of(pc: PluginHost, address: str) -> str:
-    return str(pc.reservations()[address]["mac"])
 
 
 # -- bounds ---------------------------------------------------------------------------------------
