@@ -17,8 +17,7 @@ from tests.lab import Host, Lab, LabError, ros_image
 
 FOLDER = "/run/home/robot"
 NODE = Path(__file__).with_name("ros_node.py")
-ROUNDS = 3
-ROUND_TRIPS = 200
+ROUNDS = 5
 PATIENCE = 60.0
 SERVICES = ("core", "talk", "hear")
 #: A node waits for its master, on either kind of network.
@@ -92,7 +91,7 @@ def between(lab: Lab) -> dict[str, list[float]]:
     qtpc: Host = lab.hosts["qtpc"]
     qtpc.docker("exec", "talk", "sh", "-c", "kill $(pidof -x rostopic) 2>/dev/null; :", check=False)
     lab.hosts["qtrp"].docker("exec", "-d", "hear", "python3", "/ros_node.py", "answer")
-    measure = ("timeout", f"{PATIENCE:g}", "python3", "/ros_node.py", "measure", f"{ROUND_TRIPS}")
+    measure = ("timeout", f"{PATIENCE:g}", "python3", "/ros_node.py", "measure")
     said = qtpc.docker("exec", "talk", *measure, timeout=PATIENCE + 10)
     found: dict[str, list[float]] = json.loads(said)
     return found

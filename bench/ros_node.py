@@ -2,7 +2,7 @@
 # rospy is in the lab's images alone
 """Two ROS 1 nodes that measure what lies between them; they run in containers of the lab.
 
-usage: ros_node.py answer | ros_node.py measure ROUNDS
+usage: ros_node.py answer | ros_node.py measure
 
 `measure` prints one JSON object: by message size in bytes, the median round trip in seconds and
 the messages a second in one direction.
@@ -18,8 +18,8 @@ import time
 import rospy
 from std_msgs.msg import String
 
-#: Message sizes, and how many messages are sent to take the rate.
-SIZES = {1_000: 3000, 1_000_000: 200}
+#: Message sizes, with how many go to and fro, and how many one way to take the rate.
+SIZES = {1_000: (2000, 30_000), 1_000_000: (200, 400)}
 WAIT = 30.0
 #: A message begins with its number, or with this where no answer is wanted.
 SILENT = "-" * 12
@@ -72,14 +72,14 @@ class Caller:
         return count / (time.perf_counter() - begin)
 
 
-def measure(rounds):
+def measure():
     """Prints the figures."""
     caller = Caller()
     while caller.call(100, wait=0.2) is None:
         pass  # until both ways stand
     figures = {}
-    for size, count in SIZES.items():
-        times = [caller.call(size) for _ in range(rounds)]
+    for size, (trips, count) in SIZES.items():
+        times = [caller.call(size) for _ in range(trips)]
         if None in times:
             sys.exit("no answer")
         figures[size] = [statistics.median(times), caller.flood(size, count)]
@@ -90,4 +90,4 @@ rospy.init_node("bench_" + sys.argv[1], disable_signals=True)
 if sys.argv[1] == "answer":
     answer()
 else:
-    measure(int(sys.argv[2]))
+    measure()

@@ -123,3 +123,22 @@ def test_a_screen_and_a_graphics_card_go_into_a_container_of_the_lan(
     assert "gpu" in done.stderr.lower()
     assert "Traceback" not in done.stderr
     assert qtpc.docker("ps", "-a", "--format", "{{.Names}}") == "rviz"
+
+
+def test_the_ros_2_talker_and_listener_know_one_another(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab(hosts=("pc-a", "pc-b"))
+    for host in lab.hosts.values():
+        rest = {"bin/ros2": "#!/bin/sh\nexec rest\n"}
+        host.import_image("ros:jazzy", env={"ROS_DISTRO": "jazzy"}, files=rest)
+        host.macvlan_ros(
+            "launch", cwd=TALKER_LISTENER.with_name("talker_listener_ros2"), check=True
+        )
+    pc_a, pc_b = lab.hosts.values()
+    common = {"ROS_DISTRO": "jazzy", "ROS_DOMAIN_ID": "7"}
+    common["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
+    for host, name, other, pc in (
+        (pc_a, "talker", "192.168.50.226", pc_a.address),
+        (pc_b, "listener", "192.168.50.225", pc_b.address),
+    ):
+        assert variables(host, name) == {**common, "ROS_STATIC_PEERS": f"{pc};{other}"}
+        host.docker("exec", name, "ping", "-c", "1", "-W", "5", other)
