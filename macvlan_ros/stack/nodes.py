@@ -39,7 +39,9 @@ class Node:
 
     def error(self, problem: str) -> StackFileError:
         """The error that names this node's file, line, service and key, and then the problem."""
-        return StackFileError(f"{self.file}:{self.line}: {describe(self.path)}{problem}")
+        # a file's name may hold line breaks, and an error is one line
+        words = problem.replace("\n", "\\n")
+        return StackFileError(f"{self.file}:{self.line}: {describe(self.path)}{words}")
 
     @property
     def kind(self) -> str:

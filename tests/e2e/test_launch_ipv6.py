@@ -60,6 +60,12 @@ def held6(host: Host, owner: str) -> dict[str, str]:
     return next(one for one in listed if one["owner"] == owner and ":" in one["address"])
 
 
+def conflict(host: Host, folder: Path) -> str:
+    """What `ps` tells of the service `core`."""
+    listed = json.loads(host.macvlan_ros("ps", "--json", check=True, cwd=str(folder)).stdout)
+    return next(str(one["conflict"]) for one in listed if one["service"] == "core")
+
+
 def neighbour_mac(host: Host, address: str) -> str:
     shown = host.run("ip", "-6", "neigh", "show", address, "dev", "eth0").stdout
     found = re.search(r"lladdr (\S+)", shown)
@@ -154,6 +160,13 @@ def test_it_is_defended_while_down_and_not_while_up(lan: Lab, folder: Path) -> N
         for _ in range(4):
             assert answer(other, CORE) == mac
         assert "is used by" not in service.log
+        # a stranger that takes it is seen
+        thief = lan.add_stranger("192.168.50.67")
+        thief.run("ip", "address", "add", f"{CORE}/64", "dev", "eth0", "nodad")
+        words = ("busybox", "ping", "-6", "-I", CORE, "-c", "2", "-W", "1", qtpc.address6)
+        thief.run(*words, check=False)
+        eventually(lambda: conflict(qtpc, folder) == thief.mac)
+        assert thief.mac in qtpc.macvlan_ros("doctor", "--no-dhcp").stdout
 
 
 def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from netaddr import IPNetwork
 
 from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
+from tests.e2e.test_plugin_shim import pings, reach_each_other
 from tests.lab import Host, Lab
 from tests.lab.debian import NEWER
 
@@ -44,6 +47,8 @@ def test_addresses_come_go_and_stay_as_docker_does_what_it_does(
     assert given == set(pc.reservations())
     assert pc.reaches("free", "192.168.50.70")
     assert pc.reaches("free", "192.168.50.1")
+    if driver == "macvlan-ros":
+        assert reach_each_other(pc, "free", free.address.partition("/")[0])
     pc.docker("restart", "-t", "1", "fixed", "sticky")
     pc.docker("stop", "fixed")
     pc.docker("start", "fixed")
@@ -117,6 +122,23 @@ def test_ipv6_stands_beside_ipv4(pc: PluginHost) -> None:
     pc.docker("rm", "-f", "one", "two")
     pc.docker("network", "rm", "lan")
     assert left_over(pc) == []
+
+
+def test_a_launched_stack_has_ipv6_beside_ipv4(pc: PluginHost, tmp_path: Path) -> None:
+    pc.host.run("ip", "address", "add", "fd00:50::99/64", "dev", "eth0", "nodad")
+    (tmp_path / "compose.yaml").write_text(
+        'x-macvlan-ros: {range: 192.168.50.192/27, range6: "fd00:50::1:0/112"}\n'
+        'services: {talker: {image: "ros:lab", x-macvlan-ros: {address6: "fd00:50::1:5"}}}\n'
+    )
+    try:
+        pc.host.macvlan_ros("launch", check=True, cwd=str(tmp_path))
+        assert pings(pc.host, "fd00:50::1:5")
+        again = pc.host.macvlan_ros("launch", "--json", check=True, cwd=str(tmp_path))
+        assert [one["action"] for one in json.loads(again.stdout)] == ["unchanged"]
+        pc.host.macvlan_ros("down", "--release", check=True, cwd=str(tmp_path))
+        assert pc.reservations(shims=True) == {}
+    finally:
+        pc.host.run("ip", "address", "delete", "fd00:50::99/64", "dev", "eth0")
 
 
 def test_a_network_without_a_gateway_burns_no_address_where_docker_asks_first(
