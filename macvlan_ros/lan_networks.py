@@ -1,5 +1,6 @@
 """LAN networks: Docker's networks over parents, as our network driver makes them.
 
+Docker says the subnet, so the parent needs no address of its own, and a VLAN made here has none.
 A parent may go by another name after a reboot, and a VLAN sub-interface is gone then: it is looked
 for, and made, whenever it is needed.
 """
@@ -17,7 +18,10 @@ from macvlan_ros.state import DockerNetwork, State
 
 __all__ = ["LanNetworks", "link_exists"]
 
-_VLAN = re.compile(r"(?P<base>.{1,10})\.(?P<id>[0-9]{1,4})\Z")
+# An interface's name has 15 letters at most.
+_VLAN = re.compile(r"(?=.{3,15}\Z)(?P<base>.+)\.(?P<id>[1-9][0-9]{0,3})\Z")
+
+_LAST_VLAN = 4094  # IEEE 802.1Q, 9.6: 4095 is reserved
 
 
 class LanNetworks:
@@ -36,11 +40,12 @@ class LanNetworks:
             parent, made = self._find_or_make_parent(wanted)
             if made:
                 undo.callback(self._links.delete_link, parent)
-            network = replace(wanted, parent=parent, made_parent=made)
+            ours = made or self._made_by_us(parent)
+            network = replace(wanted, parent=parent, made_parent=ours)
             self._check_mtu(network)
             self._check_beside_others(network)
             standing = self._state.network(network.id)
-            if standing is not None and replace(standing, made_parent=made) != network:
+            if standing is not None and replace(standing, made_parent=ours) != network:
                 raise Conflict(
                     f"network {network.id[:12]} exists with other options; remove it first with: "
                     f"docker network rm {network.id[:12]}"
@@ -69,14 +74,19 @@ class LanNetworks:
         self._state.keep_network(replace(heir, made_parent=True))
 
     def _find_or_make_parent(self, network: DockerNetwork) -> tuple[str, bool]:
-        """The parent's name, and whether it was made now or for another network of ours."""
+        """The parent's name, and whether it was made just now."""
         try:
-            return self._links.parent(network.wanted).name, self._made_by_us(network.wanted)
+            return self._links.parent(network.wanted, bare=True).name, False
         except ParentNotFound:
             vlan = _VLAN.match(network.wanted)
-            if vlan is None or not 1 <= int(vlan["id"]) <= 4094:
+            if vlan is None:
                 raise
-        base = self._links.parent(vlan["base"]).name
+        if int(vlan["id"]) > _LAST_VLAN:
+            raise InvalidRequest(
+                f"parent {network.wanted}: there is no VLAN {vlan['id']}; take one from 1 to "
+                f"{_LAST_VLAN}"
+            )
+        base = self._links.parent(vlan["base"], bare=True).name
         self._links.add_vlan(base, network.wanted, vlan=int(vlan["id"]))
         with ExitStack() as undo:
             undo.callback(self._links.delete_link, network.wanted)
@@ -88,7 +98,7 @@ class LanNetworks:
         return any(each.made_parent and each.parent == parent for each in self._state.networks())
 
     def _check_mtu(self, network: DockerNetwork) -> None:
-        most = self._links.parent(network.parent).mtu
+        most = self._links.parent(network.parent, bare=True).mtu
         if network.mtu > most:
             raise InvalidRequest(
                 f"mtu {network.mtu} is more than the {most} of the parent {network.parent}; "

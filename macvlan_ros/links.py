@@ -86,12 +86,13 @@ class Links:
         shown = {one.index for one in facts if not (one.kind == "veth" and one.master)}
         return tuple(link for link in survey(facts) if link.index in shown)
 
-    def parent(self, wanted: str = "") -> Link:
+    def parent(self, wanted: str = "", *, bare: bool = False) -> Link:
         """The interface that `wanted` means: a name, a MAC address or a subnet; "" the chosen one.
+        With `bare` it needs no address of its own.
 
         Raises `ParentNotFound`, `BadParent`, `BadSubnet`; see `parents.find_parent`.
         """
-        return find_parent(self._facts(), wanted)
+        return find_parent(self._facts(), wanted, bare=bare)
 
     def exists(self, name: str) -> bool:
         """Whether there is an interface of that name, of whatever kind."""

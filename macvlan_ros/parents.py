@@ -67,6 +67,7 @@ class _Rule:
 
 
 _ANOTHER = "name another interface with --parent"
+_BARE = "no IPv4 address"
 
 # In the order in which they are worth telling: what the link is for good comes before its state.
 _RULES = (
@@ -116,7 +117,7 @@ _RULES = (
     ),
     _Rule(
         lambda f: not any(address.version == 4 for address in f.addresses),
-        "no IPv4 address",
+        _BARE,
         "give it one by DHCP or with: ip address add ADDRESS/PREFIX dev {f.name}",
     ),
 )
@@ -153,17 +154,22 @@ def survey(facts: Sequence[Facts]) -> tuple[Link, ...]:
     )
 
 
-def find_parent(facts: Sequence[Facts], wanted: str = "") -> Link:
+def find_parent(facts: Sequence[Facts], wanted: str = "", *, bare: bool = False) -> Link:
     """The interface that `wanted` means: a name, a MAC address, or a subnet it has an address in.
 
-    "" is the chosen one. Raises `ParentNotFound` when nothing fits, `BadParent` when it cannot
-    carry macvlan links or when several fit alike, `BadSubnet` for a subnet that does not parse.
+    "" is the chosen one. With `bare` it needs no address of its own. Raises `ParentNotFound` when
+    nothing fits, `BadParent` when it cannot carry macvlan links or when several fit alike,
+    `BadSubnet` for a subnet that does not parse.
     """
-    return pick(survey(facts), wanted, altnames=[one.altnames for one in facts])
+    return pick(survey(facts), wanted, altnames=[one.altnames for one in facts], bare=bare)
 
 
 def pick(
-    links: Sequence[Link], wanted: str = "", *, altnames: Sequence[Sequence[str]] = ()
+    links: Sequence[Link],
+    wanted: str = "",
+    *,
+    altnames: Sequence[Sequence[str]] = (),
+    bare: bool = False,
 ) -> Link:
     """What `find_parent` does, among links that were judged already; `altnames` are theirs, in
     the same order."""
@@ -172,7 +178,8 @@ def pick(
     matching = _matching(links, altnames or [()] * len(links), wanted)
     if not matching:
         raise _not_found(links, wanted)
-    able = [link for link in matching if not link.objection]
+    # An address is the last thing that is looked for: without one, all else is well.
+    able = [one for one in matching if not one.objection or (bare and one.objection == _BARE)]
     if not able:
         raise _unfit(matching[0])
     # A VLAN, and a bridge over one port, have their lower link's MAC: that link is meant.

@@ -281,7 +281,9 @@ OURS = ("network", "create", "-d", "macvlan-ros", "--ipam-driver", "macvlan-ros"
         (["-o", "prefix=12345678901234"], "-o prefix=12345678901234"),
         (["--ipam-opt", "foo=bar"], "unknown --ipam-opt 'foo'"),
         (["--ipam-opt", "pool=lap"], "no pool 'lap'"),
-        (["-o", "parent=eth0.100"], "eth0.100"),
+        (["-o", "parent=eth0.4095"], "there is no VLAN 4095; take one from 1 to 4094"),
+        (["-o", "parent=eth0.0"], "no interface 'eth0.0' on this host"),
+        (["-o", "parent=eth7.100"], "no interface 'eth7' on this host"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused_word_for_word(

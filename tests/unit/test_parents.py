@@ -112,3 +112,12 @@ def test_a_subnet_or_mac_that_nothing_has_is_answered_with_what_there_is() -> No
 def test_a_host_with_the_loopback_alone_is_told_to_connect() -> None:
     with pytest.raises(ParentNotFound, match="no interface but the loopback"):
         find_parent([LO])
+
+
+def test_a_parent_of_a_network_whose_subnet_is_said_needs_no_address_of_its_own() -> None:
+    trunk = replace(ETH1, addresses=())
+    with pytest.raises(BadParent, match="no IPv4 address"):
+        find_parent([ETH0, trunk], "eth1")
+    assert find_parent([ETH0, trunk], "eth1", bare=True).name == "eth1"
+    with pytest.raises(BadParent, match="down"):
+        find_parent([ETH0, replace(trunk, up=False)], "eth1", bare=True)
