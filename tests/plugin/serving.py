@@ -100,8 +100,10 @@ class Docker:
 
 
 @contextmanager
-def serving(folder: Path, store_url: str = "memory:") -> Iterator[Docker]:
-    store, around = open_store(store_url), Around()
+def serving(
+    folder: Path, store_url: str = "memory:", *, store: Store | None = None
+) -> Iterator[Docker]:
+    store, around = store or open_store(store_url), Around()
     links = Links()
     ipam = Ipam(store, surroundings=around.surroundings, host="qtpc")
     grants = Grants(

@@ -1,0 +1,91 @@
+"""The plugin over a store on etcd that does not answer: Docker has its answer within 5 seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from macvlan_ros.addresses import parse_pool
+from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.opening import open_for
+from macvlan_ros.settings import Settings
+from macvlan_ros.stores import Store, open_store
+from tests.plugin.client import Reply
+from tests.plugin.serving import Docker, mac, serving
+from tests.stores.etcd_server import Etcd, running
+from tests.stores.gateway import Relay
+
+SUBNET = "192.168.50.0/24"
+NETWORK = {
+    "NetworkID": "n1",
+    "Options": {"com.docker.network.generic": {"parent": "lo"}},
+    "IPv4Data": [{"Pool": SUBNET, "Gateway": "192.168.50.1/24"}],
+    "IPv6Data": [],
+}
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    with running(tmp_path_factory.mktemp("etcd")) as server:
+        yield server
+
+
+@pytest.fixture
+def relay(etcd: Etcd) -> Iterator[Relay]:
+    made = Relay(etcd.members[0].client)
+    yield made
+    made.close()
+
+
+def in_time(call: Callable[[], Reply]) -> Reply:
+    began = time.monotonic()
+    reply = call()
+    assert time.monotonic() - began < 5
+    return reply
+
+
+@pytest.mark.parametrize("how", ["refuse", "silence"])
+def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
+    relay: Relay, tmp_path: Path, how: str
+) -> None:
+    url = f"etcd://{relay.address}/{how}"
+    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
+    store = open_for(settings, note=lambda _: None)
+    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    ipam = Ipam(store, surroundings=lambda _: Surroundings(), host="qtpc")
+    (robot,) = ipam.allocate("lab", ["robot"])
+    held = robot.reservation
+    with serving(tmp_path, store=store) as docker:
+        pool = docker.pool_id(SUBNET)
+        own = docker.address(pool, mac=held.mac)
+        getattr(relay, how)()
+        docker.release(pool, own)
+        assert in_time(lambda: docker.ask(pool, mac=held.mac)).body["Address"] == own
+        refused = in_time(lambda: docker.ask(pool, mac=mac(7))).error
+        assert "no address can be reserved" in refused
+        assert f"while etcd is away: store {url}: etcd cannot be used" in refused
+        assert docker.pool_id(SUBNET) == pool
+        other = in_time(lambda: docker.pool("10.1.0.0/24")).error
+        assert "while etcd is away" in other
+        relay.forward()
+        docker.release(pool, own)
+    with closing(open_store(url)) as truth:
+        assert truth.reservations() == (held,)
+
+
+def test_without_a_copy_every_call_ends_in_time(relay: Relay, tmp_path: Path) -> None:
+    bare: Store = open_store(f"etcd://{relay.address}/bare")
+    with serving(tmp_path, store=bare) as docker:
+        relay.silence()
+        calls: tuple[Callable[[Docker], Reply], ...] = (
+            lambda docker: docker.pool(SUBNET),
+            lambda docker: docker.ask(f"lab;{SUBNET}", mac=mac(7)),
+            lambda docker: docker.client.call("NetworkDriver.CreateNetwork", NETWORK),
+        )
+        for call in calls:
+            reply = in_time(lambda call=call: call(docker))  # type: ignore[misc]
+            assert reply.error
