@@ -151,6 +151,17 @@ class CopyFile:
             return True
         return set(self._everything) <= set(seen.whole) and _floor(db) < seen.revision
 
+    def floor(self) -> int:
+        """The revision at which all was taken in last; 0: never."""
+        with self._file.read() as db:
+            return _floor(db)
+
+    def forget_mirror(self) -> None:
+        """Forget what stands in etcd, but not what waits for it."""
+        with self._file.write() as db:
+            db.execute("DELETE FROM mirror")
+            db.execute("DELETE FROM facts WHERE name = 'floor'")
+
     def mark_current(self) -> None:
         """All of it is as it stands in etcd now."""
         with self._file.write() as db:

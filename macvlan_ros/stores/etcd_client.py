@@ -82,18 +82,21 @@ class EtcdClient:
         """
         self._notice_fork()
         deadline = time.monotonic() + seconds
-        token = self._current_token(deadline)
+        data = json.dumps(body).encode()
         heard: dict[Member, str] = {}
         for member in self._in_order():
+            token = self._current_token(deadline)
             try:
-                yield from self._listen(member, path, json.dumps(body).encode(), token, deadline)
+                yield from self._listen(member, path, data, token, deadline)
                 return
             except MemberFailed as failed:
                 heard[member] = failed.said
                 self._resting[member] = time.monotonic() + _REST
             except TokenRefused as refused:
+                if not self._user:
+                    raise errors.user_wanted(self.address, str(refused), user="") from None
                 self._drop_token(token)
-                raise errors.user_wanted(self.address, str(refused), user=self._user) from None
+                heard[member] = str(refused)  # the next time with a new one
         raise errors.nobody_answers(self.address, heard)
 
     def _listen(

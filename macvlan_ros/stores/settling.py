@@ -17,7 +17,7 @@ from macvlan_ros.stores import etcd_books, etcd_exact
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.copy_file import CopyFile
 from macvlan_ros.stores.etcd_kv import Entry
-from macvlan_ros.stores.etcd_seen import seen_by_reading
+from macvlan_ros.stores.etcd_seen import Seen, seen_by_reading
 from macvlan_ros.stores.etcd_space import EtcdSpace
 from macvlan_ros.stores.journal import Change, Released, Remembered
 
@@ -69,9 +69,21 @@ def settle(
 
 def refresh(space: EtcdSpace, file: CopyFile, *, deadline: float) -> int:
     """Take in all that stands; the revision at which it did. Raises StoreDown, Forbidden."""
-    answer = space.read([kv.get_all(part) for part in space.all_of_it], deadline=deadline)
+    seen = _read_all(space, file, deadline=deadline)
+    file.take(seen)
     file.mark_current()
-    return answer.revision
+    return seen.revision
+
+
+def _read_all(space: EtcdSpace, file: CopyFile, *, deadline: float) -> Seen:
+    """All that stands; the copy does not hear of it yet."""
+    floor = file.floor()
+    operations = [kv.get_all(part) for part in space.all_of_it]
+    answer = EtcdSpace(space.client).read(operations, deadline=deadline)
+    if answer.revision < floor:
+        # etcd was set back to an older state, so revisions tell no more what is newer.
+        file.forget_mirror()
+    return seen_by_reading(operations, answer)
 
 
 def _make(space: EtcdSpace, change: Change, host: str, deadline: float) -> str:
@@ -96,17 +108,15 @@ def _learn(
     space: EtcdSpace, file: CopyFile, *, host: str, witness: Witness, deadline: float
 ) -> tuple[Lost, ...]:
     """Take in all that stands, after writing down what this host has lost."""
-    # The copy must not hear of the loss before it is written down.
-    quiet = EtcdSpace(space.client)
-    everything = [kv.get_all(part) for part in space.all_of_it]
-    answer = quiet.read(everything, deadline=deadline)
     known = file.under(space.address_key())
-    stands = answer.found[space.all_of_it.index(space.address_key())]
+    seen = _read_all(space, file, deadline=deadline)
+    stands = [each for each in seen.entries if each.key.startswith(space.address_key())]
     lost = tuple(_lost(_read(space, known), _read(space, stands), host))
     for each in lost:
         mark = os.urandom(6).hex()
         etcd_exact.remember(space, witness(each), mark=mark, deadline=deadline)
-    file.take(seen_by_reading(everything, answer))
+    # Only now, for whoever is killed before must find the loss again.
+    file.take(seen)
     file.mark_current()
     return lost
 

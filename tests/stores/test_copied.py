@@ -23,6 +23,8 @@ from macvlan_ros.settings import Settings
 from macvlan_ros.stores import copied, copy_file, etcd_exact, settling
 from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.etcd import EtcdStore
+from macvlan_ros.stores.etcd_kv import Entry
+from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.picture import Picture
 from tests.stores.etcd_server import Etcd, running
 from tests.stores.gateway import Relay
@@ -335,6 +337,21 @@ def test_an_owner_that_is_known_is_asked_for_on_the_lan_while_etcd_is_away(pc: P
         there[own] = made.reservation.mac  # the very same owner, on another PC
         with pytest.raises(AddressInUse, match=r"in use on the LAN by .*, and the store is away"):
             over.allocate("lab", ["talker"])
+
+
+def test_an_etcd_that_was_set_back_to_an_older_state_is_copied_as_it_is(pc: Pc) -> None:
+    """From a snapshot, say: its revisions go on from where they were then."""
+    with used(pc) as store:
+        store.reserve([want("talker", 5)])
+        cluster = store.file.standing().cluster
+        later = Entry(store.space.record_key("use", "x"), "?", 10**6)
+        store.file.take(Seen(cluster, 10**6, (later,), whole=store.space.all_of_it))
+        assert store.file.under(store.space.address_key()) == ()
+        revision = settling.refresh(store.space, store.file, deadline=time.monotonic() + 5)
+        assert revision < 10**6
+        pc.relay.refuse()
+        assert store.reservations() == (want("talker", 5),)
+        assert store.recall("use") == ()
 
 
 def test_an_etcd_that_was_made_anew_is_not_mixed_with_the_old_one(

@@ -14,9 +14,13 @@ import pytest
 from macvlan_ros import settings
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, StoreDown
+from macvlan_ros.models import Record
+from macvlan_ros.opening import open_for
 from macvlan_ros.stores import EtcdAccess, open_store
+from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.etcd import EtcdStore
 from macvlan_ros.stores.etcd_address import parse_url
+from macvlan_ros.stores.picture import Picture
 from tests.stores.etcd_server import Etcd, running
 
 LAB = parse_pool("lab", subnet="10.0.0.0/24")
@@ -100,6 +104,27 @@ def test_a_prefix_without_rights_is_said_with_the_command(guarded: Etcd) -> None
 def test_a_user_for_an_etcd_without_users_is_fine(etcd_url: str) -> None:
     with closing(EtcdStore(etcd_url, ROBOT)) as store:
         assert store.add_pool(LAB) == LAB
+
+
+def test_the_picture_is_kept_with_a_token_that_is_renewed(guarded: Etcd, tmp_path: Path) -> None:
+    url = guarded.url("robots")
+    found = settings.Settings(
+        store=url, host="qtpc", etcd_copy=str(tmp_path), etcd_user="robot", etcd_password=PASSWORD
+    )
+    store = open_for(found, note=lambda _: None)
+    assert isinstance(store, CopiedStore)
+    picture = Picture(store, lasts=0.5, pause=0.1)
+    with closing(store), closing(EtcdStore(url, ROBOT)) as other:
+        picture.start()
+        for number in range(4):
+            record = other.remember(Record("use", f"picture{number}", "qtrp", ""))
+            end = time.monotonic() + 10
+            key = store.space.record_key("use", record.key)
+            while store.file.get(key) is None:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            time.sleep(1)
+        picture.stop()
 
 
 # -- passwords -------------------------------------------------------------------------------------
