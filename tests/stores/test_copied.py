@@ -25,6 +25,7 @@ from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.etcd import EtcdStore
 from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen
+from macvlan_ros.stores.etcd_space import EtcdSpace
 from macvlan_ros.stores.picture import Picture
 from tests.stores.etcd_server import Etcd, running
 from tests.stores.gateway import Relay
@@ -229,16 +230,33 @@ def test_a_container_that_is_restarted_while_etcd_is_away_gets_its_address_again
     assert truth.reservations() == (held,)
 
 
-def test_what_may_have_been_released_already_is_not_taken_back(pc: Pc) -> None:
-    """The process that told etcd so was killed before it could write that down."""
+def test_what_may_have_been_released_already_is_not_taken_back(
+    pc: Pc, truth: EtcdStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """etcd did it and went away again; somebody else has the address by now."""
+    release = etcd_exact.release
+
+    def lose_the_answer(space: EtcdSpace, held: Reservation, *, deadline: float) -> bool:
+        release(space, held, deadline=deadline)
+        pc.relay.refuse()
+        raise StoreAway("it broke off")
+
     with used(pc) as store:
         store.reserve([want("talker", 5)])
         pc.relay.refuse()
         store.release("lab", ["talker"])
-        (waiting,) = store.file.waiting()
-        store.file.begin(waiting.number)
+    pc.relay.forward()
+    monkeypatch.setattr(etcd_exact, "release", lose_the_answer)
+    other = replace(want("camera", 5, host="qtrp"), mac="02:00:00:00:01:01")
+    with used(pc) as store:
+        assert store.held("lab", ["talker"]) == ()
+        assert truth.reserve([other])[0] is other
         with pytest.raises(StoreAway, match="no address can be reserved for 'talker'"):
             store.reserve([want("talker", 5)])
+    monkeypatch.undo()
+    pc.relay.forward()
+    with used(pc) as store:
+        assert store.reservations() == (other,)
 
 
 def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
