@@ -22,7 +22,7 @@ lint: setup-python ## style and types
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
-bench: setup-lab ## the figures, beside those of plain Docker in the same run
+bench: setup-bench ## the figures, beside those of plain Docker in the same run
 	@$(python-in-venv) -m bench
 
 docs: setup-python ## the documentation, as pages for a browser
