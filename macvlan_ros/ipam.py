@@ -36,6 +36,9 @@ _SPARES = 8
 # spread at random, so 32 in a row do not happen unless something is wrong.
 _ROUNDS = 32
 
+# After so many lost rounds a look around each owner's own place may not be enough.
+_NEAR_ROUNDS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -198,7 +201,7 @@ class Ipam:
         lost = refused = 0
         while lost + refused < _ROUNDS:
             missing = [owner for owner in owners if owner not in settled]
-            chosen = search.choose(missing, claims, spread=lost)
+            chosen = search.choose(missing, claims)
             if chosen is None:
                 shortage = search.explain_shortage(wanted=len(missing))
                 if shortage and not (self._ask and search.unmark()):
@@ -223,10 +226,10 @@ class Ipam:
                     held.owner: Allocation(held, new=True) for want, held in pairs if want is held
                 }
             search.learn(in_the_way, claims)
-            if lost:
-                search.avoid_held()
-            else:
+            if lost < _NEAR_ROUNDS:
                 search.avoid_near([owner for owner in missing if owner not in claims])
+            else:
+                search.avoid_held()
             lost += 1
         raise Conflict(
             f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "

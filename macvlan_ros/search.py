@@ -59,6 +59,7 @@ class Search:
         self._marked: dict[IPAddress, str] = {}
         self._asked: set[IPAddress] = set()
         self._salts: dict[str, int] = {}
+        self._lost: dict[str, int] = {}
         self._avoided: list[Span] = []
         self._goals: dict[str, IPAddress] = {}
         self._passed_over: set[int] = set()
@@ -94,12 +95,12 @@ class Search:
                 )
 
     def choose(
-        self, owners: Sequence[str], claims: Mapping[str, IPAddress], *, spread: int
+        self, owners: Sequence[str], claims: Mapping[str, IPAddress]
     ) -> list[Reservation] | None:
         """An address for each owner, claims as they are; None when there are too few.
 
-        With `spread` above 1 the search begins at random among the first 2**spread candidates,
-        so that processes that search side by side stop choosing the same ones.
+        For an owner that has lost more than one round the search begins at random among the first
+        2**rounds candidates, so that processes that search side by side stop choosing the same.
         """
         orders: dict[str, Iterator[IPAddress]] = {}
         taken = {int(claims[owner]) for owner in owners if owner in claims}
@@ -107,7 +108,7 @@ class Search:
         for owner in owners:
             address = claims.get(owner) or self._nearest(owner, taken)
             if address is None:
-                address = self._next_free(owner, taken, orders, spread)
+                address = self._next_free(owner, taken, orders)
             if address is None:
                 return None
             taken.add(int(address))
@@ -187,6 +188,7 @@ class Search:
     ) -> None:
         """Take in why a round was lost. Raises AddressInUse when a claim can never succeed."""
         for want, held in in_the_way:
+            self._lost[want.owner] = self._lost.get(want.owner, 0) + 1
             if want.address == held.address and want.owner in claims:
                 raise _held_by_another(held)
             if want.mac == held.mac:
@@ -294,13 +296,13 @@ class Search:
         owner: str,
         taken: Container[int],
         orders: dict[str, Iterator[IPAddress]],
-        spread: int,
     ) -> IPAddress | None:
         # Only a hash, or traces of its own, make an owner's order differ from another's.
         own_order = self._pool.order == "hashed" or self._mac(owner) in self._macs
         key = owner if own_order else ""
         if key not in orders:
-            orders[key] = self._order(owner, spread)
+            lost = self._lost.get(owner, 0) if own_order else max(self._lost.values(), default=0)
+            orders[key] = self._order(owner, lost)
         return next((address for address in orders[key] if int(address) not in taken), None)
 
     def _order(self, owner: str, spread: int) -> Iterator[IPAddress]:
