@@ -22,6 +22,7 @@ from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
 from macvlan_ros.docker_logs import LogCalls
 from macvlan_ros.docker_networks import NetworkCalls
 from macvlan_ros.docker_quick import get_json
+from macvlan_ros.docker_swarm import SwarmCalls
 from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import IPNetwork
@@ -36,7 +37,15 @@ if TYPE_CHECKING:
 _LISTING_TIMEOUT = 2.0
 
 
-class Engine(NetworkCalls, AttachedCalls, ImageCalls, ContainerCalls, LogCalls, ErrandCalls):
+class Engine(
+    NetworkCalls,
+    AttachedCalls,
+    ImageCalls,
+    ContainerCalls,
+    LogCalls,
+    ErrandCalls,
+    SwarmCalls,
+):
     """One Docker Engine, reached as the docker command line would reach it.
 
     `url` is a URL, a socket's path or a context's name, "" for what the environment says; see

@@ -54,6 +54,8 @@ class Grants:
     two, and is only asked when somebody else wants that very address. `runs_here` says whether a
     container of this host has a MAC. `checked` raises AddressInUse when a stranger on the LAN holds
     the address. `reclaim` frees what was left over in a pool, and is asked when it is full.
+    `silent` says whether another host has not been heard for long, and the LAN of a pool can be
+    asked from here.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Grants:
         checked: Callable[[Pool, IPAddress], None],
         lookahead: Lookahead,
         reclaim: Callable[[Pool], Sequence[object]],
+        silent: Callable[[Pool, str], bool] = lambda _pool, _host: False,
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
@@ -79,6 +82,7 @@ class Grants:
         self._checked = checked
         self._lookahead = lookahead
         self._reclaim = reclaim
+        self._silent = silent
         self._choosing = Choosing(store, host=host, surroundings=surroundings, lookahead=lookahead)
 
     def grant(self, pool: Pool, wanted: Wanted) -> Reservation:
@@ -224,14 +228,24 @@ class Grants:
             # Cut off, this host cannot know whether it was given to somebody else meanwhile.
             self._checked(pool, own.address)
         standing = self._state.begin_use(use)
-        if standing is not None:
-            if standing.host != self._host or not self._gone(pool, own.address):
-                raise AddressInUse(
-                    f"{own.address}, reserved for {own.owner!r}, is in use by its container with "
-                    f"the MAC {standing.mac}{_on(standing.host)}; stop that one first"
-                )
-            self._state.keep_use(use)
+        if standing is not None and not self._replace_use(pool, standing, use):
+            raise AddressInUse(
+                f"{own.address}, reserved for {own.owner!r}, is in use by its container with "
+                f"the MAC {standing.mac}{_on(standing.host)}; stop that one first"
+            )
         return own
+
+    def _replace_use(self, pool: Pool, standing: Use, use: Use) -> bool:
+        """Put a new use in the place of one whose container is gone. Another host's counts as gone
+        when that host is silent, and nobody on the LAN answers for the address."""
+        if standing.host == self._host:
+            gone = self._gone(pool, use.address)
+            if gone:
+                self._state.keep_use(use)
+            return gone
+        if not self._silent(pool, standing.host) or not self._gone(pool, use.address):
+            return False
+        return self._state.succeed_use(standing, use)
 
     def _dynamic(self, pool: Pool, wanted: Wanted) -> Reservation:
         owner = _anonymous(wanted.mac or os.urandom(6).hex(), None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from macvlan_ros.models import STATIC, Reservation
-from macvlan_ros.register import HostRecord, Sight, every, silent_after
+from macvlan_ros.register import HostRecord, Register, Sight, every, silent_after
+from macvlan_ros.stores.base import Store
 
 #: By so many rounds a clock may be off without a word: entries are looked at so far apart.
 _TOLERANCE = 1.5
@@ -99,3 +101,9 @@ def _judge_one(
     else:
         state = SILENT
     return Judged(entry, state, heard, clock, held)
+
+
+def is_silent(store: Store, name: str, *, own: str) -> bool:
+    """Whether the host `name` has not been heard for long, as the host `own` sees it."""
+    judged = judge(Register(store, host=own).hosts(), (), own=own, now=time.time())
+    return any(each.entry.name == name and each.state == SILENT for each in judged)

@@ -182,6 +182,24 @@ class State:
         standing = self._store.remember(record)
         return None if standing is record else _use(standing)
 
+    def succeed_use(self, standing: Use, use: Use) -> bool:
+        """Put `use` in the place of another host's that stands; False when it stands no more.
+
+        One host at a time does it: whoever writes the record of it looks again before it acts.
+        """
+        key = f"{use.pool}/{use.address}"
+        turn = Record("succession", key, self._host, standing.host)
+        if self._store.remember(turn).host != self._host:
+            return False
+        try:
+            found = self._store.recall("use", key)
+            if not found or _use(found[0]) != standing:
+                return False
+            self.keep_use(use)
+        finally:
+            self._store.forget("succession", key)
+        return True
+
     def keep_use(self, use: Use) -> None:
         self._store.remember(_use_record(use), replace=True)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
     from macvlan_ros.collect import Leak
     from macvlan_ros.docker_attached import Attached
+    from macvlan_ros.docker_swarm import SwarmNetwork
     from macvlan_ros.doctor import Finding
     from macvlan_ros.hosts import Judged
     from macvlan_ros.launch import Launched
@@ -129,6 +130,19 @@ NETWORKS: View[Network] = View(
         Column("", "id", lambda net: net.id),
     ),
     empty="no network of ours; make one with: macvlan-ros network create NAME",
+)
+
+SWARM_NETWORKS: View[SwarmNetwork] = View(
+    columns=(
+        Column("NETWORK", "name", lambda net: net.name),
+        Column("HERE", "config", lambda net: net.config),
+        Column("PARENT", "parent", lambda net: net.parent),
+        Column("POOL", "pool", lambda net: net.pool),
+        Column("OWNER", "owner", lambda net: net.owner),
+        Column("MANAGER", "manager", lambda net: net.manager),
+        Column("SPANS", "spans", lambda net: net.spans),
+    ),
+    empty="",
 )
 
 LAUNCHED: View[Launched] = View(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from macvlan_ros import views
+from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, shared_options
 from macvlan_ros.cli.pools import pool_option
+from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import NETWORK_MODES
+from macvlan_ros.settings import is_shared
+
+if TYPE_CHECKING:
+    from macvlan_ros.docker_swarm import SwarmNetwork
 
 DEFAULT_NETWORK = "ros_lan"
 
@@ -23,6 +31,8 @@ def network() -> None:
 @click.option("--pool6", "pool6_name", metavar="POOL", help="An IPv6 pool beside it.")
 @click.option("--parent", default="", metavar="LINK", help="Interface: name, MAC or subnet.")
 @click.option("--mode", type=click.Choice(NETWORK_MODES), default="bridge", show_default=True)
+@click.option("--swarm", is_flag=True, help="One that spans the swarm; on every node, please.")
+@click.option("--owner", default="", metavar="NAME", help="With --swarm: for this service alone.")
 @shared_options
 @click.pass_context
 def create(
@@ -33,11 +43,45 @@ def create(
     pool6_name: str | None,
     parent: str,
     mode: str,
+    swarm: bool,
+    owner: str,
 ) -> None:
-    """Make the network NAME [ros_lan] over the parent. Making the same one twice is fine."""
+    """Make the network NAME [ros_lan] over the parent. Making the same one twice is fine.
+
+    With --swarm it spans the swarm: on each node this says what its parent there is, and on a
+    manager it makes the network. Its addresses come from the plugin's service and the shared
+    store. With --owner they are one address, reserved under that name: it goes wherever the
+    swarm starts the service.
+    """
     app, report = open_app(context)
+    if owner and not swarm:
+        raise InvalidRequest("--owner goes with --swarm; elsewhere docker run --ip does it")
+    if swarm:
+        report.detail(views.SWARM_NETWORKS, make_swarm_network(app, name, pool_name, parent, owner))
+        return
     made = app.make_network(name, pool_name, parent=parent, mode=mode, pool6_name=pool6_name)
     report.detail(views.NETWORKS, made)
+
+
+def make_swarm_network(
+    app: App, name: str, pool_name: str | None, parent: str, owner: str
+) -> SwarmNetwork:
+    """This node's part of it, and on a manager the network; the owner's address is reserved."""
+    from macvlan_ros.addresses import check_name
+
+    link = app.parent(parent)
+    pool = app.ipam.choose_pool(pool_name) or app.make_default_pool(link)
+    if not is_shared(app.settings.store):
+        app.note(
+            "this node's reservations are its own: nodes that share no store give out the same"
+            " addresses; share one (docs/etcd.md)"
+        )
+    if owner:
+        app.ipam.allocate(pool.name, [check_name(owner, kind="owner")])
+    made = app.engine.ensure_swarm_network(name, pool, parent=link.name, owner=owner)
+    if not made.spans:
+        app.note(f"now make it on a manager too, with: macvlan-ros network create --swarm {name}")
+    return made
 
 
 @network.command(name="list")

@@ -17,6 +17,7 @@ from macvlan_ros.collect import Collector
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.enrolment import Enrolment
 from macvlan_ros.grants import Grants
+from macvlan_ros.hosts import is_silent
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lan import Lan
 from macvlan_ros.links import Links
@@ -33,6 +34,7 @@ from macvlan_ros.plugin.shim_address import ShimAddress
 from macvlan_ros.plugin.shim_keeper import ShimKeeper
 from macvlan_ros.plugin.shims import ShimService
 from macvlan_ros.presence import Presence
+from macvlan_ros.scout import interface_on
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
 
@@ -89,6 +91,9 @@ class Parts:
             checked=self._lan.check,
             lookahead=self._lookahead,
             reclaim=self.collector.reclaim,
+            silent=lambda pool, other: (
+                probe and bool(interface_on(pool.subnet)) and is_silent(store, other, own=host)
+            ),
         )
         self.ipam = IpamDriver(
             store, ipam=ipam, grants=grants, host=host, router=router, given=self._herald.given

@@ -1,0 +1,120 @@
+"""Swarm services on macvlan: no address twice, and an address that follows its service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import started
+from tests.e2e.plugin_host import PluginHost, within
+from tests.e2e.three_hosts import HOSTS, ready, start_etcd
+from tests.lab import Host, Lab
+
+WAIT = 60.0
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Lab]:
+    """Three PCs in a swarm that qtpc manages, with our service and a store on etcd."""
+    with started(hosts=HOSTS) as lab:
+        ready(lab)
+        url = start_etcd(lab.hosts["qtrp"])
+        manager = lab.hosts["qtpc"]
+        for host in lab.hosts.values():
+            host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
+            PluginHost(host).start()
+        manager.docker("swarm", "init", "--advertise-addr", manager.address)
+        token = manager.docker("swarm", "join-token", "-q", "worker")
+        for name in HOSTS[1:]:
+            manager_at = f"{manager.address}:2377"
+            lab.hosts[name].docker("swarm", "join", "--token", token, manager_at)
+        pool = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range")
+        manager.macvlan_ros(*pool, "192.168.50.192/27", "--gateway", "192.168.50.1", check=True)
+        yield lab
+
+
+def on_all(lab: Lab, *words: str) -> None:
+    """Workers first, so that what the manager makes finds its settings everywhere."""
+    for host in reversed(lab.hosts.values()):
+        host.macvlan_ros("network", "create", "--swarm", *words, check=True)
+
+
+def remove(lab: Lab, service: str, network: str) -> None:
+    lab.hosts["qtpc"].docker("service", "rm", service)
+    assert within(WAIT, lambda: not any(by_host(lab, service).values()))
+    assert within(WAIT, lambda: removed(lab.hosts["qtpc"], network))
+    assert within(WAIT, lambda: all(removed(h, f"{network}.here") for h in lab.hosts.values()))
+
+
+def removed(host: Host, network: str) -> bool:
+    host.docker("network", "rm", network, check=False)
+    return network not in host.docker("network", "ls", "--format", "{{.Name}}").split()
+
+
+def serve(lab: Lab, name: str, network: str, replicas: int, *options: str) -> None:
+    command = ("service", "create", "-d", "--no-resolve-image", "--name", name, *options)
+    replicated = ("--replicas", str(replicas), "--network", network)
+    lab.hosts["qtpc"].docker(*command, *replicated, "ros:lab")
+
+
+def addresses(host: Host, service: str) -> list[str]:
+    """Those of the service's running containers on the PC, on a macvlan network."""
+    label = f"label=com.docker.swarm.service.name={service}"
+    found = host.docker("ps", "-q", "--filter", label).split()
+    containers = json.loads(host.docker("inspect", *found)) if found else []
+    return [
+        end["IPAddress"]
+        for container in containers
+        for end in container["NetworkSettings"]["Networks"].values()
+    ]
+
+
+def by_host(lab: Lab, service: str) -> dict[str, list[str]]:
+    return {name: addresses(host, service) for name, host in lab.hosts.items()}
+
+
+def placed(lab: Lab, service: str, number: int) -> Callable[[], bool]:
+    def is_placed() -> bool:
+        found = [a for each in by_host(lab, service).values() for a in each]
+        return len(found) == number and all(found)
+
+    return is_placed
+
+
+def test_replicas_on_all_nodes_have_addresses_of_their_own(swarm: Lab) -> None:
+    """moby/moby issue 49921: Docker's own IPAM gives the same ones on every node."""
+    on_all(swarm, "fleet")
+    serve(swarm, "robot", "fleet", 6, "--placement-pref", "spread=node.id")
+    assert within(WAIT, placed(swarm, "robot", 6)), by_host(swarm, "robot")
+    found = by_host(swarm, "robot")
+    assert all(found.values()), found
+    every = [address for each in found.values() for address in each]
+    assert len(set(every)) == 6, found
+    qtpc = swarm.hosts["qtpc"]
+    for address in every:
+        if address not in found["qtpc"]:
+            qtpc.run("busybox", "ping", "-c", "1", "-W", "2", address)
+    remove(swarm, "robot", "fleet")
+
+
+def test_a_service_keeps_its_address_wherever_it_lands(swarm: Lab) -> None:
+    """moby/moby issue 24170: a fixed address for a service."""
+    manager = swarm.hosts["qtpc"]
+    on_all(swarm, "core_lan", "--owner", "harmoni_core")
+    serve(swarm, "core", "core_lan", 1, "--constraint", "node.role==worker")
+    assert within(WAIT, placed(swarm, "core", 1)), by_host(swarm, "core")
+    (first,) = [name for name, found in by_host(swarm, "core").items() if found]
+    held = json.loads(manager.macvlan_ros("list", "--json", check=True).stdout)
+    (reserved,) = [one["address"] for one in held if one["owner"] == "harmoni_core"]
+    assert by_host(swarm, "core")[first] == [reserved]
+
+    manager.docker("node", "update", "--availability", "drain", first)
+    other = next(name for name in ("qtrp", "qtnx") if name != first)
+    assert within(WAIT, lambda: by_host(swarm, "core")[other] == [reserved])
+    assert within(WAIT, lambda: by_host(swarm, "core")[first] == [])
+    manager.run("busybox", "ping", "-c", "1", "-W", "2", reserved)
+
+    manager.docker("node", "update", "--availability", "active", first)
+    manager.docker("service", "rm", "core")
