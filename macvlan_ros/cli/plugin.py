@@ -94,7 +94,7 @@ def serve(
         host=found.host_name,
         sandboxes=sandboxes,
         metrics=context.with_resource(_exposed(metrics, store)) if metrics else None,
-        probe=found.probe != "none",
+        probe=found.probe,
         defend=found.defend == "yes" and not no_defend,
         shim=found.shim == "yes" and not no_shim,
         shared=settings.is_shared(choices(context).store or found.store),

@@ -6,6 +6,7 @@ deadlock. So this is not the command line's composition root, which has an engin
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
@@ -53,16 +54,18 @@ class Parts:
         host: str,
         sandboxes: Path | None = None,
         metrics: Metrics | None = None,
-        probe: bool = True,
+        probe: str = "fast",
         defend: bool = True,
         shim: bool = True,
         shared: bool = False,
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         heard = Strangers(store, host=host).hear
-        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe)
+        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe != "none")
         self._renewing = Renewing(store, host=host)
-        self._lookahead = Lookahead(self._lan.silent)
+        # Docker would wait too long for the careful form: only who asks ahead takes it
+        ahead = partial(self._lan.silent, timing=probe) if probe != "none" else None
+        self._lookahead = Lookahead(self._lan.silent, ahead=ahead)
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
         self._herald = Herald(links.running_macs)
         self.enrolling = Enrolling(
