@@ -95,7 +95,9 @@ class Parts:
             lookahead=self._lookahead,
             reclaim=self.collector.reclaim,
             silent=lambda pool, other: (
-                probe and bool(interface_on(pool.subnet)) and is_silent(store, other, own=host)
+                probe != "none"
+                and bool(interface_on(pool.subnet))
+                and is_silent(store, other, own=host)
             ),
         )
         self.ipam = IpamDriver(
