@@ -21,7 +21,7 @@ class Curve:
 
 def plot(title: str, curves: Sequence[Curve], *, x: str, y: str) -> str:
     """An SVG of curves that share their axes, which begin at zero; `x` and `y` name them."""
-    across = max(point[0] for curve in curves for point in curve.points)
+    across = _ceiling(max(point[0] for curve in curves for point in curve.points))
     up = _ceiling(max(point[1] for curve in curves for point in curve.points))
 
     def place(point: tuple[float, float]) -> str:
@@ -41,7 +41,7 @@ def plot(title: str, curves: Sequence[Curve], *, x: str, y: str) -> str:
         label = f"{across * step / 5:.0f}"
         parts.append(_text(float(foot[0]), _HEIGHT - _BOTTOM + 16, label, anchor="middle"))
     parts.append(_text(_LEFT, _HEIGHT - 8, x))
-    parts.append(_text(8, _TOP - 4, y))
+    parts.append(_text(8, 20, y))
     for number, curve in enumerate(curves):
         colour = _COLOURS[number % len(_COLOURS)]
         line = " ".join(map(place, curve.points))
@@ -59,11 +59,8 @@ def plot(title: str, curves: Sequence[Curve], *, x: str, y: str) -> str:
 
 def _ceiling(value: float) -> float:
     """The next round number."""
-    for step in (0.1, 0.2, 0.5):
-        for power in range(8):
-            if value <= step * 10**power * 1.0:
-                return float(step * 10**power)
-    return value
+    steps = (step * 10.0**power for power in range(-2, 8) for step in (1, 2, 3, 4, 5, 6, 8))
+    return next((step for step in steps if step >= value), value)
 
 
 def _text(
