@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
     from macvlan_ros.membership import Membership
+    from macvlan_ros.names import Names
     from macvlan_ros.reach import Reach
     from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
@@ -231,6 +232,12 @@ class App:
         return Membership(
             self.store, settings=self.settings, links=lambda: self.links, engine=lambda: self.engine
         )
+
+    @cached_property
+    def names(self) -> Names:
+        from macvlan_ros.names import Names
+
+        return Names(self.store, engine=self.engine, host=self.settings.host_name)
 
     def parent(self, wanted: str = "") -> Link:
         """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""

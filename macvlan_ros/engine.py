@@ -18,6 +18,7 @@ from macvlan_ros.docker_containers import ContainerCalls
 from macvlan_ros.docker_context import Endpoint, resolve
 from macvlan_ros.docker_errands import ErrandCalls
 from macvlan_ros.docker_errors import refusal, unreachable
+from macvlan_ros.docker_hosts import HostsCalls
 from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
 from macvlan_ros.docker_logs import LogCalls
 from macvlan_ros.docker_networks import NetworkCalls
@@ -45,6 +46,7 @@ class Engine(
     LogCalls,
     ErrandCalls,
     SwarmCalls,
+    HostsCalls,
 ):
     """One Docker Engine, reached as the docker command line would reach it.
 

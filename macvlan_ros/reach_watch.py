@@ -28,7 +28,8 @@ _FINE = "Docker answers; every network is looked at"
 
 class Watch:
     """Looks at all networks of ours, or at the named one. `say` hears each change of state, once.
-    `enter` writes this host into the register of hosts when it is time to.
+    `enter` writes this host into the register of hosts when it is time to, `names` tells its
+    containers the names of the others.
 
     Without Docker, the store or a right everything stays as it is until they are back.
     """
@@ -42,6 +43,7 @@ class Watch:
         say: Callable[[str], None],
         name: str = "",
         enter: Callable[[], object] = lambda: None,
+        names: Callable[[], object] = lambda: None,
     ) -> None:
         self._reach = reach
         self._links = links
@@ -49,6 +51,7 @@ class Watch:
         self._say = say
         self._name = name
         self._enter = enter
+        self._names = names
         self._told: dict[str, str] = {}
         self._orphans: frozenset[tuple[str, IPAddress]] = frozenset()
         self._leftover: frozenset[str] = frozenset()
@@ -66,6 +69,7 @@ class Watch:
         try:
             self._enter()
             networks = self._reach.networks(self._name)
+            self._names()
         except MacvlanRosError as error:
             self._tell({**self._told, _ALL: _sentence(error)})
             return

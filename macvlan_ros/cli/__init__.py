@@ -56,6 +56,7 @@ SECTIONS = {
         "scan": "wire",
         "map": "picture",
         "hosts": "hosts",
+        "names": "hosts",
         "network": "networks",
         "shim": "shims",
     },

@@ -49,4 +49,21 @@ def rm(context: click.Context, name: str) -> None:
         report.json({"removed": [name]})
 
 
-COMMANDS = (interfaces, hosts)
+@click.command()
+@shared_options
+@click.pass_context
+def names(context: click.Context) -> None:
+    """Tell the containers of this PC the names of those on other PCs, by the shared store.
+
+    They go into the containers' hosts files. A launch knows those that are reserved already;
+    macvlan-ros-shim.service does this again and again, for those that come later.
+    """
+    app, report = open_app(context)
+    changed = app.names.refresh()
+    if report.as_json:
+        report.json({"changed": list(changed)})
+    else:
+        report.progress(f"changed: {', '.join(changed) or 'nothing'}")
+
+
+COMMANDS = (interfaces, hosts, names)

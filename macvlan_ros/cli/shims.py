@@ -13,6 +13,7 @@ from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, shared_options
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
+from macvlan_ros.settings import is_shared
 
 network_argument = click.argument("network", default="", metavar="[NETWORK]")
 
@@ -122,6 +123,7 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
         say=report.progress,
         name=network,
         enter=app.membership.enrolment("shim").enter_when_due,
+        names=app.names.refresh if is_shared(app.settings.store) else lambda: (),
     )
     watching.run(interval, ready=lambda: systemd.notify("READY=1", os.environ))
 

@@ -141,3 +141,22 @@ def test_two_pcs_of_one_name_are_refused_with_both_named(three: Lab, tmp_path: P
     qtpc.macvlan_ros("hosts", "rm", "robot", check=True)
     assert "robot" not in known(qtpc)
     assert qtpc.macvlan_ros("hosts", "rm", "robot").returncode == 3
+
+
+def test_running_containers_learn_the_names_of_those_that_come_later(
+    three: Lab, tmp_path: Path
+) -> None:
+    qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
+    first = 'services: {first: {image: "ros:lab"}}\n'
+    second = 'services: {second: {image: "ros:lab"}}\n'
+    qtpc.macvlan_ros("launch", check=True, cwd=str(write(tmp_path, first)))
+    qtpc.popen(*qtpc.macvlan_ros_command("shim", "watch", "--interval", "0.5"))
+    qtnx.macvlan_ros("launch", check=True, cwd=str(write(tmp_path, second)))
+    asking = ("/usr/bin/docker", "exec", "first", "ping", "-c", "1", "-W", "1", "second")
+    deadline = time.monotonic() + 20
+    while qtpc.run(*asking, check=False).returncode:
+        assert time.monotonic() < deadline, qtpc.docker("exec", "first", "cat", "/etc/hosts")
+    assert json.loads(qtnx.macvlan_ros("names", "--json", check=True).stdout) == {
+        "changed": ["second"]
+    }
+    qtnx.docker("exec", "second", "ping", "-c", "1", "-W", "2", "first")
