@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from errno import EINVAL
 from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
@@ -149,8 +150,8 @@ class Endpoints:
         """Make the endpoint's link, for Docker to move into the sandbox.
 
         `led` are this host's addresses to which Docker will make a route there.
-        Raises NetworkNotFound, NotFound, ParentNotFound, BadParent, KernelRefused; no link is
-        left behind then.
+        Raises NetworkNotFound, NotFound, ParentNotFound, BadParent, Conflict, KernelRefused; no
+        link is left behind then.
         """
         network = self._networks.get(network_id)
         endpoint = self._endpoint(network_id, endpoint_id)
@@ -176,11 +177,17 @@ class Endpoints:
 
         try:
             add()
-        except KernelRefused:
+        except KernelRefused as error:
             # Docker asks again when an answer was lost: then the link is there already.
-            if not self._links.delete_link(name):
+            if self._links.delete_link(name):
+                add()
+            elif network.mode == "passthru" and error.errno == EINVAL:
+                raise Conflict(
+                    f"mode passthru gives {parent} to one container alone, and {parent} has a "
+                    "macvlan link already; stop that container first, or use mode bridge"
+                ) from error
+            else:
                 raise
-            add()
 
     def leave(self, endpoint_id: str) -> bool:
         """The container has left; Docker moves the link back into the host's namespace."""
