@@ -11,7 +11,7 @@ from macvlan_ros import addresses, interrupts, placement, plan
 from macvlan_ros import stack as stacks
 from macvlan_ros.errors import PoolOverlap
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import Pool, Reservation, Service, Stack
+from macvlan_ros.models import DEFAULT_POOL, Pool, Reservation, Service, Stack
 from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
 
@@ -75,6 +75,7 @@ class Booking:
                 [service.owner for service in held_for],
                 addresses={s.owner: wanted[s.name] for s in held_for if s.name in wanted},
                 hosts={service.owner: service.host or site.host for service in held_for},
+                within=pool,
             )
             fresh = [allocation.reservation.owner for allocation in done if allocation.new]
             if fresh:
@@ -114,7 +115,8 @@ class Booking:
 
     def _ensure_pool(self, pool: Pool, undo: Undo) -> Pool:
         if any(there.name == pool.name for there in self._ipam.pools()):
-            return self._ipam.add_pool(pool)
+            # of the pool that all use who name none, a stack may take a part
+            return pool if pool.name == DEFAULT_POOL else self._ipam.add_pool(pool)
         try:
             return self._make_pool(pool, undo)
         except PoolOverlap as error:

@@ -83,9 +83,11 @@ class Ipam:
         *,
         addresses: Mapping[str, IPAddress] | None = None,
         hosts: Mapping[str, str] | None = None,
+        within: Pool | None = None,
     ) -> tuple[Allocation, ...]:
         """What each of `owners` holds, in their order; what is missing is reserved, all or none.
 
+        `within` is the pool with fewer addresses, of which the missing ones are chosen.
         `addresses` claims a given address for an owner, `hosts` names the host of an owner that
         runs on another than this one. An owner that holds an address keeps it. Raises
         InvalidRequest (a name), PoolNotFound, BadSubnet (a claim that is not the pool's),
@@ -103,7 +105,7 @@ class Ipam:
         missing = [owner for owner in wanted if owner not in known]
         made: dict[str, Allocation] = {}
         if missing:
-            made = self._reserve(self._store.pool(pool), missing, claims, hosts or {})
+            made = self._reserve(within or self._store.pool(pool), missing, claims, hosts or {})
         return tuple(made.get(owner) or Allocation(known[owner], new=False) for owner in owners)
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:

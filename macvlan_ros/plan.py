@@ -21,6 +21,7 @@ from macvlan_ros.models import (
     Service,
     Stack,
 )
+from macvlan_ros.spans import subtract
 
 #: Keys of a service that say where and when it runs, and not what its container is.
 _NOT_THE_CONTAINER = (
@@ -125,7 +126,8 @@ def wanted_pool(
     same LAN when the stack asks for nothing special, else one of its own (not yet in the store).
 
     With no range given, a pool of its own hands out the LAN's default range, and the addresses
-    that services name outside of it. Raises PoolNotFound.
+    that services name outside of it. Where the default pool has all of what it would hand out, it
+    is a part of that one, under its name. Raises PoolNotFound.
     """
     if stack.pool:
         for pool in existing:
@@ -142,7 +144,7 @@ def wanted_pool(
         for name in (stack.network, DEFAULT_POOL, *same):
             if name in same:
                 return same[name]
-    return Pool(
+    mine = Pool(
         # with a part of its own for each host, each is a pool: they may share a store
         name=f"{stack.network}-{site.host}" if own and own.ranges else stack.network,
         subnet=site.subnet,
@@ -150,6 +152,23 @@ def wanted_pool(
         exclude=stack.exclude,
         gateway=stack.gateway or site.parent.gateway,
     )
+    usual = next((one for one in existing if one.name == DEFAULT_POOL), None)
+    if usual is None or mine.name in {one.name for one in existing} or not _has(usual, mine):
+        return mine
+    return dataclasses.replace(
+        usual,
+        ranges=mine.ranges,
+        exclude=(*usual.exclude, *stack.exclude),
+        gateway=mine.gateway,
+    )
+
+
+def _has(whole: Pool, part: Pool) -> bool:
+    """Whether the one hands out all that the other would, but for its own exclusions."""
+    if whole.subnet != part.subnet or whole.dhcp:
+        return False
+    everything = dataclasses.replace(whole, exclude=(), gateway=None)
+    return not subtract(addresses.intervals(part), addresses.intervals(everything))
 
 
 def wanted_pool6(stack: Stack, site: Site, existing: Sequence[Pool]) -> Pool | None:

@@ -133,3 +133,23 @@ def test_by_force_it_is_released_all_the_same(qtpc: Host, write_stack: WriteStac
     qtpc.macvlan_ros("launch", "--no-shim", check=True, cwd=folder)
     assert "talker" in qtpc.macvlan_ros("release", "--force", "talker", check=True).stdout
     assert "talker" not in qtpc.macvlan_ros("list", "-q", check=True).stdout.split()
+
+
+def test_a_stack_takes_its_part_of_the_pool_that_allocate_made(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    first = address(qtpc, "laptop")
+    folder = write_stack(
+        "x-macvlan-ros: {range: 192.168.50.192/28}\n"
+        'services:\n  talker: {image: "ros:lab"}\n  listener: {image: "ros:lab"}\n'
+    )
+    for _ in range(2):
+        qtpc.macvlan_ros("launch", "--no-shim", check=True, cwd=folder)
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    by_owner = {each["owner"]: each for each in held}
+    assert by_owner["laptop"]["address"] == first
+    for name in ("talker", "listener"):
+        assert by_owner[name]["pool"] == "default"
+        assert 192 <= int(by_owner[name]["address"].rpartition(".")[2]) < 208
+    qtpc.macvlan_ros("down", "--release", check=True, cwd=folder)
+    assert qtpc.macvlan_ros("list", "-q", check=True).stdout.split() == ["laptop"]
