@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from macvlan_ros.chair.run import Step
     from macvlan_ros.engine import Engine
     from macvlan_ros.holding import Holding
+    from macvlan_ros.holdings import Holdings
     from macvlan_ros.host_environment import HostEnvironment
     from macvlan_ros.images import Images
     from macvlan_ros.launch import Launcher
@@ -216,6 +217,19 @@ class App:
         from macvlan_ros import conflicts
 
         return {seen.address: seen.mac for seen in reversed(conflicts.recent(self.store))}
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        from macvlan_ros.holdings import Holdings
+
+        return Holdings(
+            self.store,
+            engine=lambda: self.engine,
+            surroundings=self.surroundings,
+            ask=self.scout.ask if self.settings.probe != "none" else None,
+            host=self.settings.host_name,
+            note=self.note,
+        )
 
     @cached_property
     def restarter(self) -> Restarter:

@@ -56,6 +56,9 @@ class Engine(
     `DockerDown` and `Forbidden`, and ends.
     """
 
+    #: Whether it only writes down what it would be told; see `dry.engine`.
+    dry = False
+
     def __init__(
         self, url: str = "", *, environ: Mapping[str, str] = os.environ, source: str = "--docker"
     ) -> None:

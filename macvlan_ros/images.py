@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ImageNotFound
 from macvlan_ros.models import Service
+
+
+@runtime_checkable
+class Rehearsing(Protocol):
+    """An engine that only writes down what it would be told."""
+
+    def build(self, name: str) -> None:
+        """An image would be built."""
 
 
 class Images:
@@ -88,6 +97,9 @@ class Images:
         return found
 
     def _build(self, service: Service) -> Image:
+        if isinstance(self._engine, Rehearsing):
+            self._engine.build(service.image)
+            return self._engine.image(service.image)
         from macvlan_ros.docker_cli import finding
         from macvlan_ros.docker_cli.building import build_image
 

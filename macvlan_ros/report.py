@@ -50,6 +50,7 @@ class Report:
         self.quiet = quiet
         self._overwritten = False
         self._held: list[str] | None = None
+        self.rehearsing = False
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -64,6 +65,8 @@ class Report:
 
     def table(self, view: View[T], values: Sequence[T]) -> None:
         """Show many values: a table, or a JSON list."""
+        if self.rehearsing:
+            return
         if self.as_json:
             _write_json([_record(view, value) for value in values])
         elif values:
@@ -73,6 +76,8 @@ class Report:
 
     def detail(self, view: View[T], value: T) -> None:
         """Show one value: its fields line by line, or a JSON object."""
+        if self.rehearsing:
+            return
         if self.as_json:
             _write_json(_record(view, value))
             return
@@ -80,6 +85,21 @@ class Report:
         width = max(len(heading) for heading, _ in pairs)
         for heading, text in pairs:
             self.line(f"{heading:<{width}}  {text}".rstrip())
+
+    def rehearse(self) -> Callable[[Sequence[str]], None]:
+        """From now on results are not shown, for they are not true; the function that is returned
+        shows what would be changed."""
+        self.rehearsing = True
+
+        def show(changes: Sequence[str]) -> None:
+            if self.as_json:
+                _write_json({"changes": list(changes)})
+            for change in () if self.as_json else changes:
+                print(f"would {change}", flush=True)
+            if not changes and not self.as_json:
+                self.note("nothing would be changed")
+
+        return show
 
     def clear(self) -> None:
         """Begin again at the top of the screen, terminals only."""
@@ -92,10 +112,14 @@ class Report:
 
     def json(self, value: object) -> None:
         """A result that has no table, as JSON."""
+        if self.rehearsing:
+            return
         _write_json(value)
 
     def line(self, text: object) -> None:
         """One line of result, as it is."""
+        if self.rehearsing:
+            return
         print(text, flush=True)
 
     def text(self, text: str) -> None:

@@ -112,7 +112,9 @@ class Starter:
             self._create(plan)
             self._start(plan)
             return self._say(plan, "created")
-        if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash:
+        # somebody may have taken it off its network, which is no part of what it was made from
+        attached = plan.attachment.network in found.networks
+        if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash and attached:
             return self._keep(found, plan)
         return self._replace(found, plan)
 
@@ -172,7 +174,7 @@ class Starter:
     def wait_for(self, plan: Planned, dependency: Dependency, waiting: str) -> None:
         """Wait until the condition holds for the container of `plan`, on which the service
         `waiting` depends. Raises EngineRefused when it never will, or has not in time."""
-        if dependency.condition == "started":
+        if dependency.condition == "started" or self._engine.dry:
             return
         deadline = time.monotonic() + self._wait_seconds
         self._progress(f"{waiting}: waits until {dependency.service} is {dependency.condition}")

@@ -46,6 +46,8 @@ SECTIONS = {
     "Addresses": {
         "allocate": "pools",
         "release": "pools",
+        "rename": "holdings",
+        "move": "holdings",
         "list": "pools",
         "export": "pools",
         "leases": "wire",

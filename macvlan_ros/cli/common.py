@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ class Choices:
     no_shim: bool = False
     as_json: bool = False
     quiet: bool = False
+    dry_run: bool = False
     files: tuple[Path, ...] = ()
     profiles: tuple[str, ...] = ()
     project_name: str = ""
@@ -55,6 +57,8 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
         shim="no" if chosen.no_shim else found.shim,
     )
+    if chosen.dry_run:
+        return _open_dry(context, found, report), report
     app = App(
         found,
         note=report.note,
@@ -63,6 +67,32 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         quiet=chosen.quiet,
     )
     return context.with_resource(app), report
+
+
+def _open_dry(context: click.Context, found: settings.Settings, report: Report) -> App:
+    """An App that changes nothing; what it would have changed is shown at the end, and no more."""
+    from macvlan_ros.dry.app import DryApp
+
+    app = DryApp(found, note=report.note)
+    context.with_resource(app)
+    say = report.rehearse()
+
+    def show() -> None:
+        if sys.exc_info()[0] is None:
+            say(app.changes)
+
+    context.call_on_close(show)
+    return app
+
+
+dry_run_option = click.option(
+    "--dry-run",
+    "dry_run",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, parameter, value: _remember(context, parameter, value),
+    help="Change nothing; show what would be changed.",
+)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import choices, no_shim_option, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    choices,
+    dry_run_option,
+    no_shim_option,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.cli.stacks import open_stack, stack_options
 from macvlan_ros.models import Service, Stack
 
@@ -106,6 +112,7 @@ def attach(
 @stack_options
 @no_shim_option
 @quiet_option("Say nothing but errors.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def restart(
@@ -129,6 +136,7 @@ def restart(
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options
 @quiet_option("Say nothing but errors.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def pull(
@@ -150,6 +158,7 @@ def pull(
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options
 @quiet_option("Say nothing but errors.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def build(

@@ -8,7 +8,7 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import open_app, shared_options
+from macvlan_ros.cli.common import choices, dry_run_option, open_app, shared_options
 from macvlan_ros.cli.pools import pool_option
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import NETWORK_MODES
@@ -33,6 +33,7 @@ def network() -> None:
 @click.option("--mode", type=click.Choice(NETWORK_MODES), default="bridge", show_default=True)
 @click.option("--swarm", is_flag=True, help="One that spans the swarm; on every node, please.")
 @click.option("--owner", default="", metavar="NAME", help="With --swarm: for this service alone.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def create(
@@ -56,6 +57,8 @@ def create(
     app, report = open_app(context)
     if owner and not swarm:
         raise InvalidRequest("--owner goes with --swarm; elsewhere docker run --ip does it")
+    if swarm and choices(context).dry_run:
+        raise InvalidRequest("--dry-run does not go with --swarm; leave one of them out")
     if swarm:
         report.detail(views.SWARM_NETWORKS, make_swarm_network(app, name, pool_name, parent, owner))
         return
@@ -105,6 +108,7 @@ def show(context: click.Context, name: str) -> None:
 
 @network.command()
 @click.argument("name", default=DEFAULT_NETWORK)
+@dry_run_option
 @shared_options
 @click.pass_context
 def rm(context: click.Context, name: str) -> None:

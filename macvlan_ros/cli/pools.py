@@ -7,6 +7,7 @@ import click
 from macvlan_ros import addresses, views
 from macvlan_ros import export as export_forms
 from macvlan_ros.cli.common import (
+    dry_run_option,
     no_probe_option,
     open_app,
     probe_options,
@@ -24,6 +25,7 @@ pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool
 @click.option("--address", metavar="ADDRESS", help="This very address (with one NAME only).")
 @probe_options
 @quiet_option("Print the address alone.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def allocate(
@@ -52,6 +54,7 @@ def allocate(
 @pool_option
 @click.option("--force", is_flag=True, help="Also while a container runs with the address.")
 @quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def release(
@@ -147,6 +150,7 @@ def pool() -> None:
     "--dhcp", is_flag=True, help="Also take each address as a lease from the LAN's DHCP server."
 )
 @no_probe_option
+@dry_run_option
 @shared_options
 @click.pass_context
 def add(
@@ -198,6 +202,7 @@ def show(context: click.Context, name: str) -> None:
 
 @pool.command()
 @click.argument("name")
+@dry_run_option
 @shared_options
 @click.pass_context
 def rm(context: click.Context, name: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import click
 
 from macvlan_ros.cli.common import (
+    dry_run_option,
     no_shim_option,
     open_app,
     probe_options,
@@ -64,6 +65,7 @@ class DockerRun(click.Command):
 )
 @probe_options
 @no_shim_option
+@dry_run_option
 @shared_options
 @click.pass_context
 def run(
@@ -89,15 +91,24 @@ def run(
     line: RunLine = context.meta[_LINE]
     options = RunOptions(pool_name, parent, master)
     runner = Runner(app)
-    if not print_only:
+    if not (print_only or report.rehearsing):
         return runner.run(line, options, hold=report.holding)
     with all_or_nothing(report.note) as undo:
         ready = runner.prepare(line, options, undo)
-    if report.as_json:
+    if isinstance(app, Rehearsed):
+        app.changes.append(f"run: {_as_typed(ready)}")
+    elif report.as_json:
         report.json({"command": list(ready.words), "unset": list(ready.unset)})
     else:
         report.line(_as_typed(ready))
     return 0
+
+
+@runtime_checkable
+class Rehearsed(Protocol):
+    """An App that changes nothing."""
+
+    changes: list[str]
 
 
 def _as_typed(ready: Prepared) -> str:

@@ -14,6 +14,7 @@ from macvlan_ros.app import App
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import (
     choices,
+    dry_run_option,
     host_option,
     no_shim_option,
     open_app,
@@ -134,6 +135,7 @@ def _is_stack_here() -> bool:
 @probe_options
 @no_shim_option
 @quiet_option("Say nothing but errors.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def launch(
@@ -171,6 +173,7 @@ def launch(
 @stack_options
 @quiet_option("Say nothing but errors.")
 @all_hosts_option
+@dry_run_option
 @shared_options
 @click.pass_context
 def stop(
@@ -198,6 +201,7 @@ def stop(
 @click.option("--release", is_flag=True, help="Give up their addresses too.")
 @quiet_option("Say nothing but errors.")
 @all_hosts_option
+@dry_run_option
 @shared_options
 @click.pass_context
 def down(

@@ -66,6 +66,14 @@ class Store(Protocol):
         else was quicker; None when nothing stands.
         """
 
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        """Put `new`, with another owner or address, in the place of a reservation of the same pool
+        that stands exactly as `held`.
+
+        Returns `new` itself when that is done; else what is in the way, which may be what stands
+        for that owner now; None when nothing stands for it any more.
+        """
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         """The reservations of one pool, or of all, by pool and address.
 

@@ -105,6 +105,12 @@ class CopiedStore:
             lambda: self._refuse(f"{held.owner!r} cannot be taken over"),
         )
 
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        return self._change(
+            lambda store: store.exchange(held, new),
+            lambda: self._refuse(f"{held.owner!r} cannot be renamed or moved"),
+        )
+
     def inspect(self) -> tuple[str, ...]:
         return self._change(EtcdStore.inspect, lambda: self._refuse("the store cannot be checked"))
 

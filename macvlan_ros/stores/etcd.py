@@ -190,6 +190,29 @@ class EtcdStore:
             stood = next(iter(self._decode_reservations(answer.found)), None)
         return stood.held if stood else None
 
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
+        key, old = space.owner_key(held.pool, held.owner), space.keys_of(held)
+        keys = [each for each in space.keys_of(new) if each not in old]
+        stood = self._stood(key, deadline)
+        while stood is not None and stood.held == held:
+            answer = space.change(
+                [kv.is_unchanged(key, stood.modified), *map(kv.is_absent, keys)],
+                etcd_books.exchanges(space, held, new, mark),
+                [kv.get(each) for each in (key, *keys)],
+                deadline=deadline,
+            )
+            if answer.succeeded:
+                return new
+            found = self._decode_reservations(answer.found)
+            if any(each.mark == mark for each in found):
+                return new  # done, and the answer lost
+            others = [each for each in found if each.held != held]
+            if others:
+                return others[0].held
+            stood = next(iter(found), None)
+        return stood.held if stood else None
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         deadline = self._deadline()
         if pool is None:

@@ -70,6 +70,13 @@ def value_of(entry: Entry) -> int:
     return decode_value(entry.key.rpartition("/")[2])
 
 
+def exchanges(space: EtcdSpace, held: Reservation, new: Reservation, mark: str) -> list[Operation]:
+    """Write one reservation in the place of another."""
+    keys = space.keys_of(new)
+    gone = [kv.delete(key) for key in space.keys_of(held) if key not in keys]
+    return kv.many([*gone, *puts(space, [new], mark)])
+
+
 def guards(
     space: EtcdSpace, wanted: Iterable[Reservation], stood: Iterable[Stood]
 ) -> list[Comparison]:

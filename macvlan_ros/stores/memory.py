@@ -77,6 +77,18 @@ class MemoryStore:
                 self._held[key] = dataclasses.replace(held, host=host)
             return self._held.get(key)
 
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        with self._lock:
+            key = (held.pool, held.owner)
+            if self._held.get(key) != held:
+                return self._held.get(key)
+            others = [each for other, each in self._held.items() if other != key]
+            (stands,) = settle([new], others)
+            if stands is new:
+                del self._held[key]
+                self._held[new.pool, new.owner] = new
+            return stands
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         with self._lock:
             if pool is not None:

@@ -152,6 +152,18 @@ class SqliteStore:
                 db.execute(query, (host, held.pool, held.owner))
             return _first(db, where, (held.pool, held.owner))
 
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        where, whose = "pool = ? AND owner = ?", (held.pool, held.owner)
+        with self._file.write() as db:
+            standing = _first(db, where, whose)
+            if standing != held:
+                return standing
+            db.execute(f"DELETE FROM reservations WHERE {where}", whose)
+            stands = _reserve(db, new)
+            if stands is not new:
+                db.execute("ROLLBACK")
+        return stands
+
     def reservations(self, pool: str | None = None) -> tuple[Reservation, ...]:
         with self._file.read() as db:
             if pool is None:

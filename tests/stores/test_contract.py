@@ -433,3 +433,30 @@ def test_of_two_hosts_that_take_over_at_once_one_does(lab: Store, opener: Opener
     assert stands == [winner] * len(hosts)
     assert winner is not None
     assert winner.host in hosts
+
+
+def test_a_reservation_is_renamed_or_moved_in_one_step(lab: Store) -> None:
+    (held,) = lab.reserve([want("talker", 193)])
+    renamed = replace(held, owner="speaker")
+    assert lab.exchange(held, renamed) is renamed
+    assert lab.held("lab", ["talker", "speaker"]) == (renamed,)
+    assert lab.holder(held.address) == renamed
+    moved = replace(renamed, address=want("x", 200).address)
+    assert lab.exchange(renamed, moved) is moved
+    assert lab.holder(held.address) is None
+    assert lab.holder(moved.address) == moved
+    assert lab.owner_of_mac("lab", held.mac) == moved
+    assert lab.reservations() == (moved,)
+    assert lab.inspect() == ()
+
+
+def test_nothing_is_exchanged_when_something_is_in_the_way(lab: Store) -> None:
+    held, other = lab.reserve([want("talker", 193), want("listener", 194)])
+    assert lab.exchange(held, replace(held, owner="listener")) == other
+    assert lab.exchange(held, replace(held, address=other.address)) == other
+    assert lab.exchange(replace(held, host="third"), replace(held, owner="new")) == held
+    assert lab.reservations() == (held, other)
+    lab.release("lab", ["talker"])
+    assert lab.exchange(held, replace(held, owner="new")) is None
+    assert lab.reservations() == (other,)
+    assert lab.inspect() == ()

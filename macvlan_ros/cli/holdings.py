@@ -1,0 +1,60 @@
+"""Commands that change a reservation: rename, move."""
+
+from __future__ import annotations
+
+import click
+
+from macvlan_ros import addresses, views
+from macvlan_ros.app import App
+from macvlan_ros.cli.common import (
+    dry_run_option,
+    no_probe_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
+from macvlan_ros.cli.pools import pool_option
+from macvlan_ros.models import Pool
+
+
+@click.command()
+@click.argument("name")
+@click.argument("new_name")
+@pool_option
+@no_probe_option
+@quiet_option("Print nothing.")
+@dry_run_option
+@shared_options
+@click.pass_context
+def rename(context: click.Context, name: str, new_name: str, pool_name: str | None) -> None:
+    """Keep the address of NAME under NEW_NAME. No container may have it meanwhile."""
+    app, report = open_app(context)
+    done = app.holdings.rename(_pool(app, pool_name), name, new_name)
+    if report.as_json or not report.quiet:
+        report.table(views.RESERVATIONS, [done])
+
+
+@click.command()
+@click.argument("name")
+@click.argument("address")
+@pool_option
+@no_probe_option
+@quiet_option("Print nothing.")
+@dry_run_option
+@shared_options
+@click.pass_context
+def move(context: click.Context, name: str, address: str, pool_name: str | None) -> None:
+    """Give NAME another ADDRESS of its pool. No container may have the old one meanwhile."""
+    wanted = addresses.parse_address(address, said="")
+    app, report = open_app(context)
+    done = app.holdings.move(_pool(app, pool_name), name, wanted)
+    if report.as_json or not report.quiet:
+        report.table(views.RESERVATIONS, [done])
+
+
+def _pool(app: App, name: str | None) -> Pool:
+    pool = app.ipam.choose_pool(name)
+    return pool or app.ipam.pool("default")
+
+
+COMMANDS = (rename, move)

@@ -1,0 +1,68 @@
+"""A copy of a store, in memory: what is written to it is written down, and gone afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.memory import MemoryStore
+from macvlan_ros.stores.transfer import copy_into, read_content
+
+__all__ = ["DryStore"]
+
+
+class DryStore(MemoryStore):
+    """`would` hears each change that is not made in the store `real`. Its pools take no leases."""
+
+    def __init__(self, real: Store, *, would: Callable[[str], None]) -> None:
+        super().__init__()
+        self._would: Callable[[str], None] = lambda _text: None
+        copy_into(self, read_content(real))
+        self._would = would
+
+    def add_pool(self, pool: Pool) -> Pool:
+        known = {each.name for each in super().pools()}
+        done = super().add_pool(pool)
+        if pool.name not in known:
+            self._would(f"add the pool '{pool.name}' ({pool.subnet})")
+        return done
+
+    def pool(self, name: str) -> Pool:
+        return dataclasses.replace(super().pool(name), dhcp=False)
+
+    def remove_pool(self, name: str) -> bool:
+        removed = super().remove_pool(name)
+        if removed:
+            self._would(f"remove the pool '{name}'")
+        return removed
+
+    def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        stands = super().reserve(wanted)
+        pairs = list(zip(wanted, stands, strict=True))
+        if all((want.pool, want.owner) == (held.pool, held.owner) for want, held in pairs):
+            for want, held in pairs:
+                if want is held:
+                    self._would(f"reserve {held.address} for '{held.owner}'")
+        return stands
+
+    def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
+        gone = super().release(pool, owners)
+        for held in gone:
+            self._would(f"release {held.address}, which '{held.owner}' holds")
+        return gone
+
+    def move(self, held: Reservation, host: str) -> Reservation | None:
+        stands = super().move(held, host)
+        if stands is not None and stands.host == host:
+            self._would(f"take '{held.owner}' over from {held.host}")
+        return stands
+
+    def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
+        stands = super().exchange(held, new)
+        if stands is new:
+            self._would(
+                f"make '{held.owner}' with {held.address} into '{new.owner}' with {new.address}"
+            )
+        return stands
