@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from macvlan_ros.docker_attached import Attached
     from macvlan_ros.docker_swarm import SwarmNetwork
     from macvlan_ros.doctor import Finding
+    from macvlan_ros.dry.deviations import Deviation
     from macvlan_ros.hosts import Judged
     from macvlan_ros.launch import Launched
     from macvlan_ros.lease_book import Lease
@@ -72,6 +73,14 @@ LEAKS: View[Leak] = View(
         Column("MAC", "mac", lambda leak: leak.mac),
     ),
     empty="nothing was left over",
+)
+
+DEVIATIONS: View[Deviation] = View(
+    columns=(
+        Column("TO BE DONE", "text", lambda one: one.text),
+        Column("BY", "remedy", lambda one: one.remedy),
+    ),
+    empty="all is as the stack wants it",
 )
 
 PLUGIN: View[Status] = View(

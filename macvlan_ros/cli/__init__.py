@@ -29,6 +29,7 @@ SECTIONS = {
     "A stack": {
         "launch": "stacks",
         "ps": "stacks",
+        "status": "status",
         "verify": "verifying",
         "logs": "logs",
         "exec": "daily",
@@ -68,7 +69,7 @@ MODULES = {name: module for commands in SECTIONS.values() for name, module in co
 
 
 #: What others call a command of ours.
-_ELSEWHERE = {"up": "launch", "rm": "release", "start": "launch", "status": "ps", "ls": "list"}
+_ELSEWHERE = {"up": "launch", "rm": "release", "start": "launch", "ls": "list"}
 
 
 class _Commands(click.Group):

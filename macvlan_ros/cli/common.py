@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from macvlan_ros import settings
 from macvlan_ros.app import App
 from macvlan_ros.report import Report
+
+if TYPE_CHECKING:
+    from macvlan_ros.dry.app import DryApp
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,15 +51,7 @@ def open_app(context: click.Context) -> tuple[App, Report]:
     """The App and the Report of this invocation; the App is closed with the context."""
     chosen = choices(context)
     report = Report(as_json=chosen.as_json, quiet=chosen.quiet)
-    found = settings.load()
-    found = replace(
-        found,
-        store=chosen.store or found.store,
-        docker=chosen.docker or found.docker,
-        host=chosen.host or found.host,
-        probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
-        shim="no" if chosen.no_shim else found.shim,
-    )
+    found = _settings(chosen)
     if chosen.dry_run:
         return _open_dry(context, found, report), report
     app = App(
@@ -67,6 +62,28 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         quiet=chosen.quiet,
     )
     return context.with_resource(app), report
+
+
+def open_rehearsal(context: click.Context) -> tuple[DryApp, Report]:
+    """An App that changes nothing, for whoever wants to know what it would change."""
+    from macvlan_ros.dry.app import DryApp
+
+    chosen = choices(context)
+    app = DryApp(_settings(chosen), note=lambda _text: None)
+    context.with_resource(app)
+    return app, Report(as_json=chosen.as_json, quiet=chosen.quiet)
+
+
+def _settings(chosen: Choices) -> settings.Settings:
+    found = settings.load()
+    return replace(
+        found,
+        store=chosen.store or found.store,
+        docker=chosen.docker or found.docker,
+        host=chosen.host or found.host,
+        probe="none" if chosen.no_probe else "rfc5227" if chosen.rfc5227 else found.probe,
+        shim="no" if chosen.no_shim else found.shim,
+    )
 
 
 def _open_dry(context: click.Context, found: settings.Settings, report: Report) -> App:

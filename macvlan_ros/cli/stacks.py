@@ -75,18 +75,30 @@ def open_stack(
     forgive: bool = False,
 ) -> tuple[App, Report, Stack]:
     """The App, the Report and the stack of this invocation; `forgive` as `stack.load` has it."""
+    loaded = load_stack(context, files, profiles, project_name, forgive=forgive)
+    return (*open_app(context), loaded)
+
+
+def load_stack(
+    context: click.Context,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    project_name: str | None,
+    *,
+    forgive: bool = False,
+) -> Stack:
+    """The stack of this invocation."""
     from macvlan_ros import stack
 
     chosen = choices(context)
     paths = files or chosen.files or stack.find_files(Path.cwd(), os.environ)
-    loaded = stack.load(
+    return stack.load(
         paths,
         environ=os.environ,
         profiles=(*chosen.profiles, *profiles),
         project_name=project_name or chosen.project_name or None,
         forgive=forgive,
     )
-    return (*open_app(context), loaded)
 
 
 def open_stack_if_any(
