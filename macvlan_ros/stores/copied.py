@@ -258,7 +258,7 @@ class CopiedStore:
             with suppress(StoreDown, Forbidden):
                 self.file.set_away(True)
         if was_there:
-            self._note(f"{error}; this is the copy here, {_since(standing.current)}")
+            self._note(f"{error}; answered from this PC's copy, {_since(standing.current)}")
 
     @cached_property
     def _keeps(self) -> bool:
@@ -323,7 +323,8 @@ class CopiedStore:
 
     def _tell(self, done: Settled) -> None:
         if done.made:
-            self._note(f"etcd has been told what happened while it was away: {done.made} changes")
+            changes = "1 change" if done.made == 1 else f"{done.made} changes"
+            self._note(f"etcd has been told what happened while it was away: {changes}")
         for problem in done.passed_over:
             self._note(problem)
         for lost in done.lost:

@@ -95,7 +95,7 @@ def test_containers_that_are_known_start_while_etcd_is_away_and_new_ones_do_not(
     pc.docker("rm", "-f", "new", "other")
     shown = listed(host)
     assert "robot" in shown.stdout
-    assert "this is the copy here, " in shown.stderr
+    assert "answered from this PC's copy, " in shown.stderr
     assert owners(etcd) == before
     pair.plug(etcd)
     assert within(20, lambda: set(owners(etcd)) == {"robot"})
@@ -194,7 +194,7 @@ def test_launch_starts_known_services_while_etcd_is_away(pair: Lab, tmp_path: Pa
     pair.unplug(etcd)
     try:
         done = host.macvlan_ros("launch", "-f", str(stack), check=True)
-        assert "this is the copy here" in done.stderr
+        assert "answered from this PC's copy" in done.stderr
         for name in ("talker", "listener"):
             shown = host.docker("inspect", name, "-f", "{{json .NetworkSettings.Networks}}")
             assert held[name] in shown

@@ -116,7 +116,7 @@ def test_while_etcd_is_away_what_was_given_is_known_and_nothing_new_is_given(
         assert 0 <= age < 30
         (note,) = pc.notes
         assert "etcd cannot be used" in note
-        assert "this is the copy here, " in note
+        assert "answered from this PC's copy, " in note
         assert "seconds old" in note
         acts: list[tuple[Callable[[], object], str]] = [
             (lambda: ipam(store).allocate("lab", ["listener"]), "no address can be reserved for"),
