@@ -37,6 +37,8 @@ T = TypeVar("T")
 # What the copy can answer is not waited for as long as what etcd alone can say. Together they stay
 # below the 4 s within which a request of Docker's has to be done.
 _READ_PATIENCE, _PATIENCE = 1.2, 2.5
+# For as long, in seconds, somebody who wants something else makes up for what has been.
+_SETTLING = 1.8
 # For so long, in seconds, after etcd was away the copy is asked at once.
 _REST = 5.0
 # For so long, in seconds, this process does not write what it hears into a copy that refused.
@@ -189,7 +191,7 @@ class CopiedStore:
 
     # -- between etcd and the copy ---------------------------------------------------------------
 
-    def settle(self, *, patience: float = _PATIENCE) -> None:
+    def settle(self, *, patience: float = _SETTLING) -> None:
         """Make up for what happened while etcd was away, if it was. Raises StoreDown, Forbidden."""
         standing = self._standing() if self._keeps else None
         if standing is None:

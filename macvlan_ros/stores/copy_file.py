@@ -68,7 +68,6 @@ class CopyFile:
         self.path = path
         self._everything = everything
         self._kin = kin
-        self._patience = patience
         self._file = SqliteFile(
             path, patience=patience, migrations=MIGRATIONS, application=_APPLICATION
         )
@@ -86,15 +85,15 @@ class CopyFile:
         self._file.close()
 
     @contextmanager
-    def settling(self) -> Iterator[None]:
+    def settling(self, *, deadline: float) -> Iterator[None]:
         """One process alone brings etcd and the copy together. Raises StoreAway when another one
-        takes too long."""
+        does so until the deadline."""
         with suppress(OSError):
             # Whoever may not make it may not write into it either, and will learn that next.
             make_folder(self.path.parent)
         lock = self.path.with_name(self.path.name + ".settling")
         try:
-            with hold_lock(lock, fcntl.LOCK_EX, deadline=time.monotonic() + self._patience):
+            with hold_lock(lock, fcntl.LOCK_EX, deadline=deadline):
                 yield
         except LockTimeout:
             raise StoreAway(

@@ -51,7 +51,7 @@ def settle(
 ) -> Settled:
     """Bring etcd and the copy together. Raises StoreDown, Forbidden; the rest is left for later."""
     made, passed_over = 0, []
-    with file.settling():
+    with file.settling(deadline=deadline):
         for waiting in file.waiting():
             # From here on nobody may take the change back: it may have been made.
             if not file.begin(waiting.number):
