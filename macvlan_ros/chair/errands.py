@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from netaddr import IPAddress, spanning_cidr
+from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.docker_errands import FOLDER
@@ -62,7 +62,7 @@ class Errands:
         """Which of the addresses somebody on the host's LAN holds, with their MACs. Raises
         Unavailable."""
         first, last = min(addresses), max(addresses)
-        part = spanning_cidr([first, last]) if first != last else first
+        part = spanning_cidr([first, last]) if first != last else IPNetwork(first)
         found = self._run(seat, "scan", pool.name, "--subnet", str(part), pools=[pool])
         heard = {IPAddress(each["address"]): str(each["mac"]) for each in found}
         return {address: heard[address] for address in addresses if address in heard}

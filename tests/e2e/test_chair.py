@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import started
 from tests.e2e.ssh_host import SshHost
-from tests.e2e.three_hosts import HOSTS, ready, rows, stack_text, started_at, write
+from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 from tests.lab.own_image import import_own_image
@@ -28,8 +28,8 @@ def module_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def three(module_lab: Lab) -> Iterator[Lab]:
-    yield module_lab
-    module_lab.reset()
+    with sharing(module_lab) as lab:
+        yield lab
 
 
 def services_addresses(host: Host) -> dict[str, str]:

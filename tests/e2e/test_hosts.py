@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import started
-from tests.e2e.three_hosts import HOSTS, ready, rows, start_etcd, write
+from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, write
 from tests.lab import Host, Lab
 
 
@@ -23,16 +23,8 @@ def module_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def three(module_lab: Lab) -> Iterator[Lab]:
-    """Three PCs with a store on etcd, which runs on the second."""
-    url = start_etcd(module_lab.hosts["qtrp"])
-    for host in module_lab.hosts.values():
-        host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
-    yield module_lab
-    for host in module_lab.hosts.values():
-        host.path("/etc/macvlan-ros.conf").unlink()
-        # Docker would wait for a service that is not there any more
-        host.run("sh", "-c", "rm -f /run/docker/plugins/*.sock")
-    module_lab.reset()
+    with sharing(module_lab) as lab:
+        yield lab
 
 
 def stack(host: str) -> str:

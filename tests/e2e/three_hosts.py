@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,17 @@ def start_etcd(host: Host) -> str:
         assert time.monotonic() < deadline, "etcd does not listen"
         time.sleep(0.05)
     return f"etcd://{host.address}:2379/macvlan-ros"
+
+
+@contextmanager
+def sharing(lab: Lab) -> Iterator[Lab]:
+    """All PCs with a store on an etcd, which runs on the second; then the lab is as before."""
+    url = start_etcd(lab.hosts["qtrp"])
+    for host in lab.hosts.values():
+        host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
+    yield lab
+    for host in lab.hosts.values():
+        host.path("/etc/macvlan-ros.conf").unlink()
+        # Docker would wait for a service that is not there any more
+        host.run("sh", "-c", "rm -f /run/docker/plugins/*.sock")
+    lab.reset()
