@@ -101,10 +101,14 @@ class Docker:
 
 @contextmanager
 def serving(
-    folder: Path, store_url: str = "memory:", *, store: Store | None = None
+    folder: Path,
+    store_url: str = "memory:",
+    *,
+    store: Store | None = None,
+    links: Links | None = None,
 ) -> Iterator[Docker]:
     store, around = store or open_store(store_url), Around()
-    links = Links()
+    links = links or Links()
     ipam = Ipam(store, surroundings=around.surroundings, host="qtpc")
     grants = Grants(
         store,
