@@ -129,7 +129,8 @@ class _Exchange:
 
     def _connect(self, number: int, call: Call) -> None:
         try:
-            made = call.source.socket(socket.SOCK_STREAM)
+            version = 6 if ":" in call.address else 4
+            made = call.source.socket(socket.SOCK_STREAM, version=version)
         except OSError as error:  # this process has too many files open
             self._replies[number] = Reply(error.errno or errno.EMFILE)
             return

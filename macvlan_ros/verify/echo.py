@@ -73,7 +73,7 @@ def request(number: int, token: bytes, size: int) -> bytes:
     """An echo request that makes a datagram of `size` bytes, headers included."""
     payload = token.ljust(max(len(token), size - _HEADERS), b"\x5a")
     head = _HEADER.pack(_ECHO_REQUEST, 0, 0, 0, number)
-    return _HEADER.pack(_ECHO_REQUEST, 0, _checksum(head + payload), 0, number) + payload
+    return _HEADER.pack(_ECHO_REQUEST, 0, checksum(head + payload), 0, number) + payload
 
 
 def read_reply(datagram: bytes, token: bytes) -> int | None:
@@ -87,8 +87,8 @@ def read_reply(datagram: bytes, token: bytes) -> int | None:
     return int(_HEADER.unpack_from(body)[4])
 
 
-def _checksum(data: bytes) -> int:
-    """RFC 1071."""
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -116,14 +116,14 @@ def _collect(
         end = min(until, time.monotonic() + _AGAIN)
         while len(answers) < len(wanted) and (left := end - time.monotonic()) > 0:
             select.select([sock], [], [], left)
-            for number, sender in _heard(sock, token):
+            for number, sender in heard(sock, token):
                 question, since = asked.get(number, ((sender, -1), 0.0))
                 if question[0] == sender and question[1] > 0:
                     answers.setdefault(question, time.monotonic() - since)
     return answers
 
 
-def _heard(sock: socket.socket, token: bytes) -> Iterator[tuple[int, IPAddress]]:
+def heard(sock: socket.socket, token: bytes) -> Iterator[tuple[int, IPAddress]]:
     """The numbers of the questions that have been answered, with who answered."""
     with suppress(BlockingIOError):
         while True:

@@ -89,6 +89,7 @@ def _place(
         name=service.name,
         address=(container.address if container else None) or service.address or held,
         names=names,
+        others=tuple(one for one in container.networks.values() if one) if container else (),
         host=host if here else service.host,
         pid=pid,
         mac=container.mac if container else "",

@@ -10,7 +10,7 @@ from functools import partial
 
 from netaddr import IPAddress
 
-from macvlan_ros.verify import doors, echo, multicast, resolving
+from macvlan_ros.verify import doors, echo, flood, multicast, resolving
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check
 from macvlan_ros.verify.doors import Door
 from macvlan_ros.verify.echo import Echo
@@ -29,6 +29,7 @@ class _Seen:
     doors: Mapping[tuple[str, str], Door]
     meanings: Mapping[str, resolving.Meanings]
     heard: set[tuple[str, str]]
+    flooded: Mapping[str, Mapping[IPAddress, str]]
     vantages: Mapping[str, Vantage]
 
 
@@ -54,16 +55,20 @@ def examine(
 def _look(vantages: Sequence[Vantage], targets: Sequence[Place], end: float) -> _Seen:
     inside = [one for one in vantages if not one.is_host]
     names = sorted({name for one in targets for name in one.names})
-    with ThreadPoolExecutor(len(vantages) + 3, thread_name_prefix="verify") as side_by_side:
+    with ThreadPoolExecutor(2 * len(vantages) + 3, thread_name_prefix="verify") as side_by_side:
         opened = side_by_side.submit(doors.ask, vantages, targets, until=end)
         heard = side_by_side.submit(multicast.ask, inside, until=end)
         meanings = side_by_side.submit(resolving.everywhere, inside, names, until=end)
         echoes = side_by_side.map(partial(_echoes, targets=targets, until=end), vantages)
+        known = {one.name for one in vantages}
+        away = [one.address for one in targets if one.address and one.name not in known]
+        flooded = side_by_side.map(lambda one: flood.ask(one, away, until=end), inside)
         return _Seen(
             dict(zip((one.name for one in vantages), echoes, strict=True)),
             opened.result(),
             meanings.result(),
             heard.result(),
+            dict(zip((one.name for one in inside), flooded, strict=True)),
             {one.name: one for one in vantages},
         )
 
@@ -90,7 +95,9 @@ def _judge(source: Vantage, target: Place, seen: _Seen) -> Iterator[Check]:
     if heard.longest:
         yield _mtu(about, source, heard, seen.vantages.get(target.name))
     other = seen.vantages.get(target.name)
-    if not source.is_host and other is not None and not other.is_host:
+    if not source.is_host and other is None and target.address:
+        yield from _flooded(about, target, seen.flooded[source.name].get(target.address))
+    elif not source.is_host and other is not None and not other.is_host:
         yield _multicast(about, target, (source.name, target.name) in seen.heard)
 
 
@@ -128,7 +135,7 @@ def _name(about: _About, target: Place, meanings: resolving.Meanings) -> Check:
                 text=f"the name {name} does not resolve there",
                 remedy=f"fix the address of '{target.name}' in the stack file, and launch again",
             )
-        if target.address not in found:
+        if not {target.address, *target.others} & set(found):
             return about(
                 "name",
                 level=BAD,
@@ -184,6 +191,18 @@ def _multicast(about: _About, target: Place, heard: bool) -> Check:
         text="UDP multicast does not arrive, by which ROS 2 finds its peers",
         remedy="let the switch pass it (IGMP snooping needs a querier), or name ROS 2's peers",
     )
+
+
+def _flooded(about: _About, target: Place, heard: str | None) -> Iterator[Check]:
+    """To a container of another PC; nothing where nothing could be sent."""
+    if heard == flood.NOBODY:
+        yield _multicast(about, target, False)
+    elif heard is not None:
+        yield about(
+            "multicast",
+            level=OK,
+            text="" if heard == flood.DDS else "of the link; nobody there has joined DDS's group",
+        )
 
 
 def _milliseconds(seconds: float) -> float:

@@ -22,7 +22,8 @@ _USUAL_MTU = 1500
 class Place:
     """A service, or a PC, with its address on the LAN.
 
-    `names` are those by which the others call it. `host` is the PC it belongs to. `pid` is its
+    `names` are those by which the others call it, `others` its addresses on
+    other networks. `host` is the PC it belongs to. `pid` is its
     container's first process where that runs on this PC, else 0; `mac` is its link's there. `ros`
     is "1", "2", "none" or "". `interface` is this PC's own on the LAN, for the PC alone.
     """
@@ -30,6 +31,7 @@ class Place:
     name: str
     address: IPAddress | None
     names: tuple[str, ...] = ()
+    others: tuple[IPAddress, ...] = ()
     host: str = ""
     pid: int = 0
     mac: str = ""
@@ -86,11 +88,12 @@ class Vantage:
         """Whether it is this PC itself."""
         return not self.place.pid
 
-    def socket(self, kind: int, protocol: int = 0) -> socket.socket:
-        """An IPv4 socket of that place, with a timeout of 0."""
+    def socket(self, kind: int, protocol: int = 0, *, version: int = 4) -> socket.socket:
+        """A socket of that place, for IPv4 or IPv6, with a timeout of 0."""
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
 
         def make(_room: _Room) -> socket.socket:
-            made = socket.socket(socket.AF_INET, kind, protocol)
+            made = socket.socket(family, kind, protocol)
             made.setblocking(False)
             return made
 

@@ -92,7 +92,21 @@ def test_everything_holds_between_places_of_one_lan(lan: Lab) -> None:
     for kind in ("reach", "tcp", "mtu", "multicast"):
         assert levels[kind, "core", "talker"] == levels[kind, "talker", "core"] == "ok"
     assert levels["tcp", "core", "third"] == "ok"
-    assert ("multicast", "core", "third") not in levels
+    # the third is not looked from, and yet it hears the group that every host belongs to
+    assert levels["multicast", "core", "third"] == "ok"
+
+
+def test_a_switch_that_keeps_multicast_is_told_by_what_does_not_come_back(lan: Lab) -> None:
+    core, _, third = lan.hosts.values()
+    port = ("link", "set", lan._port_of["third"], "type", "bridge_slave", "mcast_flood")
+    lan.switch.run("ip", *port, "off")
+    try:
+        with looking_from(core) as vantages:
+            found = pairs.examine(vantages, [place(third)], until=time.monotonic() + 5)
+    finally:
+        lan.switch.run("ip", *port, "on")
+    levels = {one.kind: one.level for one in found}
+    assert (levels["reach"], levels["multicast"]) == ("ok", "warning")
 
 
 def test_ports_that_a_firewall_drops_are_told_though_ping_passes(lan: Lab) -> None:
