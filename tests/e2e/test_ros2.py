@@ -12,7 +12,7 @@ from tests.lab import Host, Lab, ros_image, wheels
 
 FOLDER = "/run/home/robot"
 IMAGE = "ros2:lab"
-PATIENCE = 30.0
+PATIENCE = 60.0
 HEADER = """
 x-macvlan-ros:
   range: 192.168.50.192/27

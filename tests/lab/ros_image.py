@@ -76,7 +76,7 @@ def give(
     host.import_image(name, env=env, cmd=cmd, tree=tree())
 
 
-def wait_for_topic(host: Host, container: str, topic: str, *, patience: float = 30.0) -> None:
+def wait_for_topic(host: Host, container: str, topic: str, *, patience: float = 60.0) -> None:
     """Returns when the master that a container is told of answers it, and knows the topic."""
     deadline = time.monotonic() + patience
     while topic not in host.docker("exec", container, "rostopic", "list", check=False).split():
