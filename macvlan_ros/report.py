@@ -133,6 +133,15 @@ class Report:
             prefix = f"\x1b[{_COLOURS[colour % len(_COLOURS)]}m{prefix}\x1b[0m"
         print(f"{prefix} {text}", flush=True)
 
+    def talk(self, first: str) -> None:
+        """Tell from now on what is asked of Docker and of the LAN, with the milliseconds since the
+        start, beginning with `first`."""
+        import logging
+
+        form = "%(relativeCreated)6.0f ms  %(name)s: %(message)s"
+        logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, format=form)
+        logging.getLogger("macvlan_ros").debug("%s", first)
+
     def note(self, text: str) -> None:
         """Something worth knowing that is not the result."""
         if not self.quiet:
@@ -198,9 +207,16 @@ class Board:
             self._report.progress(f"{': '.join(key)}: {' '.join(cells).rstrip()}")
 
 
-def error(text: str) -> None:
-    """Say on stderr what went wrong; the text says what to do."""
+def error(text: str, *, because: BaseException | None = None) -> None:
+    """Say on stderr what went wrong; the text says what to do. With --verbose what it came of
+    (`because`) is told, too."""
     print(_styled("error:", "1;31") + f" {text}", file=sys.stderr, flush=True)
+    import logging
+
+    log = logging.getLogger("macvlan_ros")
+    while because is not None:
+        log.debug("because of %s: %s", type(because).__name__, because)
+        because = because.__cause__
 
 
 def range_text(value: IPRange) -> str:

@@ -23,7 +23,8 @@ from macvlan_ros.starter import ASIDE, AT_ONCE
 class ServiceStatus:
     """One service as it stands. `state` is Docker's word, "absent" when there is no container,
     "elsewhere" when the service belongs to another host; `health` is "" without a healthcheck;
-    `conflict` is the MAC of a stranger that was heard with the address within the hour, else ""."""
+    `conflict` is the MAC of a stranger that was heard with the address within the hour, else "";
+    `reached` is whether the address answers this PC, None when that was not asked."""
 
     service: str
     container: str
@@ -34,6 +35,7 @@ class ServiceStatus:
     health: str
     image: str
     conflict: str = ""
+    reached: bool | None = None
 
 
 class Attends(Protocol):

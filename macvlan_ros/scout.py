@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
     from macvlan_ros.prober import Prober
+
+_log = logging.getLogger(__name__)
 
 
 class Scout:
@@ -54,6 +57,7 @@ class Scout:
                 " proxy ARP does; its answers are not counted, so nobody can tell which addresses"
                 " are free"
             )
+        _log.debug("asked on %s for %s: %s", interface, addresses, dict(found) or "nobody answered")
         return {address: answer.mac for address, answer in found.items()}
 
     def dhcp_conflicts(self, pool: Pool, *, progress: Callable[[str], None]) -> Iterator[str]:

@@ -175,12 +175,19 @@ STATUSES: View[ServiceStatus] = View(
         Column("MAC", "mac", lambda one: one.mac),
         Column("STATE", "state", lambda one: one.state),
         Column("HEALTH", "health", lambda one: one.health),
+        Column("REACHED", "reached", lambda one: one.reached),
         Column("IMAGE", "image", lambda one: one.image),
         Column("CONFLICT", "conflict", lambda one: one.conflict),
     ),
     empty="the stack has no services",
     style=lambda one: (
-        "bold red" if one.conflict else "dim" if one.state in ("absent", "elsewhere") else ""
+        "bold red"
+        if one.conflict
+        else "dim"
+        if one.state in ("absent", "elsewhere")
+        else "yellow"
+        if one.reached is False
+        else ""
     ),
 )
 

@@ -140,7 +140,7 @@ def _run(argv: list[str]) -> int:
         result = cli.main(argv, prog_name="macvlan-ros", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except MacvlanRosError as error:
-        report.error(str(error))
+        report.error(str(error), because=error.__cause__)
         return error.exit_code
     except click.ClickException as error:
         error.show()

@@ -37,6 +37,7 @@ class Choices:
     as_json: bool = False
     quiet: bool = False
     dry_run: bool = False
+    verbose: bool = False
     files: tuple[Path, ...] = ()
     profiles: tuple[str, ...] = ()
     project_name: str = ""
@@ -52,6 +53,8 @@ def open_app(context: click.Context) -> tuple[App, Report]:
     chosen = choices(context)
     report = Report(as_json=chosen.as_json, quiet=chosen.quiet)
     found = _settings(chosen)
+    if chosen.verbose:
+        report.talk(str(found))
     if chosen.dry_run:
         return _open_dry(context, found, report), report
     app = App(
@@ -125,6 +128,7 @@ def shared_options(command: F) -> F:
     """Options of the group that every command takes too."""
     for option in (
         _shared("--json", "as_json", is_flag=True, help="Print JSON for programs to read."),
+        _shared("--verbose", is_flag=True, help="Tell what is asked and answered, on stderr."),
         _shared("--docker", metavar="URL", help="The Docker Engine [DOCKER_HOST, context]."),
         _shared(
             "--store",

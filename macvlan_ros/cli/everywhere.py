@@ -84,7 +84,9 @@ def show_statuses(report: Report, found: Sequence[ServiceStatus]) -> None:
             if one.state == "running":
                 report.line(one.container)
     else:
-        report.table(views.STATUSES, found)
+        from macvlan_ros import reached
+
+        report.table(views.STATUSES, reached.mark(found))
 
 
 def _show(board: Board, step: Step) -> None:

@@ -64,6 +64,18 @@ def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[
     return {target: _summary(target, answers) for target in asked}
 
 
+def answering(
+    source: Vantage, targets: Iterable[IPAddress], *, until: float
+) -> frozenset[IPAddress]:
+    """Those that answer a short echo; returns when all have, or at `until` (time.monotonic).
+
+    Raises OSError without the right to send ICMP.
+    """
+    with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        found = _collect(sock, {(one, _SHORT) for one in targets}, until)
+    return frozenset(target for target, _ in found)
+
+
 def _summary(target: IPAddress, answers: Mapping[_Question, float]) -> Echo:
     mine = {size: seconds for (who, size), seconds in answers.items() if who == target}
     return Echo(min(mine.values()), max(mine)) if mine else Echo()

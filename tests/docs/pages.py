@@ -29,6 +29,8 @@ _MASKS = (
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "SECONDS"),
     (re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])"), "NUMBER"),
     (re.compile(r"[ \t]+"), " "),
+    # rostopic, where the talker is not ready yet
+    (re.compile(r"(?m)^WARNING: topic .* does not appear to be published yet\n?"), ""),
 )
 
 

@@ -372,3 +372,38 @@ def test_a_launch_killed_while_it_replaced_is_finished_by_the_next(
     assert again["talker"]["address"] == first["talker"]["address"]
     names = qtpc.docker("ps", "-a", "--format", "{{.Names}}").split()
     assert sorted(names) == ["listener", "talker"]
+
+
+def reached(host: Host, folder: object) -> dict[str, object]:
+    done = host.macvlan_ros("ps", "--json", check=True, cwd=str(folder))
+    return {one["service"]: one["reached"] for one in json.loads(done.stdout)}
+
+
+def test_ps_tells_who_answers_this_pc(qtpc: Host, qtrp: Host, write_stack: WriteStack) -> None:
+    folder = write_stack(TWO_PCS)
+    launched(qtpc, folder)
+    assert reached(qtpc, folder) == {"core": True, "hardware": False}
+    launched(qtrp, folder)
+    assert reached(qtpc, folder) == {"core": True, "hardware": True}
+    qtpc.macvlan_ros("stop", check=True, cwd=str(folder))
+    assert reached(qtpc, folder) == {"core": None, "hardware": True}
+
+
+def test_without_a_shim_ps_says_that_the_pc_is_not_answered(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(ONE_PC)
+    launched(qtpc, folder, "--no-shim", "talker")
+    assert reached(qtpc, folder) == {"talker": False, "listener": None}
+
+
+def test_verbose_tells_what_is_asked_and_what_an_error_came_of(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(ONE_PC)
+    done = qtpc.macvlan_ros("launch", "--verbose", "talker", check=True, cwd=str(folder))
+    assert "asked on eth0 for" in done.stderr
+    assert "GET /v1." in done.stderr
+    away = qtpc.macvlan_ros("network", "list", "--verbose", "--docker", "unix:///no/such")
+    assert "because of" in away.stderr
+    assert "Traceback" not in away.stderr

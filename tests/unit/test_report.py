@@ -71,7 +71,7 @@ SIGHTING = Sighting(TALKER.address, TALKER.mac, "", 0.4, "ours", "talker", "qtpc
         (
             views.STATUSES,
             STATUS,
-            "service container host address mac state health image conflict",
+            "service container host address mac state health reached image conflict",
         ),
     ],
 )

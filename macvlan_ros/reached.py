@@ -1,0 +1,43 @@
+"""Reached: whether the containers of a stack answer this PC, for whoever looks at them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from netaddr import IPAddress
+
+from macvlan_ros.running import ServiceStatus
+
+#: Seconds that all of them together have to answer.
+PATIENCE = 0.5
+_ASKED = ("running", "elsewhere")
+
+
+def mark(rows: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
+    """The rows with `reached`: whether the address answers a ping from this PC.
+
+    None stays where there is nothing to ask: no address, an IPv6 one, a container that is down, or
+    no right to send ICMP. Takes 0.5 s at most, and no time when all answer.
+    """
+    from macvlan_ros.verify import echo
+    from macvlan_ros.verify.place import Place, Vantage
+
+    asked = {
+        row.address: IPAddress(row.address)
+        for row in rows
+        if row.state in _ASKED and row.address and ":" not in row.address
+    }
+    if not asked:
+        return tuple(rows)
+    with closing(Vantage(Place(name="this PC", address=None))) as here:
+        try:
+            there = echo.answering(here, asked.values(), until=time.monotonic() + PATIENCE)
+        except OSError:
+            return tuple(rows)
+    return tuple(
+        replace(row, reached=asked[row.address] in there) if row.address in asked else row
+        for row in rows
+    )
