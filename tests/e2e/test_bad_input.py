@@ -98,9 +98,9 @@ def test_an_image_that_does_not_exist(qtpc: Host, write_stack: WriteStack) -> No
     assert state(qtpc) == before
 
 
-def test_an_image_that_has_not_been_built(qtpc: Host, write_stack: WriteStack) -> None:
+def test_an_image_that_cannot_be_built(qtpc: Host, write_stack: WriteStack) -> None:
     folder = write_stack("services: {core: {build: ., image: 'mine:latest'}}")
-    refused(qtpc, "launch", code=3, parts=("core", "docker compose build core"), cwd=folder)
+    refused(qtpc, "launch", code=3, parts=("services.core.build", "Dockerfile"), cwd=folder)
 
 
 def test_a_device_that_does_not_exist(qtpc: Host, write_stack: WriteStack) -> None:
