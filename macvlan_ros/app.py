@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from macvlan_ros.links import Links
     from macvlan_ros.membership import Membership
     from macvlan_ros.names import Names
+    from macvlan_ros.on_lans import OnLans
     from macvlan_ros.reach import Reach
     from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
@@ -252,6 +253,13 @@ class App:
         from macvlan_ros.names import Names
 
         return Names(self.store, engine=self.engine, host=self.settings.host_name)
+
+    @cached_property
+    def on_lans(self) -> OnLans:
+        from macvlan_ros.on_lans import OnLans
+        from macvlan_ros.state import State
+
+        return OnLans(self.engine, State(self.store, host=self.settings.host_name))
 
     def parent(self, wanted: str = "") -> Link:
         """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""

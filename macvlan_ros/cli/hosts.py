@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 import click
 
 from macvlan_ros import views
+from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, shared_options
+from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.report import Report
 
 
 @click.command()
@@ -50,20 +56,57 @@ def rm(context: click.Context, name: str) -> None:
 
 
 @click.command()
+@click.option(
+    "--mdns", is_flag=True, help="Tell the whole LAN by multicast DNS, until Ctrl-C: NAME.local."
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=3.0,
+    show_default=True,
+    metavar="S",
+    help="With --mdns: seconds between two looks.",
+)
 @shared_options
 @click.pass_context
-def names(context: click.Context) -> None:
+def names(context: click.Context, *, mdns: bool, interval: float) -> None:
     """Tell the containers of this PC the names of those on other PCs, by the shared store.
 
     They go into the containers' hosts files. A launch knows those that are reserved already;
     macvlan-ros-shim.service does this again and again, for those that come later.
+
+    With --mdns it publishes the names of this PC's own containers instead, as they come and go, and
+    with '-' in the place of '_' too.
     """
     app, report = open_app(context)
+    if mdns:
+        _publish(app, report, interval)
     changed = app.names.refresh()
     if report.as_json:
         report.json({"changed": list(changed)})
     else:
         report.progress(f"changed: {', '.join(changed) or 'nothing'}")
+
+
+def _publish(app: App, report: Report, interval: float) -> None:
+    from macvlan_ros import mdns, mdns_voice
+
+    mdns_voice.require()
+    if app.engine.endpoint.scheme != "unix":
+        raise InvalidRequest(
+            f"the engine at {app.engine.endpoint.url} is not on this PC; run it on that PC"
+        )
+    # the goodbyes are said on the way out
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    with mdns.Publisher(
+        app.on_lans.look, links=app.links, say=report.progress, note=report.note
+    ) as publisher:
+        publisher.run(interval)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 COMMANDS = (interfaces, hosts, names)

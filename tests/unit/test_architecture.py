@@ -44,7 +44,11 @@ def importers_of(library: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("library", "module"),
-    [("docker", "macvlan_ros.engine"), ("pyroute2", "macvlan_ros.links")],
+    [
+        ("docker", "macvlan_ros.engine"),
+        ("pyroute2", "macvlan_ros.links"),
+        ("zeroconf", "macvlan_ros.mdns_voice"),
+    ],
 )
 def test_a_dear_library_is_imported_in_one_module_alone(library: str, module: str) -> None:
     assert importers_of(library) == {module}
