@@ -28,7 +28,7 @@ class Enrolling:
         self.refused: Conflict | None = None
 
     def start(self, give_up: Callable[[], None]) -> None:
-        """Begin; the first entry is at once. `give_up` is called when the name is another's."""
+        """Begin; the first entry is at once in a store that hosts share. `give_up` is called when the name is another's."""
         threading.Thread(
             target=self._run, args=(give_up,), name="macvlan-ros enrolling", daemon=True
         ).start()
@@ -38,6 +38,7 @@ class Enrolling:
         self._stop.set()
 
     def _run(self, give_up: Callable[[], None]) -> None:
+        self._stop.wait(self._enrolment.first)
         while not self._stop.is_set():
             rest = _AGAIN
             try:
