@@ -28,7 +28,8 @@ class Enrolling:
         self.refused: Conflict | None = None
 
     def start(self, give_up: Callable[[], None]) -> None:
-        """Begin; the first entry is at once in a store that hosts share. `give_up` is called when the name is another's."""
+        """Begin; in a store that hosts share the first entry is at once. `give_up` is called when
+        the name is another's."""
         threading.Thread(
             target=self._run, args=(give_up,), name="macvlan-ros enrolling", daemon=True
         ).start()
