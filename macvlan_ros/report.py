@@ -214,8 +214,10 @@ def error(text: str, *, because: BaseException | None = None) -> None:
     import logging
 
     log = logging.getLogger("macvlan_ros")
-    while because is not None:
+    told: list[BaseException] = []
+    while because is not None and because not in told:  # an error may have been raised from itself
         log.debug("because of %s: %s", type(because).__name__, because)
+        told.append(because)
         because = because.__cause__
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import views
+from macvlan_ros import report, views
 from macvlan_ros.census import Sighting
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
@@ -125,3 +125,12 @@ def test_notes_go_to_stderr_and_quiet_silences_them(capsys: pytest.CaptureFixtur
 )
 def test_a_range_is_written_as_people_do(first: str, last: str, text: str) -> None:
     assert range_text(IPRange(first, last)) == text
+
+
+def test_an_error_that_was_raised_from_itself_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = ValueError("the engine is away")
+    failed.__cause__ = failed
+    report.error("qtrp: the engine is away", because=failed)
+    assert capsys.readouterr().err.count("the engine is away") == 1
