@@ -29,7 +29,7 @@ from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 
 #: Seconds within which the watch has put right what went wrong; it looks every second here.
-SOON = 8.0
+SOON = 30.0
 
 
 class Watching:
@@ -104,10 +104,9 @@ def test_a_restarted_container_is_led_to_the_host_again_and_announced(
     with announcements(lab.switch, "lan") as seen:
         qtpc.docker("restart", "talker")
         comes_true(lambda: reach_each_other(qtpc, "talker", talker), within=SOON)
-        comes_true(lambda: (mac, talker) in seen, within=SOON)
-        heard = len(seen)
+        comes_true(lambda: seen.count((mac, talker)) == 2, within=SOON)  # RFC 5227 has it twice
         time.sleep(3)
-        assert len(seen) == heard
+        assert len(seen) == 2
     assert watching.process.poll() is None
 
 

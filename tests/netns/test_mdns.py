@@ -83,7 +83,6 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    pytest.importorskip("zeroconf")
     with make_lan() as lan:
         pc, other = lan.add(f"{HOST}/24"), lan.add(f"{OTHER}/24")
         core = lan.contain(pc, f"{CORE}/24")
