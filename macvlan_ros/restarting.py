@@ -43,15 +43,20 @@ class Restarter:
         addresses = [one.address for wave in waves for one in wave if one.address]
         with self._attendance.arriving(network, addresses, undo=Undo()) as arrivals:
             for wave in waves:
-                each(wave, lambda one: self._restart(one, arrivals.started))
+                each(
+                    wave,
+                    lambda one: self._restart(one, arrivals.started),
+                    progress=self._progress,
+                    at_once=self._engine.at_once,
+                )
             self._attendance.finish(arrivals)
         return tuple(sorted(one.name for wave in waves for one in wave))
 
-    def _restart(self, container: Container, started: Callable[[str], None]) -> None:
+    def _restart(self, container: Container, started: Callable[[str], None]) -> str:
         self._engine.stop(container.id)
         self._engine.start(container.id)
         started(container.name)
-        self._progress(f"{container.name}: restarted")
+        return "restarted"
 
 
 def _waves(stack: Stack, found: dict[str, Container]) -> list[list[Container]]:

@@ -16,7 +16,8 @@ from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Network, Service, Stack
-from macvlan_ros.starter import ASIDE, AT_ONCE
+from macvlan_ros.starter import ASIDE
+from macvlan_ros.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Running:
     def stop(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
         """Stop the containers of the named services, or of all; return those that were running."""
         running = [c for c in self.containers(stack, names) if c.state in ("running", "restarting")]
-        each(running, self._stop)
+        self._each(running, self._stop)
         self._attendance.stopped(_addresses(running))
         return tuple(container.name for container in running)
 
@@ -157,7 +158,7 @@ class Running:
         Reservations stay, unless `release`: the next launch has the same addresses again.
         """
         gone = self.containers(stack, names)
-        each(gone, self._remove)
+        self._each(gone, self._remove)
         if release:
             self._release(gone)
         if not names:
@@ -166,15 +167,18 @@ class Running:
         self._attendance.stopped(_addresses(gone))
         return tuple(container.name for container in gone)
 
-    def _stop(self, container: Container) -> None:
-        self._engine.stop(container.id)
-        self._progress(f"{container.name}: stopped")
+    def _each(self, containers: Sequence[Container], step: Callable[[Container], str]) -> None:
+        each(containers, step, progress=self._progress, at_once=self._engine.at_once)
 
-    def _remove(self, container: Container) -> None:
+    def _stop(self, container: Container) -> str:
+        self._engine.stop(container.id)
+        return "stopped"
+
+    def _remove(self, container: Container) -> str:
         if container.state == "running":
             self._engine.stop(container.id)
         self._engine.remove(container.id, force=True)
-        self._progress(f"{container.name}: removed")
+        return "removed"
 
     def _release(self, gone: Sequence[Container]) -> None:
         by_pool: dict[str, list[str]] = {}
@@ -220,8 +224,20 @@ def _addresses(containers: Sequence[Container]) -> list[IPAddress]:
     return [each for each in both if each is not None]
 
 
-def each(containers: Sequence[Container], step: Callable[[Container], None]) -> None:
-    """Do `step` to all side by side, for Docker waits up to 10 s for one that does not listen."""
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        for _ in workers.map(step, containers):
+def each(
+    containers: Sequence[Container],
+    step: Callable[[Container], str],
+    *,
+    progress: Callable[[str], None],
+    at_once: int,
+) -> None:
+    """Do `step` to all side by side, for Docker waits up to 10 s for one that does not listen.
+    `progress` hears what came of each, in their order."""
+
+    def do(container: Container) -> None:
+        turns.say(container.id, f"{container.name}: {step(container)}")
+
+    turns = Turns([one.id for one in containers], progress)
+    with turns, ThreadPoolExecutor(at_once) as workers:
+        for _ in workers.map(do, containers):
             pass

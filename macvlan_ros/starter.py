@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -12,15 +12,13 @@ from macvlan_ros import placement
 from macvlan_ros.docker_values import LABEL_CONFIG_HASH, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
-from macvlan_ros.models import Dependency
+from macvlan_ros.models import Dependency, Service
 from macvlan_ros.plan import Planned
+from macvlan_ros.turns import Turns
 from macvlan_ros.undo import Undo
 
 #: A container that is being replaced waits under this name until the new one runs.
 ASIDE = ".replaced"
-#: How many containers are created and started at once. An engine on two cores starts eight of
-#: them in less time four by four than all together (docs/benchmarks.md).
-AT_ONCE = 4
 _POLL = 0.2
 
 
@@ -56,12 +54,21 @@ class Starter:
         plans = {plan.service.name: plan for plan in planned}
         self.look(planned)
         done: dict[str, str] = {}
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="start") as workers:
+        waves = placement.waves([plan.service for plan in planned])
+        turns = Turns([service.name for wave in waves for service in wave], self._progress)
+        workers = ThreadPoolExecutor(self._engine.at_once, thread_name_prefix="start")
+        with turns, workers:
+
+            def start(plan: Planned) -> str:
+                what = self._start_one(plan, plans)
+                turns.say(plan.service.name, _told(plan, what))
+                return what
+
             try:
-                for wave in placement.waves([plan.service for plan in planned]):
+                for wave in waves:
+                    self._tell_waits(wave, plans)
                     futures = {
-                        workers.submit(self._start_one, plans[service.name], plans): service.name
-                        for service in wave
+                        workers.submit(start, plans[service.name]): service.name for service in wave
                     }
                     wait(futures, return_when=FIRST_EXCEPTION)
                     for future in futures:
@@ -94,7 +101,19 @@ class Starter:
         for container_id in self._aside:
             self._engine.remove(container_id, force=True)
 
-    def _start_one(self, plan: Planned, plans: dict[str, Planned]) -> str:
+    def _tell_waits(self, wave: Sequence[Service], plans: Mapping[str, Planned]) -> None:
+        for service in wave:
+            for dependency in service.depends_on:
+                if dependency.service in plans and self._must_wait(dependency):
+                    self._progress(
+                        f"{service.name}: waits until {dependency.service} is"
+                        f" {dependency.condition}"
+                    )
+
+    def _must_wait(self, dependency: Dependency) -> bool:
+        return dependency.condition != "started" and not self._engine.dry
+
+    def _start_one(self, plan: Planned, plans: Mapping[str, Planned]) -> str:
         for dependency in plan.service.depends_on:
             if dependency.service in plans:
                 self.wait_for(plans[dependency.service], dependency, plan.service.name)
@@ -111,7 +130,7 @@ class Starter:
         if found is None:
             self._create(plan)
             self._start(plan)
-            return self._say(plan, "created")
+            return "created"
         # somebody may have taken it off its network, which is no part of what it was made from
         attached = plan.attachment.network in found.networks
         if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash and attached:
@@ -129,10 +148,10 @@ class Starter:
 
     def _keep(self, found: Container, plan: Planned) -> str:
         if found.state == "running":
-            return self._say(plan, "unchanged")
+            return "unchanged"
         self._undo.add(self._engine.stop, found.id)
         self._start(plan)
-        return self._say(plan, "started")
+        return "started"
 
     def _replace(self, found: Container, plan: Planned) -> str:
         was_running = found.state in ("running", "restarting", "paused")
@@ -144,7 +163,7 @@ class Starter:
         self._create(plan)
         self._start(plan)
         self._aside.append(found.id)
-        return self._say(plan, "recreated")
+        return "recreated"
 
     def _create(self, plan: Planned) -> None:
         container_id = self._engine.create(
@@ -167,17 +186,12 @@ class Starter:
             raise
         self._started(plan.service.container_name)
 
-    def _say(self, plan: Planned, what: str) -> str:
-        self._progress(f"{plan.service.name}: {what}, {plan.attachment.address}")
-        return what
-
     def wait_for(self, plan: Planned, dependency: Dependency, waiting: str) -> None:
         """Wait until the condition holds for the container of `plan`, on which the service
         `waiting` depends. Raises EngineRefused when it never will, or has not in time."""
-        if dependency.condition == "started" or self._engine.dry:
+        if not self._must_wait(dependency):
             return
         deadline = time.monotonic() + self._wait_seconds
-        self._progress(f"{waiting}: waits until {dependency.service} is {dependency.condition}")
         while True:
             state = self._engine.container(plan.service.container_name)
             verdict = _verdict(state, dependency.condition)
@@ -196,6 +210,10 @@ class Starter:
                     f" {plan.service.container_name}"
                 )
             time.sleep(_POLL)
+
+
+def _told(plan: Planned, what: str) -> str:
+    return f"{plan.service.name}: {what}, {plan.attachment.address}"
 
 
 def _verdict(state: Container | None, condition: str) -> bool | str:

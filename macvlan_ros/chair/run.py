@@ -109,6 +109,7 @@ class Run:
             bring_up=self._bring_up,
             await_condition=self._await,
             give_up=self._give_up,
+            at_once=min((one.seat.engine.at_once for one in self._places.values()), default=1),
             failed=lambda name, why: self._chair.say(self._services[name], "failed", str(why)),
         )
         arrivals: dict[str, Any] = {}

@@ -10,15 +10,15 @@ from graphlib import TopologicalSorter
 from macvlan_ros.chair.seats import AWAY
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
 from macvlan_ros.models import Dependency
-from macvlan_ros.starter import AT_ONCE
 
 
 class Schedule:
     """Brings services up in the order of `waits`. `host_of` says where each belongs, `is_up` which
     run already.
 
-    `bring_up` brings one up and returns what was done, `await_condition` waits until what it
-    depends on is as it should be; both raise our errors. `give_up` makes both end soon.
+    `at_once` of each host are brought up at once. `bring_up` brings one up and returns what was
+    done, `await_condition` waits until what it depends on is as it should be; both raise our
+    errors. `give_up` makes both end soon.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class Schedule:
         bring_up: Callable[[str], str],
         await_condition: Callable[[str, Dependency], None],
         give_up: Callable[[], None],
+        at_once: int,
         failed: Callable[[str, MacvlanRosError], None],
     ) -> None:
         self._waits = waits
@@ -38,6 +39,7 @@ class Schedule:
         self._bring_up = bring_up
         self._await = await_condition
         self._give_up = give_up
+        self._at_once = at_once
         self._told_failed = failed
         self.done: dict[str, str] = {}
         self.failed: dict[str, MacvlanRosError] = {}
@@ -56,7 +58,7 @@ class Schedule:
         under_way: dict[Future[str], str] = {}
         with ExitStack() as stack:
             workers = {
-                host: stack.enter_context(ThreadPoolExecutor(AT_ONCE, f"start-{host}"))
+                host: stack.enter_context(ThreadPoolExecutor(self._at_once, f"start-{host}"))
                 for host in dict.fromkeys(self._host_of.values())
             }
             try:

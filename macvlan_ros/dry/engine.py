@@ -17,6 +17,7 @@ class DryEngine(Engine):
     commands ask for it."""
 
     dry = True
+    at_once = 1  # what is written down has an order
 
     def __init__(self, url: str, *, would: Callable[[str], None]) -> None:
         super().__init__(url)
