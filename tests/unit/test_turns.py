@@ -14,7 +14,7 @@ from macvlan_ros.turns import Turns
 NAMES = ("one", "two", "three")
 
 
-@pytest.mark.parametrize("spoken", itertools.permutations(NAMES))
+@pytest.mark.parametrize("spoken", list(itertools.permutations(NAMES)))
 def test_lines_come_in_the_order_of_the_names(spoken: tuple[str, ...]) -> None:
     told: list[str] = []
     with Turns(NAMES, told.append) as turns:
