@@ -11,6 +11,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest, Unavailable
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import (
@@ -53,7 +54,7 @@ def _silent(_text: str) -> None:
     return None
 
 
-class App:
+class App(Closing):
     """Everything a command can call. `note` and `progress` are told what people should read."""
 
     def __init__(
@@ -71,12 +72,6 @@ class App:
         self.meter = meter
         self.quiet = quiet
         self._open = ExitStack()
-
-    def __enter__(self) -> App:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back everything that was opened. Closing twice is fine."""

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, dhcp_messages, frames
 from macvlan_ros.arp import Port
+from macvlan_ros.closing import Closing
 from macvlan_ros.dhcp_messages import Message
 
 __all__ = ["Client", "Given", "Refused", "Want"]
@@ -92,7 +92,7 @@ class _Talk:
     insist: bool = False
 
 
-class Client:
+class Client(Closing):
     """Talks through one interface; a context manager, for one thread.
 
     Takes CAP_NET_RAW. Raises Forbidden, ParentNotFound, BadParent, KernelRefused.
@@ -105,15 +105,8 @@ class Client:
         self._port = Port(interface, frames.ETH_IPV4, namespace=namespace)
         self._port.filter(bpf.udp_to(dhcp_messages.CLIENT_PORT))
 
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the packet socket back. Closing twice is fine."""
         self._port.close()
 
     def take(

@@ -9,9 +9,9 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from macvlan_ros.closing import Closing
 from macvlan_ros.docker_attached import AttachedCalls, known_as
 from macvlan_ros.docker_calls import QUICK, SLOW
 from macvlan_ros.docker_containers import ContainerCalls
@@ -47,6 +47,7 @@ class Engine(
     ErrandCalls,
     SwarmCalls,
     HostsCalls,
+    Closing,
 ):
     """One Docker Engine, reached as the docker command line would reach it.
 
@@ -70,17 +71,6 @@ class Engine(
         self._lock = threading.RLock()
         self._clients: dict[int, APIClient] = {}
         self._tunnel: Tunnel | None = None
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back connections and the ssh tunnel. Closing twice is fine."""

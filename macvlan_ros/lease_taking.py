@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from macvlan_ros.addresses import describe_ranges
 from macvlan_ros.dhcp_client import Refused
@@ -35,12 +34,7 @@ class Taking:
     def __enter__(self) -> Taking:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         stand = {held.owner: held for held in self._standing(list(self._taken))}
         self._give_back(
             [

@@ -12,12 +12,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import devconf, filters, netlink, rtnetlink
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError, NotFound
 from macvlan_ros.lean import without_init
 from macvlan_ros.linkfacts import (
@@ -44,7 +44,7 @@ _PROTO_KERNEL = 2
 _IFA_F_NODAD = 0x02
 
 
-class Links:
+class Links(Closing):
     """The interfaces of one network namespace. Usable once made; `close` gives the socket back.
 
     `namespace` is a file such as /proc/PID/ns/net or /run/docker/netns/ID; None is the caller's
@@ -59,17 +59,6 @@ class Links:
         self._worker = Worker(
             _open_socket, namespace=namespace, timeout=TIMEOUT, what="the kernel's netlink socket"
         )
-
-    def __enter__(self) -> Links:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the socket and its thread back. Closing twice is fine."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.interrupts import deaf
 from macvlan_ros.links import Links
@@ -43,7 +43,7 @@ def names_of(containers: Containers) -> dict[str, tuple[IPAddress, ...]]:
     return found
 
 
-class Publisher:
+class Publisher(Closing):
     """Follows the containers of this host. `containers` gives those of each parent's LAN."""
 
     def __init__(
@@ -61,17 +61,6 @@ class Publisher:
         self._namespace = namespace
         self._voices: dict[str, Voice] = {}
         self._troubles: dict[str, str] = {}
-
-    def __enter__(self) -> Publisher:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def run(self, interval: float) -> None:
         """Look every `interval` seconds, for ever."""

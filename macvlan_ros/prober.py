@@ -7,17 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import probing, procnet
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import BadSubnet, InvalidRequest
 from macvlan_ros.namespaces import inside
 from macvlan_ros.probing import Exchange, Pace, Probed, Tally, Timing
-
-P = TypeVar("P", bound="Prober")
 
 #: A larger subnet is not scanned: at the polite rate it would take more than four minutes.
 LARGEST_SCAN = 65536
@@ -43,7 +40,7 @@ class Seen:
     sent_by: str = ""
 
 
-class Prober(abc.ABC):
+class Prober(Closing, abc.ABC):
     """Asks on one interface, and only for addresses of that interface's own subnets.
 
     `subnets` are additional ones that may be asked for: a parent need not have an address of its
@@ -143,17 +140,6 @@ class Prober(abc.ABC):
     def reachable(self) -> tuple[IPNetwork, ...]:
         """The subnets whose addresses may be asked for."""
         return (*self._subnets, *inside(self.namespace, lambda: own_subnets(self.interface)))
-
-    def __enter__(self: P) -> P:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _timing(self, name: str) -> Timing:
         if name not in self.timings:

@@ -19,6 +19,7 @@ from macvlan_ros.chair.launching import ChairLauncher
 from macvlan_ros.chair.overseeing import Overseer
 from macvlan_ros.chair.run import Step
 from macvlan_ros.chair.seats import Seat, take_seats
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _CLOCKS = 5.0
 
 
-class Desk:
+class Desk(Closing):
     """What `--all-hosts` works with. Close it when done; the App stays open."""
 
     def __init__(self, app: App, stack: Stack, *, told: Callable[[Step], None]) -> None:
@@ -48,12 +49,6 @@ class Desk:
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._errands = Errands(app.settings.image)
-
-    def __enter__(self) -> Desk:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back the connections to other hosts. Closing twice is fine."""

@@ -10,7 +10,6 @@ import shutil
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import asyncssh
 
@@ -49,12 +48,7 @@ class SshHost:
         self.know(self._host_key)
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         asyncio.run_coroutine_threadsafe(self.disconnect(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
