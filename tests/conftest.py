@@ -9,9 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from .lab import Lab, LabError
+
+# How long an example takes says more about the machine and its load than about the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # A shell starts what runs in the background with SIGINT ignored, and all that a test starts would
 # inherit that: Ctrl-C could not be tested there.

@@ -179,7 +179,6 @@ def endpoint(number: int) -> str:
 Engine.TestCase.settings = settings(
     max_examples=12,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 test_no_sequence_of_calls_about_endpoints_breaks_a_promise = Engine.TestCase

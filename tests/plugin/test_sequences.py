@@ -119,7 +119,6 @@ class Engine(RuleBasedStateMachine):
 Engine.TestCase.settings = settings(
     max_examples=25,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 test_no_sequence_of_calls_breaks_a_promise = Engine.TestCase
@@ -150,7 +149,7 @@ _CALLS = [
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
 )
 @given(call=st.sampled_from(_CALLS), body=_VALUES | st.dictionaries(st.text(), _VALUES))
 def test_no_body_breaks_a_call(docker: Docker, call: str, body: object) -> None:

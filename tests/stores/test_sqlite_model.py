@@ -135,4 +135,4 @@ class SqliteBesideAModel(RuleBasedStateMachine):
 
 
 TestSqliteBesideAModel = SqliteBesideAModel.TestCase
-TestSqliteBesideAModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSqliteBesideAModel.settings = settings(max_examples=60, stateful_step_count=30)

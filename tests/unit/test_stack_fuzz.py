@@ -18,7 +18,7 @@ from macvlan_ros.stack.keys import REFUSED, REFUSED_TOP
 from macvlan_ros.stack.services import SERVICE_KEYS
 
 FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
