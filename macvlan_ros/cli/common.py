@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -117,20 +117,24 @@ dry_run_option = click.option(
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
     if value and parameter.name:
-        setattr(choices(context), parameter.name, value)
+        chosen = choices(context)
+        if parameter.name == "profiles":  # the group's and the command's
+            value = (*chosen.profiles, *cast("tuple[str, ...]", value))
+        setattr(chosen, parameter.name, value)
 
 
-def _shared(*names: str, **attributes: Any) -> Callable[[F], F]:
+def shared(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """An option that goes into the choices of the invocation, not to the command."""
     return click.option(*names, expose_value=False, callback=_remember, **attributes)
 
 
 def shared_options(command: F) -> F:
     """Options of the group that every command takes too."""
     for option in (
-        _shared("--json", "as_json", is_flag=True, help="Print JSON for programs to read."),
-        _shared("--verbose", is_flag=True, help="Tell what is asked and answered, on stderr."),
-        _shared("--docker", metavar="URL", help="The Docker Engine [DOCKER_HOST, context]."),
-        _shared(
+        shared("--json", "as_json", is_flag=True, help="Print JSON for programs to read."),
+        shared("--verbose", is_flag=True, help="Tell what is asked and answered, on stderr."),
+        shared("--docker", metavar="URL", help="The Docker Engine [DOCKER_HOST, context]."),
+        shared(
             "--store",
             metavar="URL",
             help="Where reservations are kept [MACVLAN_ROS_STORE; /var/lib/macvlan-ros/state.db].",
@@ -143,9 +147,9 @@ def shared_options(command: F) -> F:
 def group_options(command: F) -> F:
     """What may stand before the command too, as people write it who come from Compose."""
     for option in (
-        _shared("-p", "--project-name", metavar="NAME", hidden=True),
-        _shared("--profile", "profiles", multiple=True, metavar="NAME", hidden=True),
-        _shared(
+        shared("-p", "--project-name", metavar="NAME", hidden=True),
+        shared("--profile", "profiles", multiple=True, metavar="NAME", hidden=True),
+        shared(
             "-f",
             "--file",
             "files",
@@ -161,22 +165,22 @@ def group_options(command: F) -> F:
 
 def quiet_option(help_text: str) -> Callable[[F], F]:
     """-q, with what it means for this command."""
-    return _shared("-q", "--quiet", "quiet", is_flag=True, help=help_text)
+    return shared("-q", "--quiet", "quiet", is_flag=True, help=help_text)
 
 
-host_option = _shared("--host", metavar="NAME", help="Which host of the stack this PC is.")
+host_option = shared("--host", metavar="NAME", help="Which host of the stack this PC is.")
 
 
-no_probe_option = _shared("--no-probe", "no_probe", is_flag=True, help="Do not ask the LAN.")
+no_probe_option = shared("--no-probe", "no_probe", is_flag=True, help="Do not ask the LAN.")
 
 
 def probe_options(command: F) -> F:
     """How the LAN is asked before an address is first used."""
     for option in (
-        _shared(
+        shared(
             "--no-probe", "no_probe", is_flag=True, help="Do not ask the LAN who has an address."
         ),
-        _shared(
+        shared(
             "--rfc5227",
             "rfc5227",
             is_flag=True,
@@ -187,7 +191,7 @@ def probe_options(command: F) -> F:
     return command
 
 
-no_shim_option = _shared(
+no_shim_option = shared(
     "--no-shim",
     "no_shim",
     is_flag=True,

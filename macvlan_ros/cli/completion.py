@@ -102,9 +102,8 @@ def _networks(context: click.Context) -> Iterator[str]:
 def _services(context: click.Context) -> Iterable[str]:
     from macvlan_ros import stack
 
-    files = context.params.get("files") or choices(context).files
-    paths = files or stack.find_files(Path.cwd(), os.environ)
-    return stack.load(tuple(Path(each) for each in paths), environ=os.environ).services
+    paths = choices(context).files or stack.find_files(Path.cwd(), os.environ)
+    return stack.load(tuple(paths), environ=os.environ).services
 
 
 def _hosts(_context: click.Context) -> Iterable[str]:

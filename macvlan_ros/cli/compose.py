@@ -17,14 +17,7 @@ from macvlan_ros.cli.stacks import open_stack, stack_options
 @no_shim_option
 @shared_options
 @click.pass_context
-def compose(
-    context: click.Context,
-    *,
-    words: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> int:
+def compose(context: click.Context, *, words: tuple[str, ...]) -> int:
     """Run docker compose (or docker-compose) on the stack, with LAN addresses.
 
     What makes containers gets one more file, an override with network, addresses, MACs and the ROS
@@ -36,7 +29,7 @@ def compose(
     from macvlan_ros import stack as stacks
     from macvlan_ros.compose.composer import Composer
 
-    app, report, loaded = open_stack(context, files, profiles, project_name, forgive=True)
+    app, report, loaded = open_stack(context, forgive=True)
     paths = [Path(file) for file in loaded.files]
     composer = Composer(app, loaded, stacks.resolve(paths, project_name=loaded.name))
     if words == ("config",):

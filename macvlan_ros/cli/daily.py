@@ -47,16 +47,13 @@ def exec_(
     user: str | None,
     workdir: str | None,
     privileged: bool,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
 ) -> None:
     """Run a command in a service's container. Options go before SERVICE.
 
     \b
     macvlan-ros exec hardware rostopic list
     """
-    app, _, stack = open_stack(context, files, profiles, project_name)
+    app, _, stack = open_stack(context)
     flags = ["--detach"] if detach else _terminal(no_tty)
     flags += ["--privileged"] if privileged else []
     for flag, values in (("--env", env), ("--user", (user,)), ("--workdir", (workdir,))):
@@ -69,16 +66,9 @@ def exec_(
 @stack_options
 @shared_options
 @click.pass_context
-def shell(
-    context: click.Context,
-    *,
-    service: str,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> None:
+def shell(context: click.Context, *, service: str) -> None:
     """Open a shell in a service's container: bash where there is one, else sh."""
-    app, _, stack = open_stack(context, files, profiles, project_name)
+    app, _, stack = open_stack(context)
     name = app.running.one(stack, service).name
     _become(context, app, "exec", *_terminal(False), name, "sh", "-c", _SHELL)
 
@@ -94,14 +84,11 @@ def attach(
     context: click.Context,
     *,
     service: str,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     detach_keys: str | None,
     no_stdin: bool,
 ) -> None:
     """Join the terminal of a service's own program, as docker attach does."""
-    app, _, stack = open_stack(context, files, profiles, project_name)
+    app, _, stack = open_stack(context)
     flags = ["--detach-keys", detach_keys] if detach_keys else []
     flags += ["--no-stdin"] if no_stdin else []
     _become(context, app, "attach", *flags, app.running.one(stack, service).name)
@@ -115,16 +102,9 @@ def attach(
 @dry_run_option
 @shared_options
 @click.pass_context
-def restart(
-    context: click.Context,
-    *,
-    services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> None:
+def restart(context: click.Context, *, services: tuple[str, ...]) -> None:
     """Stop and start services here (all, when none is named), as they are."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     done = app.restarter.restart(stack, services)
     if report.as_json:
         report.json({"restarted": list(done)})
@@ -139,16 +119,9 @@ def restart(
 @dry_run_option
 @shared_options
 @click.pass_context
-def pull(
-    context: click.Context,
-    *,
-    services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> None:
+def pull(context: click.Context, *, services: tuple[str, ...]) -> None:
     """Fetch the images of what runs here, in their newest version."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     done = app.images.pull(_here(app, stack, services))
     if report.as_json:
         report.json({"pulled": list(done)})
@@ -161,16 +134,9 @@ def pull(
 @dry_run_option
 @shared_options
 @click.pass_context
-def build(
-    context: click.Context,
-    *,
-    services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> None:
+def build(context: click.Context, *, services: tuple[str, ...]) -> None:
     """Build the images of what runs here and has a `build`."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     done = app.images.build(_here(app, stack, services))
     if report.as_json:
         report.json({"built": list(done)})
@@ -184,18 +150,11 @@ def build(
 @quiet_option("Print nothing: check the files.")
 @shared_options
 @click.pass_context
-def config(
-    context: click.Context,
-    *,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-    names: bool,
-) -> None:
+def config(context: click.Context, *, names: bool) -> None:
     """Show the stack as it is read: files merged, variables put in, `extends` followed."""
     from macvlan_ros import stack as stacks
 
-    _, report, loaded = open_stack(context, files, profiles, project_name)
+    _, report, loaded = open_stack(context)
     for note in loaded.notes:
         report.note(note)
     if report.quiet:
@@ -205,7 +164,7 @@ def config(
             report.line(one.name)
         return
     paths = [Path(file) for file in loaded.files]
-    given = project_name or choices(context).project_name or None
+    given = choices(context).project_name or None
     tree = stacks.plain(stacks.resolve(paths, project_name=given))
     if report.as_json:
         report.json(tree)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from macvlan_ros import views
@@ -23,9 +21,6 @@ def doctor(
     *,
     no_dhcp: bool,
     fix: bool,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
 ) -> int:
     """Say what is wrong with this PC and its LAN, each finding with its remedy.
 
@@ -35,7 +30,7 @@ def doctor(
     """
     from macvlan_ros import doctor as doctors
 
-    app, report, stack = open_stack_if_any(context, files, profiles, project_name)
+    app, report, stack = open_stack_if_any(context)
     report.progress("looking: the store, Docker, the parent, the LAN, DHCP servers ...")
     found = list(doctors.examine(app, dhcp=not no_dhcp, stack=stack))
     mended = [doctors.cure(one) for one in found] if fix else found

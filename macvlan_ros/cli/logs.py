@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -40,9 +39,6 @@ def logs(
     context: click.Context,
     *,
     services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     follow: bool,
     tail: int | None,
     since: str | None,
@@ -57,7 +53,7 @@ def logs(
     """
     from macvlan_ros import logs as readers
 
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     start = readers.parse_since(since, now=time.time()) if since else ""
     troubles: Sequence[MacvlanRosError] = ()
     if all_hosts:

@@ -51,9 +51,6 @@ def map_(
     serve: str | None,
     pool_name: str | None,
     master: str,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
 ) -> None:
     """Draw the LAN: PCs, containers, who talks to whom; strangers and conflicts in red.
 
@@ -70,7 +67,7 @@ def map_(
         raise InvalidRequest("say where the picture is to go: map -o lan.svg, or map --serve")
     if output is not None and str(output) != "-" and output.suffix not in _FORMS:
         raise InvalidRequest(f"{output}: a picture is written as .svg or .html; name it like that")
-    app, report, stack = _open(context, files, profiles, project_name)
+    app, report, stack = _open(context)
     gatherer = Gatherer(
         app, pool=pool_name, stack=stack, master=master, scan=app.settings.probe != "none"
     )
@@ -80,20 +77,15 @@ def map_(
         _write(gatherer, output, report)
 
 
-def _open(
-    context: click.Context,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> tuple[App, Report, Stack | None]:
+def _open(context: click.Context) -> tuple[App, Report, Stack | None]:
     from macvlan_ros import stack
 
-    if not files and not choices(context).files:
+    if not choices(context).files:
         try:
             stack.find_files(Path.cwd(), os.environ)
         except StackFileError:
             return (*open_app(context), None)
-    return open_stack(context, files, profiles, project_name)
+    return open_stack(context)
 
 
 def _write(gatherer: Gatherer, path: Path, report: Report) -> None:

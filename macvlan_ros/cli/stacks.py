@@ -20,6 +20,7 @@ from macvlan_ros.cli.common import (
     open_app,
     probe_options,
     quiet_option,
+    shared,
     shared_options,
 )
 from macvlan_ros.models import Stack
@@ -44,7 +45,7 @@ def stack_options_but_f(command: F) -> F:
 
 def file_option(*short: str) -> Callable[[F], F]:
     """Which files the stack is in."""
-    return click.option(
+    return shared(
         *short,
         "--file",
         "files",
@@ -57,8 +58,8 @@ def file_option(*short: str) -> Callable[[F], F]:
 
 _STACK = (
     host_option,
-    click.option("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
-    click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
+    shared("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
+    shared("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
 )
 
 all_hosts_option = click.option(
@@ -66,50 +67,31 @@ all_hosts_option = click.option(
 )
 
 
-def open_stack(
-    context: click.Context,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-    *,
-    forgive: bool = False,
-) -> tuple[App, Report, Stack]:
+def open_stack(context: click.Context, *, forgive: bool = False) -> tuple[App, Report, Stack]:
     """The App, the Report and the stack of this invocation; `forgive` as `stack.load` has it."""
-    loaded = load_stack(context, files, profiles, project_name, forgive=forgive)
+    loaded = load_stack(context, forgive=forgive)
     return (*open_app(context), loaded)
 
 
-def load_stack(
-    context: click.Context,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-    *,
-    forgive: bool = False,
-) -> Stack:
+def load_stack(context: click.Context, *, forgive: bool = False) -> Stack:
     """The stack of this invocation."""
     from macvlan_ros import stack
 
     chosen = choices(context)
-    paths = files or chosen.files or stack.find_files(Path.cwd(), os.environ)
+    paths = chosen.files or stack.find_files(Path.cwd(), os.environ)
     return stack.load(
         paths,
         environ=os.environ,
-        profiles=(*chosen.profiles, *profiles),
-        project_name=project_name or chosen.project_name or None,
+        profiles=chosen.profiles,
+        project_name=chosen.project_name or None,
         forgive=forgive,
     )
 
 
-def open_stack_if_any(
-    context: click.Context,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> tuple[App, Report, Stack | None]:
+def open_stack_if_any(context: click.Context) -> tuple[App, Report, Stack | None]:
     """The same for a command that does without a stack, too: None where there is no file."""
-    if files or choices(context).files or _is_stack_here():
-        return open_stack(context, files, profiles, project_name)
+    if choices(context).files or _is_stack_here():
+        return open_stack(context)
     return (*open_app(context), None)
 
 
@@ -154,9 +136,6 @@ def launch(
     context: click.Context,
     *,
     services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     wait_timeout: float,
     master_timeout: float,
     all_hosts: bool,
@@ -168,7 +147,7 @@ def launch(
     everything is as it was before. With --all-hosts the services of all hosts are started, in the
     order that they depend on one another, the ROS master first.
     """
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     interrupts.as_ctrl_c()
     if all_hosts:
         seconds = (wait_timeout, master_timeout)
@@ -192,13 +171,10 @@ def stop(
     context: click.Context,
     *,
     services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     all_hosts: bool,
 ) -> None:
     """Stop services here (all, when none is named); their containers and addresses stay."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     if all_hosts:
         everywhere.stop(app, report, stack, services)
         return
@@ -220,14 +196,11 @@ def down(
     context: click.Context,
     *,
     services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     release: bool,
     all_hosts: bool,
 ) -> None:
     """Stop and remove the services' containers here; their addresses stay reserved."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     if all_hosts:
         everywhere.down(app, report, stack, services, release=release)
         return
@@ -242,16 +215,9 @@ def down(
 @all_hosts_option
 @shared_options
 @click.pass_context
-def ps(
-    context: click.Context,
-    *,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-    all_hosts: bool,
-) -> None:
+def ps(context: click.Context, *, all_hosts: bool) -> None:
     """Show the stack's services with address, MAC, host and state."""
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     if all_hosts:
         everywhere.ps(app, report, stack)
         return

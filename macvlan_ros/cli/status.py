@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from macvlan_ros import views
@@ -17,20 +15,14 @@ from macvlan_ros.cli.stacks import load_stack, stack_options
 @quiet_option("Print nothing: the exit code says it.")
 @shared_options
 @click.pass_context
-def status(
-    context: click.Context,
-    *,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
-) -> int:
+def status(context: click.Context) -> int:
     """Say what on this PC is not as the stack wants it; `launch` mends just that.
 
     Changes nothing. The exit code is 1 when something is to be done, 0 when not.
     """
     from macvlan_ros.dry.deviations import find_deviations
 
-    stack = load_stack(context, files, profiles, project_name)
+    stack = load_stack(context)
     app, report = open_rehearsal(context)
     found = find_deviations(app, stack)
     if report.as_json or not report.quiet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -24,9 +23,6 @@ from macvlan_ros.cli.stacks import open_stack, stack_options
 def env(
     context: click.Context,
     *,
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     ros: str | None,
     shell: str | None,
 ) -> None:
@@ -36,7 +32,7 @@ def env(
     eval "$(macvlan-ros env)"       in sh, bash, zsh
     macvlan-ros env | source        in fish
     """
-    app, report, stack = open_stack(context, files, profiles, project_name)
+    app, report, stack = open_stack(context)
     found = app.host_environment(stack, wanted=ros or "", environ=os.environ)
     for note in found.notes:
         report.note(note)

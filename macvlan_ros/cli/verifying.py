@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,9 +34,6 @@ def verify(
     context: click.Context,
     *,
     services: tuple[str, ...],
-    files: tuple[Path, ...],
-    profiles: tuple[str, ...],
-    project_name: str | None,
     master: str,
     traffic: bool,
     clean: bool,
@@ -53,7 +49,7 @@ def verify(
     """
     from macvlan_ros import verify as verifying
 
-    app, report, stack = open_stack_if_any(context, files, profiles, project_name)
+    app, report, stack = open_stack_if_any(context)
     wishes = verifying.Wishes(services, master, clean, traffic)
     while True:
         found = verifying.verify(app, stack, wishes)

@@ -148,9 +148,7 @@ _CALLS = [
 ]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(call=st.sampled_from(_CALLS), body=_VALUES | st.dictionaries(st.text(), _VALUES))
 def test_no_body_breaks_a_call(docker: Docker, call: str, body: object) -> None:
     reply = docker.client.call(call, body)

@@ -17,9 +17,7 @@ from macvlan_ros.models import Service, Stack
 from macvlan_ros.stack.keys import REFUSED, REFUSED_TOP
 from macvlan_ros.stack.services import SERVICE_KEYS
 
-FUZZ = settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def split(text: str) -> list[str]:
