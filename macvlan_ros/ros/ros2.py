@@ -193,7 +193,8 @@ def _set_zenoh(draft: Draft, address: IPAddress, graph: Graph) -> None:
     if graph.kind == "router":
         if graph.owner == draft.service:
             return  # the router's own container: its nodes find it on their loopback
-        override = f'mode="client";connect/endpoints=["tcp/{graph.meeting}"]'
+        # a client looks for its router once, and ends, unless it is told to wait for it
+        override = f'mode="client";connect/endpoints=["tcp/{graph.meeting}"];connect/timeout_ms=-1'
     elif graph.kind == "multicast":
         override = (
             f'listen/endpoints=["tcp/{bracketed(address)}:0"];scouting/multicast/enabled=true;'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 
@@ -88,12 +89,22 @@ def launch(lab: Lab, program: str, *, discovery: str = "", more: str = "") -> No
 
 
 def hears(lab: Lab, text: str, *, patience: float = PATIENCE) -> bool:
+    """Whether the listener hears it. If not, what all containers wrote is in the test's report."""
     deadline = time.monotonic() + patience
     while text not in lab.hosts["qtrp"].docker("logs", "listen"):
         if time.monotonic() > deadline:
+            tell(lab)
             return False
         time.sleep(0.2)
     return True
+
+
+def tell(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        for name in host.docker("ps", "-a", "--format", "{{.Names}}").split():
+            state = host.docker("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name)
+            said = host.run(*host.engine.cli(), "logs", "--tail", "20", name)
+            sys.stdout.write(f"{name} on {host.name}: {state}\n{said.stdout}{said.stderr}\n")
 
 
 def interfaces(host: Host, container: str) -> dict[str, set[str]]:

@@ -203,10 +203,11 @@ def test_a_discovery_server_is_for_fast_dds_and_the_others_have_peers() -> None:
     assert set(changes(CYCLONE, graph=graph)) == {"CYCLONEDDS_URI"}
 
 
-def test_zenoh_nodes_are_clients_of_the_router() -> None:
+def test_zenoh_nodes_are_clients_of_the_router_and_wait_for_it() -> None:
     graph = Graph(kind="router", owner="router", meeting="192.168.50.196:7447")
     assert changes(ZENOH, graph=graph) == {
         "ZENOH_CONFIG_OVERRIDE": 'mode="client";connect/endpoints=["tcp/192.168.50.196:7447"]'
+        ";connect/timeout_ms=-1"
     }
     assert changes(ZENOH, graph=Graph(kind="router", owner="talker", meeting="1.2.3.4:7447")) == {}
 

@@ -19,6 +19,7 @@ config = zenoh.Config()
 # what rmw_zenoh's own files say of nodes and of the router
 config.insert_json5("scouting/multicast/enabled", "false")
 if sys.argv[1] == "route":
+    time.sleep(2)  # as on a slow PC: its nodes are there before it
     config.insert_json5("mode", '"router"')
     config.insert_json5("listen/endpoints", '["tcp/0.0.0.0:7447"]')
 else:
