@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Protocol
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from macvlan_ros.errors import Unavailable
 
@@ -76,6 +76,8 @@ RFC5227 = Timing(wait=(0, 1), gaps=((1, 2),) * 2, settle=2, rivals=True)
 TIMINGS: Mapping[str, Timing] = {"fast": FAST, "rfc5227": RFC5227}
 
 _CONTROLS = 8
+# The controls of an IPv6 address lie in a part of its subnet with so long a prefix, or a shorter.
+_LONGEST_PART = 112
 _CONTROL_WINDOWS = (0.2, 0.2)
 # A machine with many addresses of its own must not pass for a proxy: that one answers for nearly
 # all that were asked, and for nearly all of the controls, which lie all over the subnet.
@@ -234,8 +236,20 @@ def _judge(suspect: str, tally: Tally, exchange: Exchange, controls: Sequence[IP
     return ""
 
 
+def _part_round(asked: Collection[IPAddress], subnet: IPNetwork) -> IPNetwork:
+    span = spanning_cidr([min(asked), max(asked)]) if len(asked) > 1 else IPNetwork(min(asked))
+    length = max(subnet.prefixlen, min(span.prefixlen, _LONGEST_PART))
+    return IPNetwork((span.first, length), version=6).cidr
+
+
 def control_addresses(subnet: IPNetwork, asked: Collection[IPAddress]) -> list[IPAddress]:
-    """Up to eight usable addresses of `subnet`, spread over it, that were not asked for."""
+    """Up to eight usable addresses of `subnet`, spread over it, that were not asked for.
+
+    In IPv6 they lie in the part of it round those that were: a router may answer for no more than
+    the prefix that the pool is in, and no machine holds most of such a part.
+    """
+    if subnet.version == 6 and asked:
+        subnet = _part_round(asked, subnet)
     edge = 1 if subnet.version == 4 and subnet.prefixlen < 31 else 0
     first, last = subnet.first + edge, subnet.last - edge
     taken = {int(one) for one in asked}

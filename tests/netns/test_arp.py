@@ -181,13 +181,14 @@ def test_an_interface_that_vanishes_in_the_middle_ends_the_probe_with_a_sentence
     assert time.monotonic() - start < 3
 
 
+@pytest.mark.parametrize("version", [4, 6])
 def test_an_interface_that_goes_down_in_the_middle_is_an_error_and_no_free_address(
-    pc: Machine, prober: Prober
+    pc: Machine, prober: Prober, version: int
 ) -> None:
     timer = threading.Timer(0.1, lambda: pc.ip("link set eth0 down"))
     timer.start()
     with pytest.raises(KernelRefused, match="eth0"):
-        prober.probe([at(20)])
+        prober.probe([at(20, version)])
     timer.join()
 
 
@@ -315,38 +316,64 @@ def test_a_proxy_that_the_kernel_makes_is_found_out_by_either_way_of_asking(
     assert found.proxy == ("" if isinstance(prober, Wire) else router.mac)
 
 
-def test_a_flood_of_frames_about_others_costs_nothing(lan: Lan, wire: Wire) -> None:
-    real, flooder = lan.add("192.168.50.20/24"), lan.add()
+@pytest.mark.parametrize("prefix", [64, 112])
+def test_a_machine_that_answers_every_solicitation_is_found_out_by_either_way_of_asking(
+    lan: Lan, prober: Prober, prefix: int
+) -> None:
+    """As a router with proxy NDP does, for the whole LAN or for the part that the pool is in."""
+    real, proxy = lan.add("fd00:50::1:20/64"), lan.add()
+    real20, part = IPAddress("fd00:50::1:20"), IPNetwork(f"fd00:50::1:0/{prefix}")
+
+    def reply(heard: Heard) -> bytes | None:
+        asks = heard.kind in (Kind.PROBE, Kind.REQUEST)
+        return frames.answer(heard, proxy.mac) if asks and heard.target in part else None
+
+    with stranger(proxy, reply):
+        found = prober.probe(IPAddress(f"fd00:50::1:{last}") for last in range(18, 26))
+        alone = prober.probe([IPAddress("fd00:50::1:99")])
+    assert found.proxy == alone.proxy == proxy.mac
+    assert {address: answer.mac for address, answer in found.items()} in ({real20: real.mac}, {})
+    assert not alone
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_flood_of_frames_about_others_costs_nothing(lan: Lan, wire: Wire, version: int) -> None:
+    """In IPv6 of solicitations, too."""
+    real, flooder = lan.add("192.168.50.20/24", "fd00:50::20/64"), lan.add()
 
     def about_others(number: int) -> bytes:
-        return frames.announcement(at(100 + number % 100), GHOST, source=flooder.mac)
+        other = at(100 + number % 100, version)
+        if version == 6 and number % 2:
+            return frames.probe(other, GHOST)
+        return frames.announcement(other, GHOST, source=flooder.mac)
 
     with repeating(flooder, about_others, rate=20_000):
         before = time.thread_time()
         start = time.monotonic()
-        found = wire.probe([at(20), at(21)])
+        found = wire.probe([at(20, version), at(21, version)])
         took, busy = time.monotonic() - start, time.thread_time() - before
-    assert {address: answer.mac for address, answer in found.items()} == {at(20): real.mac}
-    assert took < 1
+    assert {address: answer.mac for address, answer in found.items()} == {at(20, version): real.mac}
+    assert took < 2
     assert busy < 0.1
 
 
+@pytest.mark.parametrize("version", [4, 6])
 def test_a_flood_of_claims_of_the_very_addresses_ends_in_time_and_finds_all(
-    lan: Lan, wire: Wire
+    lan: Lan, wire: Wire, version: int
 ) -> None:
-    lan.add("192.168.50.20/24")
+    lan.add("192.168.50.20/24", "fd00:50::20/64")
     flooder = lan.add()
 
     def claims(number: int) -> bytes:
         mac = f"02:00:00:01:{number >> 8 & 255:02x}:{number & 255:02x}"
-        return frames.announcement(at(21 + number % 2), mac, source=flooder.mac)
+        return frames.announcement(at(21 + number % 2, version), mac, source=flooder.mac)
 
     with repeating(flooder, claims, rate=20_000):
         start = time.monotonic()
-        found = wire.probe([at(20), at(21), at(22), at(23)])
+        found = wire.probe([at(last, version) for last in (20, 21, 22, 23)])
         took = time.monotonic() - start
-    assert {at(20), at(21), at(22)} == set(found)
-    assert took < 2
+    assert {at(20, version), at(21, version), at(22, version)} == set(found)
+    assert took < 4
 
 
 def test_frames_of_another_vlan_and_broken_ones_are_no_answers(lan: Lan, wire: Wire) -> None:
