@@ -12,7 +12,7 @@ from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import AddressInUse, MacvlanRosError
 from macvlan_ros.models import Pool
 from macvlan_ros.prober import Prober
-from macvlan_ros.scout import interface_on
+from macvlan_ros.scout import about_proxy, interface_on
 from macvlan_ros.vendors import who
 
 __all__ = ["Lan"]
@@ -100,7 +100,7 @@ class Lan:
                 self._wires[interface] = open_wire(interface)
             wire = self._wires[interface]
         answers = wire.probe(addresses, timing=timing)
-        self._tell_proxy(interface, answers.proxy)
+        self._tell_proxy(interface, answers.proxy, pool.subnet.version)
         found = {address: answer.mac for address, answer in answers.items()}
         for address in addresses:
             self._told(address in found)
@@ -112,12 +112,8 @@ class Lan:
             self._deaf = str(error)
             _log.warning("the LAN is not asked, so the store alone decides: %s", error)
 
-    def _tell_proxy(self, interface: str, proxy: str) -> None:
+    def _tell_proxy(self, interface: str, proxy: str, version: int) -> None:
         """Say once that somebody's answers do not count."""
         if proxy and (interface, proxy) not in self._proxies:
             self._proxies.add((interface, proxy))
-            _log.warning(
-                "%s answers for every address on %s, as a router with proxy ARP does; its answers"
-                " are not counted, so nobody can tell which addresses are free",
-                *(who(proxy), interface),
-            )
+            _log.warning("%s", about_proxy(proxy, interface, version))

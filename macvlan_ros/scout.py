@@ -52,11 +52,7 @@ class Scout:
             error.args = (f"{error} (or do not ask the LAN: --no-probe)",)
             raise
         if found.proxy:
-            self._note(
-                f"{who(found.proxy)} answers for every address on {interface}, as a router with"
-                " proxy ARP does; its answers are not counted, so nobody can tell which addresses"
-                " are free"
-            )
+            self._note(about_proxy(found.proxy, interface, pool.subnet.version))
         _log.debug("asked on %s for %s: %s", interface, addresses, dict(found) or "nobody answered")
         return {address: answer.mac for address, answer in found.items()}
 
@@ -104,6 +100,15 @@ class Scout:
         """Give back what is held open. Closing twice is fine."""
         self._wires.clear()
         self._open.close()
+
+
+def about_proxy(mac: str, interface: str, version: int) -> str:
+    """That somebody answers for every address of that IP version, and what follows."""
+    kind = "ARP" if version == 4 else "NDP"
+    return (
+        f"{who(mac)} answers for every address on {interface}, as a router with proxy {kind} does;"
+        " its answers are not counted, so nobody can tell which addresses are free"
+    )
 
 
 def interface_on(subnet: IPNetwork) -> str:

@@ -13,9 +13,10 @@ from netaddr import IPAddress, IPNetwork
 
 from tests.e2e.conftest import IMAGE
 from tests.e2e.test_launch import environment, launched
-from tests.e2e.test_watch import Neighbour, Service, answer, eventually
+from tests.e2e.test_plugin_wire import answers_solicitations
+from tests.e2e.test_watch import Neighbour, Service, answer, eventually, neighbour
 from tests.lab import Host, Lab
-from tests.netns.lan import Capture
+from tests.netns.lan import Capture, stranger
 
 STACK = """
 x-macvlan-ros:
@@ -58,6 +59,11 @@ def address6(host: Host, name: str) -> str:
 def held6(host: Host, owner: str) -> dict[str, str]:
     listed = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)
     return next(one for one in listed if one["owner"] == owner and ":" in one["address"])
+
+
+def allocated(host: Host, *words: str) -> str:
+    """The address out of the pool `six`."""
+    return host.macvlan_ros("allocate", "-q", "--pool", "six", *words, check=True).stdout.strip()
 
 
 def conflict(host: Host, folder: Path) -> str:
@@ -173,11 +179,11 @@ def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(
     lan: Lab, folder: Path
 ) -> None:
     qtpc = lan.hosts["qtpc"]
-    stranger = lan.add_stranger("192.168.50.66")
-    stranger.run("ip", "address", "add", f"{CORE}/64", "dev", "eth0", "nodad")
+    holder = lan.add_stranger("192.168.50.66")
+    holder.run("ip", "address", "add", f"{CORE}/64", "dev", "eth0", "nodad")
     done = qtpc.macvlan_ros("launch", cwd=str(folder))
     assert done.returncode == 4
-    assert stranger.mac in done.stderr
+    assert holder.mac in done.stderr
     assert json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout) == []
     (folder / "compose.yaml").write_text(STACK.replace("fd00:50::1", "fd00:99::1"))
     done = qtpc.macvlan_ros("launch", cwd=str(folder))
@@ -188,12 +194,24 @@ def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(
 
 
 def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab) -> None:
+    """Out of which `allocate` takes what no stranger has, be there a router with proxy NDP."""
     qtpc = lan.hosts["qtpc"]
     for name, subnet, part in (
         ("lab", "192.168.50.0/24", "192.168.50.192/27"),
         ("six", "fd00:50::/64", "fd00:50::1:0/112"),
     ):
         qtpc.macvlan_ros("pool", "add", name, "--subnet", subnet, "--range", part, check=True)
+    wanted = allocated(qtpc, "talker", "--no-probe")
+    qtpc.macvlan_ros("release", "--pool", "six", "talker", check=True)
+    holder = lan.add_stranger("192.168.50.66")
+    holder.run("ip", "address", "add", f"{wanted}/64", "dev", "eth0", "nodad")
+    proxy = neighbour(lan)
+    assert allocated(qtpc, "talker") not in (wanted, "")
+    with stranger(proxy, answers_solicitations(proxy.mac)):
+        done = qtpc.macvlan_ros("allocate", "--pool", "six", "listener", check=True)
+    assert f"{proxy.mac}" in done.stderr
+    assert "answers for every address on eth0, as a router with proxy NDP does" in done.stderr
+    qtpc.macvlan_ros("release", "--pool", "six", "talker", "listener", check=True)
     shown = qtpc.macvlan_ros("network", "create", "--pool", "lab", "--pool6", "six", "--json")
     assert json.loads(shown.stdout)["subnet6"] == "fd00:50::/64"
     cli = {"MACVLAN_ROS_DOCKER_CLI": "/usr/bin/docker"}

@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from netaddr import IPAddress
 
 from macvlan_ros import frames
+from macvlan_ros.frames import Heard, Kind
 from tests.e2e.plugin_host import IMAGE, PluginHost, plugged, within
 from tests.e2e.test_plugin_shim import DUAL, addresses, pings
 from tests.e2e.test_watch import Neighbour, neighbour
 from tests.lab import Lab
-from tests.netns.lan import repeating, stranger
+from tests.netns.lan import Capture, repeating, stranger
 
 WANTED, WANTED6 = "192.168.50.70", "fd00:50::70"
 
@@ -28,13 +30,45 @@ def two(make_lab: Callable[..., Lab]) -> Iterator[tuple[Lab, PluginHost, PluginH
         yield lab, one, other
 
 
+def answers_solicitations(mac: str) -> Callable[[Heard], bytes | None]:
+    """A router with proxy NDP, for whatever address."""
+
+    def reply(heard: Heard) -> bytes | None:
+        asks = heard.target.version == 6 and heard.kind in (Kind.PROBE, Kind.REQUEST)
+        return frames.answer(heard, mac) if asks else None
+
+    return reply
+
+
+def restart_announced(lab: Lab, pc: PluginHost, third: Neighbour, folder: Path) -> str:
+    """Start `sixth` anew; its MAC, which tshark on the switch saw announced to everybody."""
+    switch = Neighbour(lab.switch.name, lab.switch.mac, lab.switch.pid)
+    wanted = IPAddress(WANTED6)
+
+    def announced() -> bool:
+        return any(one.kind is Kind.ANNOUNCEMENT and one.target == wanted for one in heard)
+
+    with Capture(switch, "lan", folder) as capture, stranger(third, lambda _: None) as heard:
+        pc.docker("rm", "-f", "sixth")
+        pc.run("sixth", "--ip6", WANTED6)
+        assert within(10, announced)
+        rows = capture.fields(
+            f"icmpv6.type == 136 and icmpv6.nd.na.target_address == {WANTED6}",
+            *("icmpv6.nd.na.flag.s", "icmpv6.nd.na.flag.o", "ipv6.dst", "icmpv6.opt.linkaddr"),
+            *("eth.src", "icmpv6.checksum.status"),
+        )
+    mac = pc.interface("sixth").mac
+    assert ("0", "1", "ff02::1", mac, mac, "1") in rows
+    return mac
+
+
 def neighbour_mac(machine: Neighbour, address: str) -> str:
     words = machine.run("ip", "neigh", "show", address, "dev", "eth0").split()
     return words[words.index("lladdr") + 1] if "lladdr" in words else ""
 
 
 def test_two_engines_that_are_asked_for_one_address_do_not_both_give_it(
-    make_lab: Callable[..., Lab],
+    make_lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
     with two(make_lab) as (lab, one, other):
         # Docker alone lets both have it, without a word
@@ -67,9 +101,7 @@ def test_two_engines_that_are_asked_for_one_address_do_not_both_give_it(
             assert neighbour_mac(third, pc.host.address6) == pc.host.mac
         # a container with another MAC on the address is reached at once
         assert pings(other.host, WANTED6)
-        one.docker("rm", "-f", "sixth")
-        one.run("sixth", "--ip6", WANTED6)
-        assert one.interface("sixth").mac != mac6
+        assert restart_announced(lab, one, third, tmp_path) != mac6
         start = time.monotonic()
         assert pings(other.host, WANTED6)
         assert pings(one.host, WANTED6)
@@ -79,6 +111,13 @@ def test_two_engines_that_are_asked_for_one_address_do_not_both_give_it(
         somebody.run("ip", "address", "add", "fd00:50::66/64", "dev", "eth0", "nodad")
         said = other.refused("run", "-d", "--network", "lan", "--ip6", "fd00:50::66", IMAGE)
         assert somebody.mac in said
+        # what answers every solicitation is named, and stops nobody
+        with stranger(third, answers_solicitations(third.mac)):
+            other.run("fourth", "--ip6", "fd00:50::74")
+        log = other.log.read_text()
+        (line,) = (one for one in log.splitlines() if "answers for every address on eth0" in one)
+        assert third.mac in line
+        assert "proxy NDP" in line
         # the parent goes down and comes up while a container starts
         with ThreadPoolExecutor(1) as aside:
             running = aside.submit(other.run, "third")
