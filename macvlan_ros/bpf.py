@@ -80,6 +80,16 @@ def udp_to(port: int) -> list[Instruction]:
     ]
 
 
+def udp6_to(port: int) -> list[Instruction]:
+    """IPv6 UDP datagrams to `port` (without extension headers)."""
+    return [
+        *_untagged(0x86DD),
+        *((_LOAD_BYTE, 0, 0, 20), (_EQUAL, 1, 0, 17), _DROP),
+        *((_LOAD_HALF, 0, 0, 56), (_EQUAL, 1, 0, port), _DROP),
+        _KEEP,
+    ]
+
+
 def attach(sock: socket.socket, program: Sequence[Instruction]) -> None:
     """Let only what `program` keeps reach `sock`; it replaces the filter before. Raises OSError."""
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)

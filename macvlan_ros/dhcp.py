@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,23 +46,37 @@ def find_servers(
     Always takes `seconds`: a second server is worth waiting for. Takes CAP_NET_RAW. Raises
     Forbidden, ParentNotFound, BadParent, KernelRefused.
     """
-    found: dict[IPAddress, Offer] = {}
-    port = Port(interface, frames.ETH_IPV4, namespace=namespace)
-    try:
+    with Port(interface, frames.ETH_IPV4, namespace=namespace) as port:
         port.filter(bpf.udp_to(dhcp_messages.CLIENT_PORT))
         transaction, client = random.getrandbits(32), client_mac(port.mac)
-        end = time.monotonic() + seconds
-        ask_at = 0.0
-        while (now := time.monotonic()) < end:
-            if now >= ask_at:
-                port.send(discover(transaction, client, source=port.mac))
-                ask_at = now + _ASK_EVERY
-            for frame in port.receive(min(end, ask_at) - now):
-                offer = parse_offer(frame, transaction, client)
-                if offer is not None and len(found) < _MOST_OFFERS:
-                    found.setdefault(offer.server, offer)
-    finally:
-        port.close()
+
+        def read(frame: bytes) -> tuple[Offer, ...]:
+            offer = parse_offer(frame, transaction, client)
+            return (offer,) if offer is not None else ()
+
+        question = discover(transaction, client, source=port.mac)
+        offers = gather(port, question, read, seconds=seconds)
+    first: dict[IPAddress, Offer] = {}
+    for offer in offers:  # a server that is asked again may offer another address
+        first.setdefault(offer.server, offer)
+    return tuple(first.values())
+
+
+def gather(
+    port: Port, question: bytes, read: Callable[[bytes], Iterable[Offer]], *, seconds: float
+) -> tuple[Offer, ...]:
+    """What `read` makes of the frames that come in so many seconds, each once, at most 64; the
+    `question` is put every second."""
+    found: dict[tuple[IPAddress, IPAddress], Offer] = {}
+    end, ask_at = time.monotonic() + seconds, 0.0
+    while (now := time.monotonic()) < end:
+        if now >= ask_at:
+            port.send(question)
+            ask_at = now + _ASK_EVERY
+        for frame in port.receive(min(end, ask_at) - now):
+            for offer in read(frame):
+                if len(found) < _MOST_OFFERS:
+                    found.setdefault((offer.server, offer.address), offer)
     return tuple(found.values())
 
 

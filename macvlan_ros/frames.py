@@ -23,7 +23,7 @@ _ETHERNET = struct.Struct("!6s6sH")
 _ARP = struct.Struct("!HHBBH6sI6sI")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _ND = struct.Struct("!BBHI16s")
-_ICMPV6, _SOLICITATION, _ADVERTISEMENT = 58, 135, 136
+_ICMPV6, _SOLICITATION, _ADVERTISEMENT, _UDP = 58, 135, 136, 17
 _SOURCE_LINK, _TARGET_LINK = 1, 2
 _SOLICITED, _OVERRIDE = 0x40000000, 0x20000000
 _ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
@@ -211,8 +211,21 @@ def _ipv6(source: bytes, destination: bytes, src: bytes, dst: bytes, body: bytes
     return _ETHERNET.pack(destination, source, ETH_IPV6) + header + body
 
 
-def _pseudo_header(src: bytes, dst: bytes, length: int) -> bytes:
-    return src + dst + struct.pack("!II", length, _ICMPV6)
+def udp6(
+    body: bytes, *, source: tuple[str, IPAddress, int], target: tuple[str, IPAddress, int]
+) -> bytes:
+    """An IPv6 datagram as a whole frame; both ends are a MAC, an address and a port."""
+    (outer, sender, from_port), (inner, receiver, to_port) = source, target
+    src, dst, length = sender.packed, receiver.packed, 8 + len(body)
+    data = struct.pack("!HHHH", from_port, to_port, length, 0) + body
+    checksum = internet_checksum(_pseudo_header(src, dst, length, _UDP) + data) or 0xFFFF
+    header = _IPV6.pack(6 << 28, length, _UDP, 1, src, dst)
+    ethernet = _ETHERNET.pack(mac_bytes(inner), mac_bytes(outer), ETH_IPV6)
+    return ethernet + header + data[:6] + struct.pack("!H", checksum) + body
+
+
+def _pseudo_header(src: bytes, dst: bytes, length: int, following: int = _ICMPV6) -> bytes:
+    return src + dst + struct.pack("!II", length, following)
 
 
 def _parse_nd(frame: bytes, source: bytes) -> Heard | None:

@@ -16,6 +16,7 @@ from macvlan_ros.models import SHIM_PREFIX, Pool
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
+    from macvlan_ros.dhcp import Offer
     from macvlan_ros.prober import Prober
 
 _log = logging.getLogger(__name__)
@@ -59,26 +60,29 @@ class Scout:
     def dhcp_conflicts(self, pool: Pool, *, progress: Callable[[str], None]) -> Iterator[str]:
         """What is wrong between the pool and the LAN's DHCP servers, each with its remedy.
 
-        Takes 4 s where an interface stands on the pool's subnet, and no time elsewhere.
+        Takes 4 s where an interface stands on the pool's subnet (2 s in IPv6), and no time
+        elsewhere.
         """
-        interface = interface_on(pool.subnet) if pool.subnet.version == 4 else ""
+        interface = interface_on(pool.subnet)
         if not interface:
             return
-        from macvlan_ros.dhcp import find_servers
-
-        progress(f"looking for the LAN's DHCP server on {interface} (4 s; not with --no-probe)")
+        four = pool.subnet.version == 4
+        server, seconds = ("DHCP server", 4) if four else ("DHCPv6 server", 2)
+        progress(
+            f"looking for the LAN's {server} on {interface} ({seconds} s; not with --no-probe)"
+        )
         try:
-            offers = find_servers(interface)
+            offers = _servers(interface, pool.subnet.version)
         except MacvlanRosError as error:
-            yield f"the LAN was not asked for its DHCP server: {error}"
+            yield f"the LAN was not asked for its {server}: {error}"
             return
         for offer in offers:
             if not pool.dhcp and contains(pool, offer.address):
                 yield (
-                    f"the DHCP server {offer.server} hands out addresses of the pool"
+                    f"the {server} {offer.server} hands out addresses of the pool"
                     f" '{pool.name}': it just offered {offer.address}; take the pool's addresses"
                     " out of the router's DHCP range, or leave the router's range out with"
-                    " --exclude, or take leases with --dhcp"
+                    " --exclude" + (", or take leases with --dhcp" if four else "")
                 )
         if pool.dhcp and not offers:
             yield (
@@ -100,6 +104,16 @@ class Scout:
         """Give back what is held open. Closing twice is fine."""
         self._wires.clear()
         self._open.close()
+
+
+def _servers(interface: str, version: int) -> tuple[Offer, ...]:
+    """What the LAN's DHCP servers of that IP version offer."""
+    # Imported here: packets are needed when a pool is added, and by nothing that starts often.
+    if version == 4:
+        from macvlan_ros.dhcp import find_servers
+    else:
+        from macvlan_ros.dhcp6 import find_servers
+    return find_servers(interface)
 
 
 def about_proxy(mac: str, interface: str, version: int) -> str:

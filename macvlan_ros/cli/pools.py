@@ -166,7 +166,7 @@ def add(
 ) -> None:
     """Add a pool. Adding the same one twice is fine.
 
-    The LAN is asked for its DHCP server, for that must not hand out the same addresses.
+    The LAN is asked for its DHCP (DHCPv6) server, for that must not hand out the same addresses.
     """
     wanted = addresses.parse_pool(
         name,

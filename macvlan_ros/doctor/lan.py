@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,13 @@ def check_strangers(app: App) -> Iterator[Finding]:
 
 
 def check_dhcp(app: App, parent: Link) -> Iterator[Finding]:
-    """Whether a DHCP server gives out addresses of a pool. Takes 4 s."""
-    from macvlan_ros.dhcp import find_servers
+    """Whether a DHCP or DHCPv6 server gives out addresses of a pool. Takes 4 s."""
+    from macvlan_ros import dhcp, dhcp6
 
-    offers = find_servers(parent.name)
+    with ThreadPoolExecutor(1) as aside:
+        six = aside.submit(dhcp6.find_servers, parent.name)
+        four = dhcp.find_servers(parent.name)
+        offers = (*four, *six.result())
     pools = app.store.pools()
     for offer in offers:
         others = (pool for pool in pools if not pool.dhcp)
@@ -86,17 +90,21 @@ def check_dhcp(app: App, parent: Link) -> Iterator[Finding]:
         if taken:
             yield _overlap(offer, taken[0])
         else:
-            yield Finding("dhcp", OK, f"the DHCP server {offer.server} offers {offer.address}")
-    if not offers:
+            yield Finding("dhcp", OK, f"the {_kind(offer)} {offer.server} offers {offer.address}")
+    if not four:
         yield Finding("dhcp", OK, f"no DHCP server answers on {parent.name}")
+
+
+def _kind(offer: Offer) -> str:
+    return "DHCP server" if offer.address.version == 4 else "DHCPv6 server"
 
 
 def _overlap(offer: Offer, pool: Pool) -> Finding:
     return Finding(
         "dhcp",
         WARNING,
-        f"the DHCP server {offer.server} ({who(offer.mac)}) offers {offer.address}, which is in the"
-        f" pool '{pool.name}'",
+        f"the {_kind(offer)} {offer.server} ({who(offer.mac)}) offers {offer.address}, which is in"
+        f" the pool '{pool.name}'",
         "take the pool's range out of that server's range, or make the pool where it gives out"
         " nothing",
     )

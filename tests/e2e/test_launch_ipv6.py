@@ -16,6 +16,7 @@ from tests.e2e.test_launch import environment, launched
 from tests.e2e.test_plugin_wire import answers_solicitations
 from tests.e2e.test_watch import Neighbour, Service, answer, eventually, neighbour
 from tests.lab import Host, Lab
+from tests.netns.dhcp_servers import dnsmasq
 from tests.netns.lan import Capture, stranger
 
 STACK = """
@@ -29,7 +30,7 @@ services:
   core: {image: "ros:lab", x-macvlan-ros: {host: qtpc, address6: "fd00:50::1:5"}}
   talker: {image: "ros:lab", x-macvlan-ros: {host: qtrp}}
 """
-CORE = "fd00:50::1:5"
+CORE, PART = "fd00:50::1:5", "fd00:50::1:0/112"
 
 
 @pytest.fixture
@@ -196,11 +197,10 @@ def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(
 def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab) -> None:
     """Out of which `allocate` takes what no stranger has, be there a router with proxy NDP."""
     qtpc = lan.hosts["qtpc"]
-    for name, subnet, part in (
-        ("lab", "192.168.50.0/24", "192.168.50.192/27"),
-        ("six", "fd00:50::/64", "fd00:50::1:0/112"),
-    ):
-        qtpc.macvlan_ros("pool", "add", name, "--subnet", subnet, "--range", part, check=True)
+    pools = {"lab": ("192.168.50.0/24", "192.168.50.192/27"), "six": ("fd00:50::/64", PART)}
+    for name, (subnet, part) in pools.items():
+        words = ("pool", "add", name, "--subnet", subnet, "--range", part, "--no-probe")
+        qtpc.macvlan_ros(*words, check=True)
     wanted = allocated(qtpc, "talker", "--no-probe")
     qtpc.macvlan_ros("release", "--pool", "six", "talker", check=True)
     holder = lan.add_stranger("192.168.50.66")
@@ -221,3 +221,22 @@ def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab
     wrong = qtpc.macvlan_ros("network", "create", "other", "--pool", "six")
     assert wrong.returncode == 2
     assert "--pool6" in wrong.stderr
+
+
+def test_a_dhcpv6_server_that_gives_out_the_pools_addresses_is_told(
+    lan: Lab, tmp_path: Path
+) -> None:
+    qtpc, server = lan.hosts["qtpc"], neighbour(lan)
+    server.run("ip", "address", "add", "fd00:50::2/64", "dev", "eth0", "nodad")
+    overlapping = ("192.168.50.100,192.168.50.120,1h", "--dhcp-range=fd00:50::1:0,fd00:50::1:ff,1h")
+    with dnsmasq(server, tmp_path, *overlapping) as router:
+        done = qtpc.macvlan_ros("pool", "add", "six", "--subnet", "fd00:50::/64", "--range", PART)
+        shown = qtpc.macvlan_ros("doctor", "--json")
+        assert [row for row in router.leases.read_text().splitlines() if "duid" not in row] == []
+    assert "looking for the LAN's DHCPv6 server on eth0" in done.stderr
+    assert "hands out addresses of the pool 'six': it just offered fd00:50::1:" in done.stderr
+    assert "--dhcp" not in done.stderr
+    found = [one["text"] for one in json.loads(shown.stdout) if one["level"] == "warning"]
+    (warning,) = (text for text in found if "the DHCPv6 server" in text)
+    assert server.mac in warning
+    assert "which is in the pool 'six'" in warning

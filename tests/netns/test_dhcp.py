@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
+from macvlan_ros import dhcp6
 from macvlan_ros.dhcp import client_mac, find_servers
 from macvlan_ros.errors import KernelRefused, ParentNotFound
 from tests.netns.lan import Capture, Lan, Machine, make_lan, repeating
@@ -60,6 +61,44 @@ def test_a_server_is_found_with_what_it_offers_and_gives_no_lease(lan: Lan, tmp_
     asked = [row for row in kinds if row[0] == "1"]
     assert {row[0] for row in kinds} == {"1", "2"}
     assert {row[1:] for row in asked} == {(client_mac(pc.mac), pc.mac)}
+
+
+def test_a_dhcpv6_server_is_found_with_what_it_advertises_and_gives_no_lease(
+    lan: Lan, tmp_path: Path
+) -> None:
+    pc, server = lan.add(), lan.add("192.168.50.1/24", "fd00:50::1/64")
+    eventually_ready(pc)
+    ranges = ("192.168.50.100,192.168.50.120,1h", "--dhcp-range=fd00:50::1:100,fd00:50::1:1ff,1h")
+    with dnsmasq(server, tmp_path, *ranges) as leases:
+        capture = Capture(lan.switch, "lan", tmp_path)
+        (offer,) = dhcp6.find_servers("eth0", seconds=1.5, namespace=pc.path)
+        kinds = capture.fields(
+            "dhcpv6", "dhcpv6.msgtype", "dhcpv6.duidll.link_layer_addr", "eth.src"
+        )
+        held = [line for line in leases.read_text().splitlines() if "duid" not in line]
+    assert held == []
+    assert offer.server.is_link_local()
+    assert IPAddress("fd00:50::1:100") <= offer.address <= IPAddress("fd00:50::1:1ff")
+    assert (offer.lease_s, offer.mac) == (3600, server.mac)
+    assert {row[0] for row in kinds} == {"1", "2"}
+    asked = [row for row in kinds if row[0] == "1"]
+    assert {row[1:] for row in asked} == {(client_mac(pc.mac), pc.mac)}
+
+
+def test_without_ipv6_no_dhcpv6_server_is_asked(lan: Lan) -> None:
+    pc = lan.add("192.168.50.11/24")
+    pc.run("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+    assert dhcp6.find_servers("eth0", namespace=pc.path) == ()
+
+
+def eventually_ready(machine: Machine) -> None:
+    """Until its link-local address may be used: others do not have it."""
+    end = time.monotonic() + 10
+    while "tentative" in (shown := machine.run("ip", "-6", "address", "show", "eth0")) or (
+        "fe80" not in shown
+    ):
+        assert time.monotonic() < end, shown
+        time.sleep(0.05)
 
 
 def test_a_second_server_is_found_too(lan: Lan, tmp_path: Path) -> None:
