@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from macvlan_ros import views
-from macvlan_ros.cli.common import quiet_option, shared_options
-from macvlan_ros.cli.stacks import open_stack_if_any, stack_options
+from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.cli.stacks import load_stack_if_any, stack_options
 
 
 @click.command()
@@ -25,14 +27,15 @@ def doctor(
     """Say what is wrong with this PC and its LAN, each finding with its remedy.
 
     Changes nothing without --fix, which sets the shim and its routes right and leaves all else to
-    you. In a folder with a stack file, the clocks of the stack's other PCs are looked at, too. The
-    exit code is 1 when something is bad, 0 when not.
+    you. In a folder with a stack file, that is read, and the clocks of the stack's other PCs are
+    looked at, too. The exit code is 1 when something is bad, 0 when not.
     """
     from macvlan_ros import doctor as doctors
 
-    app, report, stack = open_stack_if_any(context)
+    app, report = open_app(context)
     report.progress("looking: the store, Docker, the parent, the LAN, DHCP servers ...")
-    found = list(doctors.examine(app, dhcp=not no_dhcp, stack=stack))
+    read_stack = partial(load_stack_if_any, context)
+    found = list(doctors.examine(app, dhcp=not no_dhcp, read_stack=read_stack))
     mended = [doctors.cure(one) for one in found] if fix else found
     shown = [
         now

@@ -90,9 +90,13 @@ def load_stack(context: click.Context, *, forgive: bool = False) -> Stack:
 
 def open_stack_if_any(context: click.Context) -> tuple[App, Report, Stack | None]:
     """The same for a command that does without a stack, too: None where there is no file."""
-    if choices(context).files or _is_stack_here():
-        return open_stack(context)
-    return (*open_app(context), None)
+    loaded = load_stack_if_any(context)
+    return (*open_app(context), loaded)
+
+
+def load_stack_if_any(context: click.Context) -> Stack | None:
+    """The stack of this invocation; None where there is no file."""
+    return load_stack(context) if choices(context).files or _is_stack_here() else None
 
 
 def _is_stack_here() -> bool:

@@ -64,9 +64,11 @@ LAST_CHECKS: tuple[tuple[str, Check], ...] = (
 _DOCKERS = ("network", "twice", "pool", "shim")
 
 
-def examine(app: App, *, dhcp: bool = True, stack: Stack | None = None) -> Iterator[Finding]:
+def examine(
+    app: App, *, dhcp: bool = True, read_stack: Callable[[], Stack | None] = lambda: None
+) -> Iterator[Finding]:
     """Every finding, as it is made. `dhcp` asks the LAN for its DHCP servers, which takes 4 s;
-    with a stack its other PCs are asked for their time."""
+    the other PCs of the stack that `read_stack` returns are asked for their time."""
     silent: set[str] = set()
     for name, check in CHECKS:
         for finding in guarded(name, partial(check, app)):
@@ -79,11 +81,18 @@ def examine(app: App, *, dhcp: bool = True, stack: Stack | None = None) -> Itera
         *((name, partial(check, app, link)) for link in parents for name, check in PARENT_CHECKS),
         *(("dhcp", partial(lan.check_dhcp, app, link)) for link in parents if dhcp),
         *((name, partial(check, app)) for name, check in LAST_CHECKS),
-        *([("clock", partial(clocks.check_hosts, app, stack))] if stack is not None else []),
+        ("stack", partial(_check_stack, app, read_stack)),
     ]
     for name, make in rest:
         if name not in silent:
             yield from guarded(name, make)
+
+
+def _check_stack(app: App, read_stack: Callable[[], Stack | None]) -> Iterator[Finding]:
+    """What the stack's other PCs are like; a file with an error in it is a finding."""
+    stack = read_stack()
+    if stack is not None:
+        yield from clocks.check_hosts(app, stack)
 
 
 def _find(app: App, parents: list[Link]) -> Iterable[Finding]:

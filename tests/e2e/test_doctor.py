@@ -173,6 +173,18 @@ def test_the_clocks_of_the_stacks_other_pcs_are_compared(
     assert "qtrp has this PC's time" in clock["text"]
 
 
+def test_a_stack_file_with_an_error_is_one_finding_among_the_others(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack("services: {core: {imag: 'ros:lab'}}")
+    done = qtpc.macvlan_ros("doctor", "--json", "--no-dhcp", cwd=folder)
+    found = json.loads(done.stdout)
+    (bad,) = (one for one in found if one["level"] == "bad")
+    assert (done.returncode, bad["check"]) == (1, "stack")
+    assert "imag" in bad["text"]
+    assert {"docker", "parent", "firewall"} <= {one["check"] for one in found}
+
+
 def test_the_users_own_variables_are_told_with_their_file(qtpc: Host) -> None:
     qtpc.run("sh", "-c", "echo 'export ROS_HOSTNAME=qtpc' >/run/home/.bashrc")
     done = qtpc.macvlan_ros("doctor", "--json", "-q", "--no-dhcp", env={"ROS_IP": "192.168.1.9"})
