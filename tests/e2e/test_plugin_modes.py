@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.plugin_host import PluginHost, left_over, plugged
+from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
 from tests.lab import Lab
 
 OTHER_PC = "192.168.50.12"
@@ -47,7 +47,7 @@ def test_containers_in_mode_vepa_meet_where_the_switch_reflects(pc: PluginHost, 
     assert not pc.reaches("one", two)
     hairpin(lab, "on")
     try:
-        assert pc.reaches("one", two)
+        assert within(20, lambda: pc.reaches("one", two))
     finally:
         hairpin(lab, "off")
 

@@ -138,10 +138,11 @@ def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Hos
     pc.docker("network", "rm", "lan")
 
 
+@pytest.mark.timeout(600)
 def test_the_managed_plugin_is_made_enabled_and_used(host: Host, tmp_path: Path) -> None:
     build = [str(ROOT / "plugin" / "build"), str(tmp_path / "made")]
     subprocess.run(
-        build, check=True, timeout=180, capture_output=True, env={**ENV, "PYTHON": sys.executable}
+        build, check=True, timeout=400, capture_output=True, env={**ENV, "PYTHON": sys.executable}
     )
     host.run("mkdir", "-p", "/var/lib/macvlan-ros")
     pc = PluginHost(host)

@@ -15,7 +15,7 @@ from tests.lab.host import ROOT
 
 FOLDER = "/run/home/robot"
 CORE = "192.168.50.225"
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 def write(host: Host, text: str) -> None:
@@ -42,10 +42,14 @@ def listen(host: Host, container: str, topic: str) -> Iterator[str]:
 def data(host: Host, container: str, topic: str) -> str:
     """What one message of a topic has, heard in a container."""
     echo = ("timeout", f"{PATIENCE:g}", "rostopic", "echo", "-n1", topic)
-    said = host.docker("exec", container, *echo, timeout=PATIENCE + 10)
-    found = re.search(r'^data: "(.*)"$', said, re.MULTILINE)
-    assert found, said
-    return found[1]
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:  # the container may be on its way up, and with it the ear
+        said = host.docker("exec", container, *echo, timeout=PATIENCE + 10, check=False)
+        found = re.search(r'^data: "(.*)"$', said, re.MULTILINE)
+        if found:
+            return found[1]
+        time.sleep(0.5)
+    raise AssertionError(f"{container} heard nothing on {topic}: {said}")
 
 
 TALKER_LISTENER = (ROOT / "examples/talker_listener/compose.yaml").read_text()

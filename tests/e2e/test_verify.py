@@ -46,7 +46,7 @@ ROWS = {
     "/wrong": {"ROS_IP": "192.168.50.77"},
     "/loop": {"ROS_IP": "127.0.0.1"},
 }
-PATIENCE = 20.0
+PATIENCE = 90.0
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Robot:
         return self.lab.hosts["qtrp"]
 
     def verify(self, host: Host, *words: str) -> tuple[int, list[dict[str, Any]]]:
-        done = host.macvlan_ros("verify", "--json", *words, cwd=self.folder, timeout=25)
+        done = host.macvlan_ros("verify", "--json", *words, cwd=self.folder, timeout=60)
         assert "Traceback" not in done.stderr
         assert done.returncode in (0, 1), done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -82,6 +82,7 @@ class Robot:
         deadline = time.monotonic() + PATIENCE
         while not set(nodes) <= set(self.qtpc.docker("exec", "core", "rosnode", "list").split()):
             assert time.monotonic() < deadline, f"{nodes} are not registered"
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")

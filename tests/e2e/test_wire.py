@@ -134,11 +134,12 @@ def test_a_parent_that_goes_down_in_the_middle_of_a_probe_is_a_sentence_and_no_r
 
     with stranger(listener, hear):
         allocating = qtpc.popen(
-            *qtpc.macvlan_ros_command("allocate", "talker"),
+            # for seconds, so that it has not ended when the parent goes
+            *qtpc.macvlan_ros_command("allocate", "--rfc5227", "talker"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert asked.wait(20)
+        assert asked.wait(60)
         qtpc.link_down()
         _, said = allocating.communicate(timeout=30)
     assert allocating.returncode == 6

@@ -163,7 +163,7 @@ def _add(root: Path, files: Mapping[str, str]) -> None:
 def mirror() -> str:
     """Where this machine's own apt has Debian from; Debian's own mirror if it has none."""
     asked = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(SITE)"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=FETCH, check=False)
     for line in done.stdout.splitlines():
         origin, label, site = [*line.split(" ", 2), "", ""][:3]
         if origin == label == "Debian" and site:
