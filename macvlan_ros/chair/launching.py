@@ -111,7 +111,8 @@ class ChairLauncher:
             except AWAY as error:
                 self.lose(name, error)
             except MacvlanRosError as error:
-                raise named(error, name) from error
+                named(error, name)
+                raise
         return done
 
     def lose(self, host: str, error: MacvlanRosError) -> MacvlanRosError:

@@ -89,7 +89,8 @@ class Overseer:
             except AWAY as error:
                 self._lost[name] = named(error, name)
             except MacvlanRosError as error:
-                raise named(error, name) from error
+                named(error, name)
+                raise
         return Found(tuple(values), tuple(self._lost.values()))
 
 

@@ -176,9 +176,11 @@ class Run:
         try:
             done = starter.bring_up(planned)
         except AWAY as error:
-            raise self._chair.lose(service.host, error) from error
+            self._chair.lose(service.host, error)
+            raise
         except MacvlanRosError as error:
-            raise named(error, service.host) from error
+            named(error, service.host)
+            raise
         self._chair.say(service, done, str(planned.attachment.address))
         if name == self._master and done != "unchanged":
             self._await_master(service)
@@ -195,9 +197,11 @@ class Run:
         try:
             starter.wait_for(self._plans[other.name], dependency, waiting)
         except AWAY as error:
-            raise self._chair.lose(other.host, error) from error
+            self._chair.lose(other.host, error)
+            raise
         except MacvlanRosError as error:
-            raise named(error, other.host) from error
+            named(error, other.host)
+            raise
 
     def _await_outside_master(self, service: Service, starter: Starter) -> None:
         """Before the first that is to start, where the master is no service of the stack."""

@@ -40,7 +40,7 @@ class Seat:
 
 
 def named(error: MacvlanRosError, host: str) -> MacvlanRosError:
-    """The same error, saying on which host."""
+    """The very error, which says on which host from now on."""
     error.args = (f"{host}: {error}",)
     return error
 

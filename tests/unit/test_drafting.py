@@ -7,27 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netaddr import IPAddress, IPNetwork, IPRange
+from netaddr import IPRange
 
 from macvlan_ros import stack
 from macvlan_ros.drafting import Draft, DraftService, likely_master, parse_service, render
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Link, Stack
+from macvlan_ros.models import Stack
+from tests.unit.links import ETH0
 
-ETH0 = Link(
-    name="eth0",
-    index=2,
-    kind="ethernet",
-    up=True,
-    carrier=True,
-    mac="02:00:00:00:00:02",
-    mtu=1500,
-    addresses=(IPNetwork("192.168.50.11/24"), IPNetwork("fe80::1/64")),
-    gateway=IPAddress("192.168.50.1"),
-    default_route=True,
-    wireless=False,
-    children=(),
-)
 RANGE = IPRange("192.168.50.192", "192.168.50.223")
 
 

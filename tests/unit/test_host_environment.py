@@ -11,22 +11,10 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import host_environment as hosts
 from macvlan_ros import plan
-from macvlan_ros.models import HostEntry, Link, Reservation, Service, Stack
+from macvlan_ros.models import HostEntry, Reservation, Service, Stack
+from tests.unit.links import ETH0
 
-PARENT = Link(
-    name="eth0",
-    index=2,
-    mac="02:00:00:00:00:01",
-    kind="",
-    up=True,
-    carrier=True,
-    mtu=1500,
-    addresses=(IPNetwork("192.168.50.12/24"),),
-    gateway=None,
-    default_route=True,
-    wireless=False,
-    children=(),
-)
+PARENT = replace(ETH0, mac="02:00:00:00:00:01", addresses=(IPNetwork("192.168.50.12/24"),))
 SITE = plan.Site("qtrp", PARENT, IPNetwork("192.168.50.0/24"))
 STACK = Stack(
     name="robot",

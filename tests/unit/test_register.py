@@ -12,6 +12,7 @@ from macvlan_ros.hosts import judge
 from macvlan_ros.models import Link, Record, Reservation
 from macvlan_ros.register import Register, Watchman, every, machine_id, silent_after
 from macvlan_ros.stores.memory import MemoryStore
+from tests.unit.links import ETH0
 
 
 class Clock:
@@ -23,21 +24,7 @@ class Clock:
 
 
 def link(name: str = "eth0", mac: str = "02:00:00:00:00:01", kind: str = "ethernet") -> Link:
-    return Link(
-        name=name,
-        index=2,
-        kind=kind,
-        up=True,
-        carrier=True,
-        mac=mac,
-        mtu=1500,
-        addresses=(IPNetwork("192.168.50.11/24"),),
-        gateway=None,
-        default_route=True,
-        wireless=False,
-        children=(),
-        chosen=True,
-    )
+    return replace(ETH0, name=name, mac=mac, kind=kind)
 
 
 def register(

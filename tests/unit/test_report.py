@@ -11,9 +11,10 @@ from macvlan_ros.census import Sighting
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
 from macvlan_ros.lease_book import Lease
-from macvlan_ros.models import Link, Network, Pool, Reservation
+from macvlan_ros.models import Network, Pool, Reservation
 from macvlan_ros.report import Report, View, range_text
 from macvlan_ros.running import ServiceStatus
+from tests.unit.links import ETH0
 
 TALKER = Reservation(
     "lab",
@@ -22,21 +23,6 @@ TALKER = Reservation(
     "02:00:00:00:00:01",
     "qtpc",
     "2026-11-22T10:00:00Z",
-)
-ETH0 = Link(
-    name="eth0",
-    index=2,
-    kind="ethernet",
-    up=True,
-    carrier=True,
-    mac="02:00:00:00:00:02",
-    mtu=1500,
-    addresses=(IPNetwork("192.168.50.11/24"), IPNetwork("fe80::1/64")),
-    gateway=IPAddress("192.168.50.1"),
-    default_route=True,
-    wireless=False,
-    children=(),
-    chosen=True,
 )
 LAB = Pool("lab", IPNetwork("192.168.50.0/24"), (IPRange("192.168.50.192", "192.168.50.223"),))
 NETWORK = Network(
