@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from macvlan_ros.errors import Forbidden, InvalidRequest, NotFound
+from macvlan_ros.near import did_you_mean
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 
@@ -135,10 +136,11 @@ def _context(name: str, asked_by: str, environ: Mapping[str, str]) -> Endpoint:
     identity = hashlib.sha256(name.encode()).hexdigest()
     meta = store / "meta" / identity / "meta.json"
     if not meta.exists():
-        known = ", ".join(("default", *contexts(environ)))
+        known = ("default", *contexts(environ))
         raise NotFound(
-            f"there is no Docker context {name!r} (named by {asked_by}); there are: {known}; "
-            f"make it with: docker context create {name} --docker host=ssh://USER@HOST"
+            f"there is no Docker context {name!r} (named by {asked_by}); there are:"
+            f" {', '.join(known)}{did_you_mean(name, known)};"
+            f" make it with: docker context create {name} --docker host=ssh://USER@HOST"
         )
     endpoints = _read_json(meta).get("Endpoints")
     docker = endpoints.get("docker") if isinstance(endpoints, dict) else None

@@ -25,6 +25,7 @@ from macvlan_ros.errors import (
     NotFound,
 )
 from macvlan_ros.models import BridgeUse, IPAddress, Network
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.payload import bridge_payload, network_payload
 
 _LISTED_WITHIN = 1.0
@@ -42,6 +43,11 @@ class NetworkCalls(Calls):
         found = [network for network in map(read_network, listing) if network is not None]
         return tuple(sorted(found, key=lambda network: network.name))
 
+    def _near(self, name: str) -> str:
+        """What may have been meant, among all networks of the engine."""
+        with self.asking("list its networks", quick=True) as client:
+            return did_you_mean(name, [str(each.get("Name")) for each in client.networks()])
+
     def network(self, name: str) -> Network:
         """The macvlan network of that name, whoever made it.
 
@@ -50,7 +56,7 @@ class NetworkCalls(Calls):
         found = self._find_network(name)
         if found is None:
             raise NetworkNotFound(
-                f"there is no Docker network {name!r}; make it with: "
+                f"there is no Docker network {name!r}{self._near(name)}; make it with: "
                 f"macvlan-ros network create {name}"
             )
         network = read_network(found)
@@ -214,8 +220,8 @@ class NetworkCalls(Calls):
             return False
         if bridge.external:
             raise NetworkNotFound(
-                f"there is no Docker network {bridge.name!r}, which the stack calls external; "
-                f"make it with: docker network create {bridge.name}"
+                f"there is no Docker network {bridge.name!r}, which the stack calls external"
+                f"{self._near(bridge.name)}; make it with: docker network create {bridge.name}"
             )
         return self._make_network(bridge_payload(bridge, labels))[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.ipam import Surroundings
 from macvlan_ros.models import STATIC, IPAddress, Pool, Reservation
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.reach import OWNER
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
@@ -93,8 +93,7 @@ class Holdings:
         held = next(iter(self._store.held(pool.name, [owner])), None)
         if held is None:
             known = [each.owner for each in self._store.reservations(pool.name)]
-            near = difflib.get_close_matches(owner, known, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else "; see: macvlan-ros list"
+            hint = f"{did_you_mean(owner, known)}; see: macvlan-ros list"
             raise NotFound(f"'{owner}' holds nothing in the pool '{pool.name}'{hint}")
         if held.kind != STATIC or owner.startswith(OWNER):
             raise InvalidRequest(f"'{owner}' is not yours to change: its address goes by itself")

@@ -21,6 +21,7 @@ from macvlan_ros.models import (
     Service,
     Stack,
 )
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.spans import subtract
 
 #: Keys of a service that say where and when it runs, and not what its container is.
@@ -134,7 +135,8 @@ def wanted_pool(
             if pool.name == stack.pool:
                 return pool
         raise PoolNotFound(
-            f"{stack.files[0]}: x-macvlan-ros.pool is '{stack.pool}', and there is no such pool;"
+            f"{stack.files[0]}: x-macvlan-ros.pool is '{stack.pool}', and there is no such pool"
+            f"{did_you_mean(stack.pool, [pool.name for pool in existing])};"
             f" make it with: macvlan-ros pool add {stack.pool} --subnet {site.subnet}"
         )
     own = stack.hosts.get(site.host)
@@ -181,7 +183,8 @@ def wanted_pool6(stack: Stack, site: Site, existing: Sequence[Pool]) -> Pool | N
                 return pool
         raise PoolNotFound(
             f"{stack.files[0]}: x-macvlan-ros.pool6 is '{stack.pool6}', and there is no such IPv6"
-            f" pool; make it with: macvlan-ros pool add {stack.pool6} --subnet {site.subnet6}"
+            f" pool{did_you_mean(stack.pool6, [pool.name for pool in existing])};"
+            f" make it with: macvlan-ros pool add {stack.pool6} --subnet {site.subnet6}"
         )
     if not stack.ranges6:
         for pool in existing:

@@ -19,6 +19,7 @@ from macvlan_ros import __version__
 from macvlan_ros.errors import Conflict, MacvlanRosError, NotFound
 from macvlan_ros.link_codec import decode_link, encode_link
 from macvlan_ros.models import Link, Record
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stores.base import Store
 
 __all__ = [
@@ -116,8 +117,11 @@ class Register:
     def forget(self, name: str) -> None:
         """Remove an entry. Raises NotFound."""
         if not self._store.forget(_KIND, name):
-            known = ", ".join(each.name for each in self.hosts()) or "none"
-            raise NotFound(f"no host {name!r} is in the store; there are: {known}")
+            known = [each.name for each in self.hosts()]
+            raise NotFound(
+                f"no host {name!r} is in the store{did_you_mean(name, known)}; there are:"
+                f" {', '.join(known) or 'none'}"
+            )
 
     def enter(
         self,

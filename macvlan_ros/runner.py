@@ -33,6 +33,7 @@ from macvlan_ros.errors import (
     NotFound,
 )
 from macvlan_ros.models import Attachment, IPAddress, Network, Pool, Reservation
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT
 from macvlan_ros.undo import Undo, all_or_nothing
@@ -291,8 +292,10 @@ class Runner:
             return f"http://{own}:{MASTER_PORT}"
         held = self._app.store.held(pool.name, [said])
         if not held:
+            owners = [one.owner for one in self._app.store.reservations(pool.name)]
             raise NotFound(
-                f"--master '{said}': nobody of that name has an address; reserve it with:"
+                f"--master '{said}': nobody of that name has an address"
+                f"{did_you_mean(said, owners)}; reserve it with:"
                 f" macvlan-ros allocate {said}, or say 'host' or http://ADDRESS:{MASTER_PORT}"
             )
         return f"http://{held[0].address}:{MASTER_PORT}"

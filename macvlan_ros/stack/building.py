@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from macvlan_ros.models import Build
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
-from macvlan_ros.stack.nodes import Node, did_you_mean, take
+from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.values import size
 
 #: What Docker takes for an address and not for a folder (moby, pkg/urlutil).

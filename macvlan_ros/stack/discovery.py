@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from netaddr import AddrFormatError, IPAddress
 
 from macvlan_ros.models import Discovery, HostEntry
-from macvlan_ros.stack.nodes import Node, did_you_mean, shorten
+from macvlan_ros.near import did_you_mean
+from macvlan_ros.stack.nodes import Node, shorten
 
 #: The highest for which UDP has ports (docs.ros.org, "The ROS_DOMAIN_ID").
 LAST_DOMAIN = 232

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.models import NETWORK_MODES, Service, Stack
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack import section as own
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.discovery import discovery
@@ -19,7 +20,7 @@ from macvlan_ros.stack.keys import REFUSED_TOP, TOP_KEYS
 from macvlan_ros.stack.merging import merge, strip
 from macvlan_ros.stack.mounts import NamedVolume, named_volumes
 from macvlan_ros.stack.networks import DeclaredNetwork, declared
-from macvlan_ros.stack.nodes import Node, child, did_you_mean, with_entries
+from macvlan_ros.stack.nodes import Node, child, with_entries
 from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
 from macvlan_ros.stack.sources import Source, complete
@@ -139,7 +140,7 @@ def _top_level(tree: Node, context: Context) -> dict[str, Node]:
         if key not in (*TOP_KEYS, *REFUSED_TOP):
             near = did_you_mean(key, TOP_KEYS)
             if key.startswith("x-"):
-                if near.endswith(f"{own.SECTION!r}?"):
+                if near.endswith(f"{own.SECTION!r}?)"):
                     context.note(f"the section {key!r} is ignored{near}")
                 continue
             raise node.error(f"is not a key of a stack{near}")

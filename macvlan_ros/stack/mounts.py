@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.models import Device, DeviceRequest, Mount
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
-from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
+from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.values import size, text_pairs
 
 _PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from netaddr import IPNetwork, IPRange
 
 from macvlan_ros.models import BridgeUse, IPAddress
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.mounts import external_name
-from macvlan_ros.stack.nodes import Node, did_you_mean, take
+from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet, text_pairs
 
 #: Drivers whose network the macvlan one takes the place of.

@@ -6,12 +6,12 @@ is something else answers with a `StackFileError` that names the place.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from macvlan_ros.errors import StackFileError
+from macvlan_ros.near import did_you_mean
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -199,12 +199,6 @@ def _plain(number: float) -> str:
 def shorten(text: str, limit: int = 60) -> str:
     """A text in quotes, cut when it is long."""
     return repr(text if len(text) <= limit else text[:limit] + "…")
-
-
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" for the nearest of the words, or nothing."""
-    near = difflib.get_close_matches(word, sorted(words), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def describe(path: tuple[str, ...]) -> str:

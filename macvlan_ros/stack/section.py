@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from netaddr import IPNetwork, IPRange
 
 from macvlan_ros.models import NETWORK_MODES, HostEntry, IPAddress
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.discovery import domain
-from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
+from macvlan_ros.stack.nodes import Node, shorten, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet
 
 SECTION = "x-macvlan-ros"

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from macvlan_ros.errors import ServiceNotFound, StackFileError
 from macvlan_ros.models import Service, Stack
-from macvlan_ros.stack.nodes import did_you_mean
+from macvlan_ros.near import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

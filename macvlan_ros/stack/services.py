@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from macvlan_ros.models import Dependency, Service
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.deploy import deploy
@@ -15,7 +16,7 @@ from macvlan_ros.stack.environment import environment
 from macvlan_ros.stack.keys import IGNORED, REFUSED
 from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
 from macvlan_ros.stack.networks import DeclaredNetwork, attached
-from macvlan_ros.stack.nodes import Node, child, did_you_mean, shorten, take
+from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.section import SECTION, Section, service_section
 from macvlan_ros.stack.security import security_options
 from macvlan_ros.stack.values import (

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.files import read_variables
 from macvlan_ros.stack.interpolation import interpolate
 from macvlan_ros.stack.merging import merge, strip
-from macvlan_ros.stack.nodes import Node, did_you_mean, take, with_entries
+from macvlan_ros.stack.nodes import Node, take, with_entries
 from macvlan_ros.stack.section import SECTION
 from macvlan_ros.stack.yamlfile import is_there, read
 

@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 from macvlan_ros.addresses import parse_address, parse_range, parse_subnet
 from macvlan_ros.errors import BadSubnet
 from macvlan_ros.models import Healthcheck, IPAddress, IPNetwork, IPRange, Ulimit
-from macvlan_ros.stack.nodes import Node, did_you_mean, shorten, take
+from macvlan_ros.near import did_you_mean
+from macvlan_ros.stack.nodes import Node, shorten, take
 
 T_co = TypeVar("T_co", covariant=True)
 

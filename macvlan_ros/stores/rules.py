@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from macvlan_ros.addresses import describe_ranges, shared_address
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
 from macvlan_ros.models import STATIC, IPAddress, Pool, Reservation
+from macvlan_ros.near import did_you_mean
 
 
 def check_new_pool(pool: Pool, standing: Iterable[Pool]) -> bool:
@@ -73,10 +74,11 @@ def is_blocked(wanted: Sequence[Reservation], stands: Sequence[Reservation]) -> 
 
 def pool_not_found(name: str, known: Iterable[str]) -> PoolNotFound:
     """The error for a pool that is not there, naming those that are."""
-    names = ", ".join(sorted(known))
-    there = f"there is {names}" if names else "there is none yet"
+    names = sorted(known)
+    there = f"there is {', '.join(names)}" if names else "there is none yet"
     return PoolNotFound(
-        f"no pool {name!r}: {there}; make one with: macvlan-ros pool add {name} --subnet CIDR"
+        f"no pool {name!r}: {there}{did_you_mean(name, names)}; make one"
+        f" with: macvlan-ros pool add {name} --subnet CIDR"
     )
 
 

@@ -94,7 +94,7 @@ def test_an_unknown_context_is_refused_and_the_known_ones_are_named(
     message = str(caught.value)
     assert "no Docker context 'qtrp'" in message
     assert source in message
-    assert "there are: default, qtpc;" in message
+    assert "there are: default, qtpc" in message
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"Endpoints": {}}', '{"Endpoints": 3}'])

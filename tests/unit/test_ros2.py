@@ -272,7 +272,7 @@ def test_the_section_says_how_nodes_find_one_another(
         ("discovery: {server: 'host:qtpc'}", "no host of x-macvlan-ros and no address"),
         ("discovery: {server: 'talker:70000'}", "has the port 70000; it must be 1 to 65535"),
         ("discovery: {server: a, router: b}", "must have one of server and router"),
-        ("discovery: {servers: a}", "is not a key of discovery; did you mean 'server'?"),
+        ("discovery: {servers: a}", "is not a key of discovery (did you mean 'server'?"),
         ("discovery: {server: 'a:b:c'}", "is no service, host or address: 'a:b:c'"),
     ],
 )

@@ -172,7 +172,7 @@ def test_what_a_bridge_cannot_keep_is_noted(tmp_path: Path) -> None:
         (
             "{lan_a: }",
             "[lan_b]",
-            "'networks.lan_b' is not declared in the top-level 'networks'; did",
+            "'networks.lan_b' is not declared in the top-level 'networks' (did",
         ),
         ("{n: {driver: none}}", "[n]", "key 'networks.n' is the network of no connection"),
         ("{n: {external: true, name: none}}", "[n]", "is the network of no connection"),

@@ -110,7 +110,7 @@ def test_the_master_is_a_service_a_host_or_a_uri(tmp_path: Path, master: str, wa
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{netwrok: a}", "key 'x-macvlan-ros.netwrok' is not a key of x-macvlan-ros; did you mean"),
+        ("{netwrok: a}", "key 'x-macvlan-ros.netwrok' is not a key of x-macvlan-ros (did you mean"),
         ("[a]", "key 'x-macvlan-ros' must be a mapping, is a list"),
         ("{network: 'a b'}", "key 'x-macvlan-ros.network' is no name: 'a b'"),
         ("{subnet: 192.168.50.0}", "key 'x-macvlan-ros.subnet' is 192.168.50.0: has no prefix"),
@@ -123,7 +123,7 @@ def test_the_master_is_a_service_a_host_or_a_uri(tmp_path: Path, master: str, wa
         ("{subnet: 192.168.50.0/24, gateway: 10.0.0.1}", "is 10.0.0.1, which is outside the"),
         ("{subnet: 192.168.50.0/24, gateway: 192.168.50.0}", "the network address of"),
         ("{gateway: here}", "is here: not an address"),
-        ("{mode: brigde}", "must be one of bridge, private, vepa, passthru, is 'brigde'; did you"),
+        ("{mode: brigde}", "must be one of bridge, private, vepa, passthru, is 'brigde' (did you"),
         ("{master: cora}", "is 'cora', which is no service of the stack, no host of x-macvlan-ros"),
         ("{master: cora}", "did you mean 'core'?"),
         ("{master: 'host:qtpc'}", "x-macvlan-ros.hosts has no 'qtpc'; add it there"),
@@ -148,7 +148,7 @@ def test_a_wrong_section_is_told(tmp_path: Path, text: str, said: str) -> None:
     ("first", "second", "said"),
     [
         ("{addres: 1}", "{}", "'x-macvlan-ros.addres' is not a key of a service's x-macvlan"),
-        ("{host: qtp}", "{}", "is 'qtp', which is none of the hosts of x-macvlan-ros; did"),
+        ("{host: qtp}", "{}", "is 'qtp', which is none of the hosts of x-macvlan-ros (did"),
         ("{host: zzz}", "{}", "which is none of the hosts of x-macvlan-ros (qtpc, qtrp)"),
         ("{ros: 3}", "{}", "key 'x-macvlan-ros.ros' must be 1, 2 or none, is '3'"),
         ("{address: 10.0.0.1}", "{}", "is 10.0.0.1, which is outside the subnet 192.168.50.0/24"),
@@ -222,7 +222,9 @@ def test_a_wish_whose_variable_is_not_set_is_none(tmp_path: Path) -> None:
 
 def test_a_misspelt_section_is_noted(tmp_path: Path) -> None:
     stack = load_text(tmp_path, SERVICES + "x-macvlan_ros: {network: lab}\nx-other: 1\n")
-    assert stack.notes == ("the section 'x-macvlan_ros' is ignored; did you mean 'x-macvlan-ros'?",)
+    assert stack.notes == (
+        "the section 'x-macvlan_ros' is ignored (did you mean 'x-macvlan-ros'?)",
+    )
 
 
 def test_ipv6_stands_beside_ipv4_by_keys_of_its_own(tmp_path: Path) -> None:

@@ -432,7 +432,7 @@ def test_an_unset_variable_is_noted_once_for_all_its_places(tmp_path: Path) -> N
     ("keys", "said"),
     [
         # unknown and unsupported keys
-        ("imgae: ros", "key 'imgae' is not a key of a service; did you mean 'image'?"),
+        ("imgae: ros", "key 'imgae' is not a key of a service (did you mean 'image'?"),
         ("enviroment: [A=1]", "did you mean 'environment'?"),
         ("dockerfile: .", "key 'dockerfile' is not a key of a service"),
         ("configs: [a]", "key 'configs' is not supported; mount the file"),
@@ -566,7 +566,7 @@ def test_the_line_is_the_keys_own(tmp_path: Path) -> None:
         ("services: [a]", "key 'services' must be a mapping, is a list"),
         ("services: {}", "has no services; add some under 'services'"),
         ("version: '3'", "has no services"),
-        ("{services: {ab: {image: x}}, volume: {}}", "key 'volume' is not a key of a stack; did"),
+        ("{services: {ab: {image: x}}, volume: {}}", "key 'volume' is not a key of a stack (did"),
         ("{services: {ab: {image: x}}, secrets: {a: {file: b}}}", "key 'secrets' is not supported"),
     ],
 )
