@@ -73,6 +73,10 @@ class App(Closing):
         self.quiet = quiet
         self._open = ExitStack()
 
+    def made(self, text: str) -> None:
+        """Tell what was made, or taken over, without being asked for by name."""
+        self.note(text)
+
     def close(self) -> None:
         """Give back everything that was opened. Closing twice is fine."""
         self._open.close()
@@ -80,6 +84,14 @@ class App(Closing):
     @cached_property
     def store(self) -> Store:
         store = open_for(self.settings, note=self.note)
+        self._open.callback(store.close)
+        return store
+
+    def opened(self, url: str) -> Store:
+        """Another store, which is closed with this App. Raises what `open_store` raises."""
+        from macvlan_ros.stores import open_store
+
+        store = open_store(url, self.settings.access)
         self._open.callback(store.close)
         return store
 
@@ -159,9 +171,9 @@ class App(Closing):
             booking=Booking(
                 self.ipam,
                 takeover=Takeover(
-                    self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.note
+                    self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.made
                 ),
-                note=self.note,
+                note=self.made,
             ),
             links=self.links,
             engine=self.engine,
@@ -297,7 +309,7 @@ class App(Closing):
         pool = self.ipam.add_pool(
             Pool(DEFAULT_POOL, subnet, ranges=(ranges,), gateway=parent.gateway)
         )
-        self.note(
+        self.made(
             f"made the pool '{pool.name}' from {parent.name}: {subnet}, handing out {ranges}"
             " (another: macvlan-ros pool add)"
         )

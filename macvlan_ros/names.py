@@ -53,9 +53,22 @@ class Names:
             }
             names = {held.owner: held.address for held in others if held.pool in on}
             names.pop(container.name, None)
-            if on and _update(Path(container.path), names):
+            if on and self._update(Path(container.path), names):
                 changed.append(container.name)
         return tuple(changed)
+
+    def _update(self, file: Path, names: Mapping[str, IPAddress]) -> bool:
+        try:
+            return self._change(file, names)
+        except FileNotFoundError:
+            return False  # the container has gone meanwhile
+        except PermissionError as error:
+            raise Forbidden(
+                f"no right to write {file}, a container's hosts file; run it as root"
+            ) from error
+
+    def _change(self, file: Path, names: Mapping[str, IPAddress]) -> bool:
+        return write_in_place(file, lambda text: with_block(text, names))
 
 
 def with_block(text: str, names: Mapping[str, IPAddress]) -> str:
@@ -81,17 +94,6 @@ def write_in_place(file: Path, change: Callable[[str], str]) -> bool:
         os.pwrite(opened.fileno(), after, 0)
         opened.truncate(len(after))
     return True
-
-
-def _update(file: Path, names: Mapping[str, IPAddress]) -> bool:
-    try:
-        return write_in_place(file, lambda text: with_block(text, names))
-    except FileNotFoundError:
-        return False  # the container has gone meanwhile
-    except PermissionError as error:
-        raise Forbidden(
-            f"no right to write {file}, a container's hosts file; run it as root"
-        ) from (error)
 
 
 def _without_block(lines: Iterable[str]) -> Iterable[str]:

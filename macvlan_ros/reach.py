@@ -219,7 +219,7 @@ class Reach:
         if link_exists(shim_name(network.parent)):
             shim = show_shim(self._links, parent=network.parent)
             if shim is not None:
-                remove_shim(self._links, parent=network.parent)
+                self._remove(network.parent)
                 for address in shim.addresses:
                     self._release(self._shims_own(address))
         for pool in _pools(network):
@@ -227,6 +227,9 @@ class Reach:
                 for held in self._store.held(pool, [self._owner]):
                     self._release(held)
         return True
+
+    def _remove(self, parent: str) -> None:
+        remove_shim(self._links, parent=parent)
 
     def is_needed(self, parent: str) -> bool:
         """Whether a network of ours, Docker's macvlan or the plugin's, stands on that parent."""

@@ -63,9 +63,16 @@ class Report:
             for text in held:
                 self._say(text)
 
-    def table(self, view: View[T], values: Sequence[T]) -> None:
-        """Show many values: a table, or a JSON list."""
+    def table(
+        self, view: View[T], values: Sequence[T], *, name: Callable[[T], object] | None = None
+    ) -> None:
+        """Show many values: a table, or a JSON list; when it shall be quiet, of each the `name`
+        alone, if it is said."""
         if self.rehearsing:
+            return
+        if self.quiet and name is not None and not self.as_json:
+            for value in values:
+                self.line(name(value))
             return
         if self.as_json:
             _write_json([_record(view, value) for value in values])
@@ -149,12 +156,13 @@ class Report:
 
     def progress(self, text: str) -> None:
         """A step of something that takes a while."""
-        if not self.quiet:
+        if not (self.quiet or self.rehearsing):
             self._say(text)
 
     def board(self, headings: Sequence[str]) -> Board:
         """A table on stderr that changes while something is under way."""
-        return Board(self, headings, live=not self.quiet and sys.stderr.isatty())
+        silent = self.quiet or self.rehearsing
+        return Board(self, headings, live=not silent and sys.stderr.isatty())
 
     def meter(self, text: str) -> None:
         """A state that changes many times a second: one line that is rewritten, terminals only."""

@@ -20,11 +20,12 @@ from macvlan_ros.chair.overseeing import Overseer
 from macvlan_ros.chair.run import Step
 from macvlan_ros.chair.seats import Seat, take_seats
 from macvlan_ros.closing import Closing
+from macvlan_ros.engine import Engine
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
-from macvlan_ros.models import Link, Pool, Stack
+from macvlan_ros.models import HostEntry, Link, Pool, Stack
 from macvlan_ros.register import Register
 from macvlan_ros.running import Running
 from macvlan_ros.scout import interface_on
@@ -58,7 +59,10 @@ class Desk(Closing):
     def seats(self) -> tuple[Seat, ...]:
         """The hosts, asked now whether they answer."""
         seats = take_seats(
-            self._stack, own=self._app.settings.host_name, own_engine=lambda: self._app.engine
+            self._stack,
+            own=self._app.settings.host_name,
+            own_engine=lambda: self._app.engine,
+            open_engine=self._open_engine,
         )
         for seat in seats:
             if seat.engine is not self._own(seat):
@@ -84,8 +88,9 @@ class Desk(Closing):
 
     @cached_property
     def _booking(self) -> Booking:
-        takeover = Takeover(self._ipam, ask=self._must_ask, runs=self._runs, note=self._note)
-        return Booking(self._ipam, takeover=takeover, note=self._note)
+        made = self._app.made
+        takeover = Takeover(self._ipam, ask=self._must_ask, runs=self._runs, note=made)
+        return Booking(self._ipam, takeover=takeover, note=made)
 
     @cached_property
     def overseer(self) -> Overseer:
@@ -153,6 +158,10 @@ class Desk(Closing):
                     " and ROS takes messages for old or for the future; set it there with:"
                     " timedatectl set-ntp true"
                 )
+
+    def _open_engine(self, entry: HostEntry, source: str) -> Engine:
+        """The engine of another host. Raises what `Engine` raises."""
+        return Engine(entry.docker, source=source)
 
     def _own(self, seat: Seat) -> object:
         return self._app.engine if seat.name == self._app.settings.host_name else None

@@ -14,13 +14,11 @@ from typing import TypeVar
 from macvlan_ros import stack as stacks
 from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.chair.run import Outcome, Place, Run, Step
-from macvlan_ros.chair.seats import AWAY, Seat, named
+from macvlan_ros.chair.seats import AWAY, Seat, hosts_at_once, named
 from macvlan_ros.errors import InvalidRequest, MacvlanRosError, StackFileError
 from macvlan_ros.launch import Checked, Launcher
 from macvlan_ros.models import Service, Stack
 from macvlan_ros.undo import Undo, all_or_nothing
-
-_AT_ONCE = 16
 
 T = TypeVar("T")
 
@@ -41,6 +39,7 @@ class ChairLauncher:
         told: Callable[[Step], None],
     ) -> None:
         self._seats = {seat.name: seat for seat in seats}
+        self._at_once = hosts_at_once(seats)
         self._lost: dict[str, MacvlanRosError] = {}
         self._launcher = launcher
         self._booking = booking
@@ -102,7 +101,7 @@ class ChairLauncher:
     def on_each(self, places: Mapping[str, Place], do: Callable[[Place], T]) -> dict[str, T]:
         """Do it on all hosts side by side; those that are lost meanwhile are left out. Raises the
         first other error, with the host's name, once all have ended."""
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host") as side_by_side:
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="host") as side_by_side:
             futures = {name: side_by_side.submit(do, place) for name, place in places.items()}
         done: dict[str, T] = {}
         for name, future in futures.items():

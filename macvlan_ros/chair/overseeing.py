@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from macvlan_ros import stack as stacks
-from macvlan_ros.chair.seats import AWAY, Seat, named
+from macvlan_ros.chair.seats import AWAY, Seat, hosts_at_once, named
 from macvlan_ros.docker_values import Container
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Service, Stack
@@ -16,7 +16,6 @@ from macvlan_ros.running import Running, ServiceStatus
 
 T = TypeVar("T")
 
-_AT_ONCE = 16
 #: The state of a service whose host does not answer.
 UNREACHABLE = "unreachable"
 
@@ -80,7 +79,8 @@ class Overseer:
         """Do it on all hosts that answer, side by side. Raises the first error of another kind."""
         there = [seat for seat in self._seats if seat.trouble is None]
         self._lost = {seat.name: seat.trouble for seat in self._seats if seat.trouble is not None}
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="host") as side_by_side:
+        at_once = hosts_at_once(self._seats)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="host") as side_by_side:
             futures = {seat.name: side_by_side.submit(do, seat) for seat in there}
         values: list[T] = []
         for name, future in futures.items():

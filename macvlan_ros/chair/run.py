@@ -182,7 +182,7 @@ class Run:
             named(error, service.host)
             raise
         self._chair.say(service, done, str(planned.attachment.address))
-        if name == self._master and done != "unchanged":
+        if name == self._master and done != "unchanged" and not self._is_dry(service.host):
             self._await_master(service)
         return done
 
@@ -203,8 +203,13 @@ class Run:
             named(error, other.host)
             raise
 
+    def _is_dry(self, host: str) -> bool:
+        return self._places[host].seat.engine.dry
+
     def _await_outside_master(self, service: Service, starter: Starter) -> None:
         """Before the first that is to start, where the master is no service of the stack."""
+        if self._is_dry(service.host):
+            return
         if not self._master or self._master in self._services or service.ros not in ("", "1"):
             return
         with self._outside:

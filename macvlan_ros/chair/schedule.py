@@ -61,6 +61,8 @@ class Schedule:
                 host: stack.enter_context(ThreadPoolExecutor(self._at_once, f"start-{host}"))
                 for host in dict.fromkeys(self._host_of.values())
             }
+            if self._at_once == 1:  # a dry run's, of which the order is shown
+                workers = dict.fromkeys(workers, next(iter(workers.values())))
             try:
                 while sorter.is_active():
                     for name in sorter.get_ready():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -45,16 +44,22 @@ def named(error: MacvlanRosError, host: str) -> MacvlanRosError:
     return error
 
 
+def hosts_at_once(seats: Sequence[Seat]) -> int:
+    """How many hosts are seen to side by side: in a dry run, whose order is shown, one."""
+    return 1 if any(seat.engine.dry for seat in seats) else _AT_ONCE
+
+
 def take_seats(
     stack: Stack,
     *,
     own: str,
     own_engine: Callable[[], Engine],
-    environ: Mapping[str, str] = os.environ,
+    open_engine: Callable[[HostEntry, str], Engine],
 ) -> tuple[Seat, ...]:
     """A seat for each host of the stack, in the file's order, all of them asked side by side.
 
-    `own` is this PC's name, `own_engine` gives its engine. Close the engines of the others when
+    `own` is this PC's name, `own_engine` gives its engine, `open_engine` another host's, which it
+    is told with what named it. Close the engines of the others when
     done. Raises InvalidRequest and NotFound for a host whose engine is not said, or not
     understood, and Conflict where two hosts are one engine.
     """
@@ -63,7 +68,7 @@ def take_seats(
             f"{stack.files[0]}: the stack names no hosts; name them with their engines, under"
             " x-macvlan-ros.hosts: {qtrp: {parent: eth0, docker: ssh://user@192.168.50.12}}"
         )
-    seats = [_seat(stack, entry, own, own_engine, environ) for entry in stack.hosts.values()]
+    seats = [_seat(stack, entry, own, own_engine, open_engine) for entry in stack.hosts.values()]
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seat") as side_by_side:
         asked = list(side_by_side.map(_ask, seats))
     _check_different(asked)
@@ -75,7 +80,7 @@ def _seat(
     entry: HostEntry,
     own: str,
     own_engine: Callable[[], Engine],
-    environ: Mapping[str, str],
+    open_engine: Callable[[HostEntry, str], Engine],
 ) -> Seat:
     key = f"x-macvlan-ros.hosts.{entry.name}"
     if entry.name == own:
@@ -87,7 +92,7 @@ def _seat(
             " with --host that it is this PC"
         )
     try:
-        return Seat(entry, Engine(entry.docker, environ=environ, source=f"{key}.docker"), False)
+        return Seat(entry, open_engine(entry, f"{key}.docker"), False)
     except MacvlanRosError as error:
         raise named(error, entry.name) from None
 

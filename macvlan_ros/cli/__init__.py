@@ -128,10 +128,11 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
-    sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
 
 
-def _run(argv: list[str]) -> int:
+def run(argv: list[str]) -> int:
+    """Run one command and return its exit code."""
     if COMPLETE in os.environ:
         from macvlan_ros.cli import completion
 

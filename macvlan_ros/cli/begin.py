@@ -12,7 +12,14 @@ import click
 
 from macvlan_ros import addresses, drafting
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import host_option, open_app, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    Rehearsed,
+    dry_run_option,
+    host_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.drafting import Draft, DraftService
 from macvlan_ros.errors import (
     Conflict,
@@ -51,6 +58,7 @@ T = TypeVar("T")
 @click.option("--parent", metavar="NAME|MAC|CIDR", help="The interface to the LAN.")
 @host_option
 @quiet_option("Ask nothing and say nothing but errors.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def init(
@@ -80,16 +88,14 @@ def init(
     if not found:
         found = _services(app, report, ask=not yes)
     names = [service.name for service in found]
-    if master is None:
-        master = drafting.likely_master(names)
-        if not yes:
-            master = _ask_master(names, master)
-    elif master not in names:
-        raise InvalidRequest(
-            f"--master {master}: no service has this name; there are: {', '.join(names)}"
-        )
+    master = _master(names, master, ask=not yes)
     hosts = _parents([service.host for service in found], link, here=app.settings.host_name)
-    _write(path, drafting.render(Draft(link, ranges, found, master, hosts)))
+    text = drafting.render(Draft(link, ranges, found, master, hosts))
+    if isinstance(app, Rehearsed):
+        app.changes.append(f"write {path}")
+        report.text("" if report.as_json else text)
+        return
+    _write(path, text)
     if report.as_json:
         report.json({"file": str(path), "services": names, "master": master or None})
     elif not report.quiet:
@@ -180,6 +186,17 @@ def _name(text: str) -> str:
 
 def _name_or_none(text: str) -> str:
     return _name(text) if text else ""
+
+
+def _master(names: Sequence[str], said: str | None, *, ask: bool) -> str:
+    if said is None:
+        likely = drafting.likely_master(names)
+        return _ask_master(names, likely) if ask else likely
+    if said not in names:
+        raise InvalidRequest(
+            f"--master {said}: no service has this name; there are: {', '.join(names)}"
+        )
+    return said
 
 
 def _ask_master(names: Sequence[str], proposed: str) -> str:

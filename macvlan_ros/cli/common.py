@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import click
 
@@ -46,6 +46,13 @@ class Choices:
 def choices(context: click.Context) -> Choices:
     """The choices of this invocation."""
     return context.ensure_object(Choices)
+
+
+@runtime_checkable
+class Rehearsed(Protocol):
+    """An App that changes nothing; see `dry.app.DryApp`."""
+
+    changes: list[str]
 
 
 def open_app(context: click.Context) -> tuple[App, Report]:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from macvlan_ros.cli.common import no_shim_option, probe_options, shared_options
+from macvlan_ros.cli.common import (
+    Rehearsed,
+    dry_run_option,
+    no_shim_option,
+    probe_options,
+    shared_options,
+)
 from macvlan_ros.cli.stacks import open_stack, stack_options
 
 
@@ -15,6 +21,7 @@ from macvlan_ros.cli.stacks import open_stack, stack_options
 @stack_options
 @probe_options
 @no_shim_option
+@dry_run_option
 @shared_options
 @click.pass_context
 def compose(context: click.Context, *, words: tuple[str, ...]) -> int:
@@ -34,6 +41,9 @@ def compose(context: click.Context, *, words: tuple[str, ...]) -> int:
     composer = Composer(app, loaded, stacks.resolve(paths, project_name=loaded.name))
     if words == ("config",):
         report.text(composer.config())
+        return 0
+    if isinstance(app, Rehearsed):
+        app.changes.append(f"run: {composer.rehearse(words)}")
         return 0
     return composer.run(words)
 

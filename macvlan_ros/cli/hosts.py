@@ -9,12 +9,13 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import open_app, shared_options
+from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
 
 
 @click.command()
+@quiet_option("Print the names alone.")
 @shared_options
 @click.pass_context
 def interfaces(context: click.Context) -> None:
@@ -23,10 +24,11 @@ def interfaces(context: click.Context) -> None:
     The one that is taken when none is named is marked with a star.
     """
     app, report = open_app(context)
-    report.table(views.LINKS, app.links.links())
+    report.table(views.LINKS, app.links.links(), name=lambda one: one.name)
 
 
 @click.group(invoke_without_command=True)
+@quiet_option("Print the names alone.")
 @shared_options
 @click.pass_context
 def hosts(context: click.Context) -> None:
@@ -37,7 +39,7 @@ def hosts(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         app, report = open_app(context)
         found = app.membership.judged()
-        report.table(views.HOSTS, found)
+        report.table(views.HOSTS, found, name=lambda one: one.entry.name)
         for each in found:
             if each.trouble:
                 report.note(each.trouble)
@@ -45,6 +47,8 @@ def hosts(context: click.Context) -> None:
 
 @hosts.command()
 @click.argument("name")
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def rm(context: click.Context, name: str) -> None:
@@ -67,6 +71,8 @@ def rm(context: click.Context, name: str) -> None:
     metavar="S",
     help="With --mdns: seconds between two looks.",
 )
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def names(context: click.Context, *, mdns: bool, interval: float) -> None:
@@ -79,6 +85,8 @@ def names(context: click.Context, *, mdns: bool, interval: float) -> None:
     with '-' in the place of '_' too.
     """
     app, report = open_app(context)
+    if mdns and report.rehearsing:
+        raise InvalidRequest("--dry-run does not go with --mdns, which says what it publishes")
     if mdns:
         _publish(app, report, interval)
     changed = app.names.refresh()

@@ -11,7 +11,7 @@ import click
 
 from macvlan_ros.app import App
 from macvlan_ros.cli import everywhere
-from macvlan_ros.cli.common import shared_options
+from macvlan_ros.cli.common import quiet_option, shared_options
 from macvlan_ros.cli.stacks import all_hosts_option, open_stack, stack_options_but_f
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Stack
@@ -33,6 +33,7 @@ _INTERRUPTED = 130
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line was written.")
 @click.option("--no-prefix", is_flag=True, help="Do not show who wrote it.")
 @all_hosts_option
+@quiet_option("Say nothing beside the lines.")
 @shared_options
 @click.pass_context
 def logs(

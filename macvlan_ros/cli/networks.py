@@ -8,10 +8,11 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import choices, dry_run_option, open_app, shared_options
+from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
 from macvlan_ros.cli.pools import pool_option
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import NETWORK_MODES
+from macvlan_ros.near import did_you_mean
 from macvlan_ros.settings import is_shared
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def network() -> None:
 @click.option("--mode", type=click.Choice(NETWORK_MODES), default="bridge", show_default=True)
 @click.option("--swarm", is_flag=True, help="One that spans the swarm; on every node, please.")
 @click.option("--owner", default="", metavar="NAME", help="With --swarm: for this service alone.")
+@quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
 @click.pass_context
@@ -57,13 +59,15 @@ def create(
     app, report = open_app(context)
     if owner and not swarm:
         raise InvalidRequest("--owner goes with --swarm; elsewhere docker run --ip does it")
-    if swarm and choices(context).dry_run:
-        raise InvalidRequest("--dry-run does not go with --swarm; leave one of them out")
+    shown = report.as_json or not report.quiet
     if swarm:
-        report.detail(views.SWARM_NETWORKS, make_swarm_network(app, name, pool_name, parent, owner))
+        spanning = make_swarm_network(app, name, pool_name, parent, owner)
+        if shown:
+            report.detail(views.SWARM_NETWORKS, spanning)
         return
     made = app.make_network(name, pool_name, parent=parent, mode=mode, pool6_name=pool6_name)
-    report.detail(views.NETWORKS, made)
+    if shown:
+        report.detail(views.NETWORKS, made)
 
 
 def make_swarm_network(
@@ -88,12 +92,13 @@ def make_swarm_network(
 
 
 @network.command(name="list")
+@quiet_option("Print the names alone.")
 @shared_options
 @click.pass_context
 def network_list(context: click.Context) -> None:
     """Show the networks that macvlan-ros made."""
     app, report = open_app(context)
-    report.table(views.NETWORKS, app.engine.networks())
+    report.table(views.NETWORKS, app.engine.networks(), name=lambda one: one.name)
 
 
 @network.command()
@@ -108,6 +113,7 @@ def show(context: click.Context, name: str) -> None:
 
 @network.command()
 @click.argument("name", default=DEFAULT_NETWORK)
+@quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
 @click.pass_context
@@ -115,7 +121,8 @@ def rm(context: click.Context, name: str) -> None:
     """Remove a network that no container uses; its reservations stay, but for the shim's."""
     app, report = open_app(context)
     if not app.remove_network(name):
-        report.note(f"there was no network '{name}'")
+        near = did_you_mean(name, [one.name for one in app.engine.networks()])
+        report.note(f"there was no network '{name}'{near}")
 
 
 COMMANDS = (network,)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.cli.common import choices, open_app, shared_options
+from macvlan_ros.cli.common import (
+    Rehearsed,
+    choices,
+    dry_run_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -125,6 +132,8 @@ units_option = click.option(
 @units_option
 @click.option("--no-start", is_flag=True, help="Write the units only.")
 @click.option("--no-shim", is_flag=True, help="Without the unit that keeps shims for launch.")
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def install(context: click.Context, folder: Path, no_start: bool, no_shim: bool) -> None:
@@ -132,23 +141,37 @@ def install(context: click.Context, folder: Path, no_start: bool, no_shim: bool)
     it again after an upgrade."""
     from macvlan_ros.plugin import install as installing
 
-    _, report = open_app(context)
+    app, report = open_app(context)
+    if isinstance(app, Rehearsed):
+        units = installing.units_of(shim=not no_shim)
+        app.changes += [f"write {folder / name}" for name in units]
+        app.changes += [] if no_start else [f"have systemd enable and start {', '.join(units)}"]
+        return
     for path in installing.install(folder, start=not no_start, shim=not no_shim):
-        report.line(path)
+        if not report.quiet:
+            report.line(path)
 
 
 @plugin.command()
 @units_option
 @click.option("--no-stop", is_flag=True, help="Remove the units only.")
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
     """Stop the service and take it out of systemd. What is reserved stays reserved."""
     from macvlan_ros.plugin import install as installing
 
-    _, report = open_app(context)
+    app, report = open_app(context)
+    if isinstance(app, Rehearsed):
+        there = installing.present(folder)
+        stopped = "" if no_stop or not there else ", ".join(path.name for path in there)
+        app.changes += [f"have systemd stop and disable {stopped}"] if stopped else []
+        app.changes += [f"remove {path}" for path in there]
+        return
     removed = installing.uninstall(folder, stop=not no_stop)
-    for path in removed:
+    for path in () if report.quiet else removed:
         report.line(path)
     if not removed:
         report.note(f"the service is not installed in {folder}")
@@ -157,6 +180,7 @@ def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
 @plugin.command()
 @units_option
 @socket_option
+@quiet_option("Print nothing: the exit code says it.")
 @shared_options
 @click.pass_context
 def status(context: click.Context, folder: Path, path: Path) -> None:
@@ -166,7 +190,8 @@ def status(context: click.Context, folder: Path, path: Path) -> None:
 
     _, report = open_app(context)
     found = installing.status(folder, path)
-    report.detail(views.PLUGIN, found)
+    if report.as_json or not report.quiet:
+        report.detail(views.PLUGIN, found)
     if not found.answers:
         raise Unavailable(
             f"nobody answers on {path}; start the service with: macvlan-ros plugin install"
@@ -183,6 +208,7 @@ def status(context: click.Context, folder: Path, path: Path) -> None:
     show_default=True,
     help="Leave alone what is younger: Docker may be about to use it.",
 )
+@quiet_option("Print nothing.")
 @shared_options
 @click.pass_context
 def gc(context: click.Context, dry_run: bool, settled: float) -> None:
@@ -197,7 +223,9 @@ def gc(context: click.Context, dry_run: bool, settled: float) -> None:
     app, report = open_app(context)
     made = parts.Parts(app.store, app.links, host=app.settings.host_name)
     context.call_on_close(made.close)
-    report.table(views.LEAKS, made.collector.collect(dry_run=dry_run, settled=settled))
+    found = made.collector.collect(dry_run=dry_run, settled=settled)
+    if report.as_json or not report.quiet:
+        report.table(views.LEAKS, found)
 
 
 COMMANDS = (plugin, gc)

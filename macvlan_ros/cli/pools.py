@@ -15,6 +15,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.near import did_you_mean
 
 pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")
 
@@ -42,11 +43,7 @@ def allocate(
     app, report = open_app(context)
     pool = app.pool_to_use(pool_name)
     held = [done.reservation for done in app.ipam.allocate(pool.name, names, addresses=wanted)]
-    if report.quiet and not report.as_json:
-        for reservation in held:
-            report.line(reservation.address)
-    else:
-        report.table(views.RESERVATIONS, held)
+    report.table(views.RESERVATIONS, held, name=lambda one: one.address)
 
 
 @click.command()
@@ -66,9 +63,10 @@ def release(
     """
     app, report = open_app(context)
     pool, gone = app.release(pool_name, names, force=force)
-    for name in dict.fromkeys(names):
-        if name not in {held.owner for held in gone}:
-            report.note(f"'{name}' held nothing" + (f" in the pool '{pool.name}'" if pool else ""))
+    for name in sorted(set(names) - {held.owner for held in gone}, key=names.index):
+        owners = [held.owner for held in app.store.reservations(pool.name)] if pool else []
+        where = f" in the pool '{pool.name}'" if pool else ""
+        report.note(f"'{name}' held nothing{where}{did_you_mean(name, owners)}")
     if report.as_json or (gone and not report.quiet):
         report.table(views.RESERVATIONS, gone)
 
@@ -82,19 +80,16 @@ def list_(context: click.Context, pool_name: str | None) -> None:
     """Show who holds which address."""
     app, report = open_app(context)
     held = app.store.reservations(pool_name)
-    if report.quiet and not report.as_json:
-        for reservation in held:
-            report.line(reservation.owner)
-    else:
-        report.table(views.RESERVATIONS, held)
-        for text in app.membership.silent(held):
-            report.note(text)
+    report.table(views.RESERVATIONS, held, name=lambda one: one.owner)
+    for text in () if report.quiet else app.membership.silent(held):
+        report.note(text)
 
 
 @click.command()
 @click.argument("form", type=click.Choice(["table", "json", *export_forms.FORMS]), metavar="FORM")
 @click.option("--pool", "pool_name", metavar="POOL", help="Of this pool only.")
 @click.option("--domain", metavar="DOMAIN", help="Full names, as in talker.DOMAIN.")
+@quiet_option("Say nothing beside the file.")
 @shared_options
 @click.pass_context
 def export(context: click.Context, *, form: str, pool_name: str | None, domain: str | None) -> None:
@@ -150,6 +145,7 @@ def pool() -> None:
     "--dhcp", is_flag=True, help="Also take each address as a lease from the LAN's DHCP server."
 )
 @no_probe_option
+@quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
 @click.pass_context
@@ -178,16 +174,19 @@ def add(
         dhcp=dhcp,
     )
     app, report = open_app(context)
-    report.detail(views.POOLS, app.add_pool(wanted))
+    made = app.add_pool(wanted)
+    if report.as_json or not report.quiet:
+        report.detail(views.POOLS, made)
 
 
 @pool.command(name="list")
+@quiet_option("Print the names alone.")
 @shared_options
 @click.pass_context
 def pool_list(context: click.Context) -> None:
     """Show all pools."""
     app, report = open_app(context)
-    report.table(views.POOLS, app.store.pools())
+    report.table(views.POOLS, app.store.pools(), name=lambda one: one.name)
 
 
 @pool.command()
@@ -202,6 +201,7 @@ def show(context: click.Context, name: str) -> None:
 
 @pool.command()
 @click.argument("name")
+@quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
 @click.pass_context
@@ -209,7 +209,8 @@ def rm(context: click.Context, name: str) -> None:
     """Remove a pool that holds no reservation."""
     app, report = open_app(context)
     if not app.ipam.remove_pool(name):
-        report.note(f"there was no pool '{name}'")
+        near = did_you_mean(name, [one.name for one in app.store.pools()])
+        report.note(f"there was no pool '{name}'{near}")
 
 
 COMMANDS = (allocate, release, list_, export, pool)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import click
 
 from macvlan_ros.cli.common import (
+    Rehearsed,
     dry_run_option,
     no_shim_option,
     open_app,
@@ -102,13 +103,6 @@ def run(
     else:
         report.line(_as_typed(ready))
     return 0
-
-
-@runtime_checkable
-class Rehearsed(Protocol):
-    """An App that changes nothing."""
-
-    changes: list[str]
 
 
 def _as_typed(ready: Prepared) -> str:

@@ -10,7 +10,7 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import open_app, shared_options
+from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
 from macvlan_ros.settings import is_shared
@@ -29,6 +29,8 @@ def shim() -> None:
 @shim.command()
 @network_argument
 @click.option("--announce", is_flag=True, help="Tell the LAN where its containers are.")
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def up(context: click.Context, network: str, announce: bool) -> None:
@@ -46,11 +48,14 @@ def up(context: click.Context, network: str, announce: bool) -> None:
         reached.append(app.reach.up(one, announce=None if announce else ()))
         for refused in reached[-1].refused:
             report.note(refused)
-    report.table(views.SHIMS, reached)
+    if report.as_json or not report.quiet:
+        report.table(views.SHIMS, reached)
 
 
 @shim.command()
 @network_argument
+@quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def down(context: click.Context, network: str) -> None:
@@ -94,6 +99,7 @@ def show(context: click.Context, network: str) -> None:
     metavar="S",
     help="Seconds between two looks.",
 )
+@quiet_option("Say nothing but errors.")
 @shared_options
 @click.pass_context
 def watch(context: click.Context, network: str, interval: float) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import settings, views
-from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros import views
+from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
 from macvlan_ros.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
-    from macvlan_ros.stores import Store
     from macvlan_ros.stores.transfer import Content
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -33,6 +30,7 @@ def store() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def copy(context: click.Context, source: str, target: str) -> None:
@@ -42,12 +40,11 @@ def copy(context: click.Context, source: str, target: str) -> None:
     """
     from macvlan_ros.stores import transfer
 
-    _, report = open_app(context)
+    app, report = open_app(context)
     if source == target:
         raise InvalidRequest("FROM and TO are the same store; name two")
-    with _opened(source) as old, _opened(target) as new:
-        content = transfer.read_content(old)
-        transfer.copy_into(new, content)
+    content = transfer.read_content(app.opened(source))
+    transfer.copy_into(app.opened(target), content)
     report.progress(f"copied {_amount(content)}")
 
 
@@ -88,6 +85,7 @@ def backup(context: click.Context, file: Path) -> None:
 @file_argument
 @click.option("--force", is_flag=True, help="First take out what the store holds.")
 @quiet_option("Print nothing.")
+@dry_run_option
 @shared_options
 @click.pass_context
 def restore(context: click.Context, file: Path, force: bool) -> None:
@@ -96,24 +94,17 @@ def restore(context: click.Context, file: Path, force: bool) -> None:
 
     app, report = open_app(context)
     content = transfer.read_backup(file)
-    standing = transfer.read_content(app.store)
+    store = app.opened(app.settings.store) if report.rehearsing else app.store
+    standing = transfer.read_content(store)
     if standing and standing != content:
         if not force:
             raise Conflict(
                 f"store {app.settings.store}: is not empty ({_amount(standing)}); replace that with"
                 " --force, or name another --store"
             )
-        transfer.clear(app.store)
-    transfer.copy_into(app.store, content)
+        transfer.clear(store)
+    transfer.copy_into(store, content)
     report.progress(f"restored {_amount(content)} from {file}")
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    from macvlan_ros.stores import open_store
-
-    with closing(open_store(url, settings.load().access)) as opened:
-        yield opened
 
 
 def _amount(content: Content) -> str:

@@ -51,6 +51,7 @@ def scan(
 
 @click.command()
 @click.option("--renew", is_flag=True, help="First renew what is due, as the service does.")
+@quiet_option("Print the names alone.")
 @shared_options
 @click.pass_context
 def leases(context: click.Context, renew: bool) -> None:
@@ -60,7 +61,8 @@ def leases(context: click.Context, renew: bool) -> None:
     it does not run, a timer can run this command with --renew.
     """
     app, report = open_app(context)
-    report.table(views.LEASES, app.keep_leases() if renew else app.leases.book.everybodys())
+    found = app.keep_leases() if renew else app.leases.book.everybodys()
+    report.table(views.LEASES, found, name=lambda one: one.owner)
 
 
 def _look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,10 @@ _STARTING = frozenset(("start", "restart", "unpause"))
 _ENDING = frozenset(("down", "stop", "kill", "rm", "pause"))
 
 
+#: What Compose reads beside the stack's own files, in a folder that is gone afterwards.
+_FILE = "macvlan-ros.yaml"
+
+
 class Composer:
     """Runs Compose on one stack. `tree` is the stack as `stack.resolve` gives it."""
 
@@ -47,16 +52,26 @@ class Composer:
         document, _ = self._document(names, modern=True)
         return stacks.to_yaml(stacks.escape(document))
 
+    def rehearse(self, words: Sequence[str]) -> str:
+        """What would be typed to run Compose with these words. What its override names is reserved
+        and made: with a dry App, told."""
+        cli = finding.find()
+        files = list(self._stack.files)
+        if _verb(words) in _MAKING:
+            self._document(self._named(words), modern=cli.modern)
+            ours = str(Path(tempfile.gettempdir()) / "macvlan-ros-…" / _FILE)
+            files = [*files, ours] if cli.modern else [ours]
+        return shlex.join([*map(os.path.basename, cli.words), *self._options(files), *words])
+
     def run(self, words: Sequence[str]) -> int:
         """Run Compose with these words, and return its exit code."""
         cli = finding.find()
-        verb = next((word for word in words if word in _MAKING | _STARTING | _ENDING), "")
+        verb = _verb(words)
         if verb not in _MAKING:
             return self._run_plain(cli, words, verb)
-        named = [word for word in words if word in self._stack.services]
-        document, ready = self._document(named, modern=cli.modern)
+        document, ready = self._document(self._named(words), modern=cli.modern)
         with _folder() as folder:
-            path = Path(folder) / "macvlan-ros.yaml"
+            path = Path(folder) / _FILE
             files = [*self._stack.files, str(path)]
             content: Mapping[str, Any] = document
             if not cli.modern:
@@ -79,6 +94,9 @@ class Composer:
                 meanwhile=look.attend,
             )
 
+    def _named(self, words: Sequence[str]) -> list[str]:
+        return [word for word in words if word in self._stack.services]
+
     def _run_plain(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
         options = self._options(self._stack.files)
         if not cli.modern and verb in ("", *_STARTING, *_ENDING):
@@ -88,7 +106,7 @@ class Composer:
 
     def _run_whole(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
         with _folder() as folder:
-            path = Path(folder) / "macvlan-ros.yaml"
+            path = Path(folder) / _FILE
             nothing: dict[str, Any] = {"services": {}, "networks": {}}
             _write(path, stacks.to_yaml(stacks.escape(whole(nothing, self._tree))))
             return self._attended([*cli.words, *self._options([str(path)]), *words], verb)
@@ -147,6 +165,11 @@ class Composer:
         if wanted.startswith("/"):
             return {**bare, "DOCKER_HOST": f"unix://{wanted}"}
         return {**bare, ("DOCKER_HOST" if ":" in wanted else "DOCKER_CONTEXT"): wanted}
+
+
+def _verb(words: Sequence[str]) -> str:
+    """What is to be done, where that concerns us."""
+    return next((word for word in words if word in _MAKING | _STARTING | _ENDING), "")
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from macvlan_ros.app import App
 from macvlan_ros.attendance import Arrivals, Attendance
 from macvlan_ros.dry.engine import DryEngine
+from macvlan_ros.dry.names import DryNames
+from macvlan_ros.dry.reach import DryReach
 from macvlan_ros.dry.store import DryStore
-from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.lan_networks import link_exists
 from macvlan_ros.models import IPAddress, Network, Stack
 from macvlan_ros.opening import open_for
-from macvlan_ros.reach import Reach
 from macvlan_ros.settings import Settings
 from macvlan_ros.shim import shim_name
 from macvlan_ros.stores.base import Store
@@ -35,6 +35,10 @@ class DryApp(App):
     def __init__(self, settings: Settings, *, note: Callable[[str], None]) -> None:
         super().__init__(settings, note=note, quiet=True)
         self.changes: list[str] = []
+        self._here = ""
+
+    def made(self, text: str) -> None:
+        """Nothing was; what would be is among the changes."""
 
     @cached_property
     def store(self) -> Store:
@@ -42,47 +46,66 @@ class DryApp(App):
         self._open.callback(real.close)
         return DryStore(real, would=self.changes.append)
 
+    def opened(self, url: str) -> Store:
+        return DryStore(super().opened(url), would=self.changes.append, records=True)
+
     @cached_property
     def engine(self) -> DryEngine:
-        engine = DryEngine(self.settings.docker, would=self.changes.append)
+        engine = DryEngine(self.settings.docker, would=self._would)
         self._open.callback(engine.close)
         return engine
 
     @cached_property
-    def attendance(self) -> Attendance:
-        return _Absent(self.reach, shim=self.settings.shim == "yes", would=self.changes.append)
-
-    def desk(self, stack: Stack, *, told: Callable[[Step], None]) -> Desk:  # noqa: ARG002 - as inherited
-        """Raises InvalidRequest: the engines of other hosts would be told all the same."""
-        raise InvalidRequest(
-            "--dry-run does not go with --all-hosts; run it on each host, or name the host with"
-            " --docker and --host"
+    def reach(self) -> DryReach:
+        return DryReach(
+            ipam=self.ipam,
+            store=self.store,
+            links=self.links,
+            engine=self.engine,
+            host=self.settings.host_name,
+            would=self._would,
         )
+
+    @cached_property
+    def attendance(self) -> Attendance:
+        return _Absent(self.reach, shim=self.settings.shim == "yes")
+
+    @cached_property
+    def names(self) -> DryNames:
+        return DryNames(
+            self.store, engine=self.engine, host=self.settings.host_name, would=self._would
+        )
+
+    def desk(self, stack: Stack, *, told: Callable[[Step], None]) -> Desk:
+        from macvlan_ros.dry.desk import DryDesk
+
+        self._here = f"{self.settings.host_name}: "
+        desk = DryDesk(self, stack, told=told, would=self.changes.append)
+        self._open.callback(desk.close)
+        return desk
+
+    def _would(self, text: str) -> None:
+        """A change to this host, which is named where there are others."""
+        self.changes.append(self._here + text)
 
 
 class _Absent(Attendance):
     """Nobody comes and goes: nothing is to be seen to."""
 
-    def __init__(self, reach: Reach, *, shim: bool, would: Callable[[str], None]) -> None:
+    def __init__(self, reach: DryReach, *, shim: bool) -> None:
         super().__init__(reach, wanted=False, note=lambda _text: None)
-        self._shim = shim and reach.objection
-        self._would = would
+        self._dry = reach
+        self._shim = shim
 
     @contextmanager
     def arriving(
         self, network: Network, addresses: Collection[IPAddress], *, undo: Undo
     ) -> Iterator[Arrivals]:
         there = link_exists(shim_name(network.parent))
-        if self._shim and not there and not self._shim(network):
-            self._would(f"make the shim over {network.parent}")
+        if self._shim and not there and not self._dry.objection(network):
+            self._dry.foretell(network)
         with super().arriving(network, addresses, undo=undo) as arrivals:
             yield arrivals
 
     def stopped(self, addresses: Collection[IPAddress]) -> None:  # noqa: ARG002 - as inherited
-        return None
-
-    def leaving(self, network: Network) -> None:  # noqa: ARG002
-        return None
-
-    def left(self, network: Network) -> None:  # noqa: ARG002
         return None

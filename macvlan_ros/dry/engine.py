@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
@@ -19,13 +20,17 @@ class DryEngine(Engine):
     dry = True
     at_once = 1  # what is written down has an order
 
-    def __init__(self, url: str, *, would: Callable[[str], None]) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, *, would: Callable[[str], None], source: str = "--docker") -> None:
+        super().__init__(url, source=source)
         self._would = would
         self._networks: dict[str, Network] = {}
+        self._removed: set[str] = set()
         self._pulled: set[str] = set()
 
     # -- networks and volumes -------------------------------------------------------------------
+
+    def networks(self) -> tuple[Network, ...]:
+        return tuple(one for one in super().networks() if one.name not in self._removed)
 
     def network(self, name: str) -> Network:
         try:
@@ -53,7 +58,12 @@ class DryEngine(Engine):
         found = self._find_network(name)
         if found is not None:
             self._would(f"remove the network '{name}'")
+            self._removed.add(name)
         return found is not None
+
+    def _create(self, name: str, wanted: Mapping[str, Any]) -> None:
+        what = "this node's part" if wanted.get("ConfigOnly") else "of the whole swarm"
+        self._would(f"create the network '{name}' ({what})")
 
     def ensure_bridge(self, bridge: BridgeUse, *, labels: Mapping[str, str]) -> bool:
         if bridge.external or self._find_network(bridge.name) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models import Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.stores.transfer import copy_into, read_content
@@ -14,10 +14,12 @@ __all__ = ["DryStore"]
 
 
 class DryStore(MemoryStore):
-    """`would` hears each change that is not made in the store `real`. Its pools take no leases."""
+    """`would` hears each change that is not made in the store `real`; of its records only with
+    `records`, for most are notes of the service to itself. Its pools take no leases."""
 
-    def __init__(self, real: Store, *, would: Callable[[str], None]) -> None:
+    def __init__(self, real: Store, *, would: Callable[[str], None], records: bool = False) -> None:
         super().__init__()
+        self._tells_records = records
         self._would: Callable[[str], None] = lambda _text: None
         copy_into(self, read_content(real))
         self._would = would
@@ -66,3 +68,16 @@ class DryStore(MemoryStore):
                 f"make '{held.owner}' with {held.address} into '{new.owner}' with {new.address}"
             )
         return stands
+
+    def remember(self, record: Record, *, replace: bool = False) -> Record:
+        known = super().recall(record.kind, record.key)
+        stands = super().remember(record, replace=replace)
+        if self._tells_records and known != (stands,):
+            self._would(f"write the record '{record.key}' ({record.kind})")
+        return stands
+
+    def forget(self, kind: str, key: str) -> bool:
+        gone = super().forget(kind, key)
+        if gone:
+            self._would(f"forget the record '{key}' ({kind})")
+        return gone

@@ -43,7 +43,7 @@ def install(folder: Path, *, start: bool = True, shim: bool = True) -> tuple[Pat
     Doing it again brings them up to date. Raises Forbidden, NotFound, Unavailable.
     """
     written = []
-    units = (*UNITS, SHIM_UNIT) if shim else UNITS
+    units = units_of(shim=shim)
     for name in units:
         text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
         try:
@@ -68,12 +68,22 @@ def install(folder: Path, *, start: bool = True, shim: bool = True) -> tuple[Pat
     return tuple(written)
 
 
+def units_of(*, shim: bool) -> tuple[str, ...]:
+    """The names of the units; without `shim` not the one that keeps shims."""
+    return (*UNITS, SHIM_UNIT) if shim else UNITS
+
+
+def present(folder: Path) -> tuple[Path, ...]:
+    """The units that are in `folder`."""
+    return tuple(folder / name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists())
+
+
 def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:
     """Stop the service and remove its units; what it has reserved stays. Twice is fine."""
-    present = [folder / name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists()]
-    if present and stop:
-        _systemctl("disable", "--now", *(path.name for path in present))
-    for path in present:
+    there = present(folder)
+    if there and stop:
+        _systemctl("disable", "--now", *(path.name for path in there))
+    for path in there:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -81,14 +91,14 @@ def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:
                 f"{path} cannot be removed ({error.strerror}); run as root: sudo macvlan-ros "
                 "plugin uninstall"
             ) from error
-    if present and stop:
+    if there and stop:
         _systemctl("daemon-reload")
-    return tuple(present)
+    return there
 
 
 def status(folder: Path, path: Path) -> Status:
     """How the service does that listens on the socket `path`."""
-    installed = tuple(name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists())
+    installed = tuple(path.name for path in present(folder))
     active = ""
     if shutil.which("systemctl"):
         said = _run("systemctl", "is-active", "macvlan-ros.service")

@@ -32,6 +32,12 @@ def three(module_lab: Lab) -> Iterator[Lab]:
         yield lab
 
 
+def foretell(host: Host, folder: str, word: str) -> list[str]:
+    done = host.macvlan_ros(word, "--all-hosts", "--dry-run", "--json", check=True, cwd=folder)
+    found: list[str] = json.loads(done.stdout)["changes"]
+    return found
+
+
 def services_addresses(host: Host) -> dict[str, str]:
     """Who has which address, but for shims."""
     held = json.loads(host.macvlan_ros("list", "--json", check=True).stdout)
@@ -43,8 +49,14 @@ def test_everything_starts_everywhere_in_order_and_ends_everywhere(
 ) -> None:
     folder = str(write(tmp_path, stack_text(three)))
     qtpc, qtrp, qtnx = three.hosts.values()
+    foretold = foretell(qtpc, folder, "launch")
+    assert all(host.docker("ps", "-aq") == "" for host in three.hosts.values())
     done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", check=True, cwd=folder)
     launched = rows(done.stdout)
+    for one in launched.values():
+        container, address = one["container"], one["address"]
+        created = f"{one['host']}: create the container '{container}' with {address}"
+        assert created in foretold
     assert {name: (one["host"], one["action"]) for name, one in launched.items()} == {
         "core": ("qtpc", "created"),
         "face": ("qtpc", "created"),
@@ -73,6 +85,8 @@ def test_everything_starts_everywhere_in_order_and_ends_everywhere(
 
     again = rows(qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder).stdout)
     assert {one["action"] for one in again.values()} == {"unchanged"}
+    assert foretell(qtpc, folder, "launch") == []
+    assert "qtnx: remove the container 'camera'" in foretell(qtpc, folder, "down")
     seen = rows(qtpc.macvlan_ros("ps", "--all-hosts", "--json", check=True, cwd=folder).stdout)
     assert {one["state"] for one in seen.values()} == {"running"}
     three.hosts["qtnx"].docker("exec", "camera", "sh", "-c", "echo click >/proc/1/fd/1")

@@ -22,8 +22,10 @@ def ours(host: Host, folder: Path, *words: str) -> subprocess.CompletedProcess[s
 
 
 def changes(host: Host, folder: Path, *words: str) -> list[str]:
-    done = ours(host, folder, words[0], "--dry-run", "--json", *words[1:])
+    at = 2 if words[0] in ("shim", "store") else 1
+    done = ours(host, folder, *words[:at], "--dry-run", "--json", *words[at:])
     assert done.returncode == 0, done.stderr
+    assert "made the pool" not in done.stderr
     found: list[str] = json.loads(done.stdout)["changes"]
     return found
 
@@ -42,6 +44,8 @@ def test_a_rehearsal_changes_nothing_and_foretells_what_comes(
     before = state(qtpc)
     foretold = changes(qtpc, folder, "launch")
     assert state(qtpc) == before
+    assert "add the pool 'ros_lan' (192.168.50.0/24)" in foretold
+    assert "make the shim over eth0" in foretold
     done = json.loads(ours(qtpc, folder, "launch", "--json").stdout)
     for one in done:
         assert f"create the container '{one['container']}' with {one['address']}" in foretold
@@ -53,8 +57,45 @@ def test_a_rehearsal_changes_nothing_and_foretells_what_comes(
     assert "release" in " ".join(gone)
     assert any("run: docker run" in one for one in changes(qtpc, folder, "run", IMAGE))
     assert state(qtpc) == before
-    everywhere = ours(qtpc, folder, "launch", "--dry-run", "--all-hosts")
-    assert everywhere.returncode == 2
+
+
+def test_the_shim_is_foretold(qtpc: Host, write_stack: WriteStack) -> None:
+    folder = write_stack(STACK)
+    ours(qtpc, folder, "launch")
+    qtpc.run("ip", "link", "delete", "mvr-eth0")
+    before = state(qtpc)
+    up = changes(qtpc, folder, "shim", "up")
+    assert {"make the shim over eth0", "lead 'talker' to this PC"} <= set(up)
+    assert changes(qtpc, folder, "shim", "down") == []
+    assert state(qtpc) == before
+    ours(qtpc, folder, "shim", "up")
+    assert changes(qtpc, folder, "shim", "up") == []
+    assert changes(qtpc, folder, "shim", "down") == ["remove the shim over eth0"]
+    gone = changes(qtpc, folder, "down", "--release")
+    assert gone.index("remove the network 'ros_lan'") < gone.index("remove the shim over eth0")
+    assert qtpc.run("ip", "link", "show", "mvr-eth0").returncode == 0
+
+
+def test_compose_and_stores_are_foretold(
+    qtpc: Host, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    folder = write_stack(STACK)
+    before = state(qtpc)
+    foretold = changes(qtpc, folder, "compose", "up", "-d")
+    assert "create the network 'ros_lan' over eth0" in foretold
+    assert foretold[-1].startswith("run: docker")
+    assert foretold[-1].endswith(" up -d")
+    assert changes(qtpc, folder, "compose", "ps")[-1].endswith(" ps")
+    assert state(qtpc) == before
+
+    other, saved = str(tmp_path / "other.db"), str(tmp_path / "saved.json")
+    ours(qtpc, folder, "allocate", "talker", "--store", other)
+    ours(qtpc, folder, "store", "backup", saved, "--store", other)
+    copied = changes(qtpc, folder, "store", "copy", other, str(tmp_path / "new.db"))
+    assert any(one.endswith("for 'talker'") for one in copied)
+    assert changes(qtpc, folder, "store", "restore", saved) == copied
+    assert not (tmp_path / "new.db").exists()
+    assert state(qtpc) == before
 
 
 def test_launch_mends_just_what_status_names(qtpc: Host, write_stack: WriteStack) -> None:

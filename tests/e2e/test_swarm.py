@@ -85,6 +85,12 @@ def placed(lab: Lab, service: str, number: int) -> Callable[[], bool]:
 
 def test_replicas_on_all_nodes_have_addresses_of_their_own(swarm: Lab) -> None:
     """moby/moby issue 49921: Docker's own IPAM gives the same ones on every node."""
+    make = ("network", "create", "--swarm", "fleet", "--dry-run", "--json")
+    foretold = swarm.hosts["qtpc"].macvlan_ros(*make, check=True)
+    assert json.loads(foretold.stdout)["changes"] == [
+        "create the network 'fleet.here' (this node's part)",
+        "create the network 'fleet' (of the whole swarm)",
+    ]
     on_all(swarm, "fleet")
     serve(swarm, "robot", "fleet", 6, "--placement-pref", "spread=node.id")
     assert within(WAIT, placed(swarm, "robot", 6)), by_host(swarm, "robot")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+
+import click
+import pytest
 
 from macvlan_ros import cli
 
@@ -29,3 +33,73 @@ def test_every_command_says_what_it_does() -> None:
 def test_a_command_that_is_not_there_is_not_looked_for_among_the_modules() -> None:
     context = cli.cli.make_context("macvlan-ros", ["x"], resilient_parsing=True)
     assert cli.cli.get_command(context, "common") is None
+
+
+# What a command has not got, and why.
+_OTHERS = "becomes docker, whose words and output are its own"
+_LOOKS = "changes nothing"
+_ONE = "shows one thing, of which the fields are what was asked for"
+_SERVES = "a service: its log is what it says"
+_SCRIPT = "prints a script for a shell"
+NOT_QUIET = {
+    "attach": _OTHERS,
+    "completion": _SCRIPT,
+    "compose": "Compose has a --quiet of its own for what it says",
+    "exec": _OTHERS,
+    "network show": _ONE,
+    "plugin serve": _SERVES,
+    "pool show": _ONE,
+    "run": "docker run's own -q",
+    "shell": _OTHERS,
+    "shim show": _ONE,
+}
+NOT_SHARED = {"completion": _SCRIPT}
+NO_DRY_RUN = {
+    **dict.fromkeys(("attach", "exec", "shell"), _OTHERS),
+    **dict.fromkeys(("config", "doctor", "env", "export", "hosts", "interfaces", "list"), _LOOKS),
+    **dict.fromkeys(("logs", "network list", "network show", "plugin status", "pool list"), _LOOKS),
+    **dict.fromkeys(("pool show", "ps", "scan", "shim show", "status", "store check"), _LOOKS),
+    "completion": _SCRIPT,
+    "import": "without --output it only prints",
+    "leases": "without --renew it only looks, and shows what is due",
+    "map": "writes the one file that was asked for; -o - only prints",
+    "plugin serve": _SERVES,
+    "shim watch": _SERVES,
+    "store backup": "writes the one file that was asked for",
+    "verify": "without --clean it only looks, and names what is stale",
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "exceptions"),
+    [
+        ("--json", NOT_SHARED),
+        ("--verbose", NOT_SHARED),
+        ("--quiet", NOT_QUIET),
+        ("--dry-run", NO_DRY_RUN),
+    ],
+)
+def test_every_command_has_the_options_that_make_sense_for_it(
+    option: str, exceptions: dict[str, str]
+) -> None:
+    without = {name for name, command in every_command() if option not in options(command)}
+    assert without == set(exceptions)
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """What can be called, by its words."""
+    todo: list[tuple[tuple[str, ...], click.Command]] = [((), cli.cli)]
+    while todo:
+        words, command = todo.pop()
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below is not None
+                todo.append(((*words, name), below))
+        if words and not (isinstance(command, click.Group) and not command.invoke_without_command):
+            yield " ".join(words), command
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts}
