@@ -88,9 +88,9 @@ class Store(Protocol):
 
     def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
         """The addresses that are held from each of these places of the pool upwards, WINDOW at
-        most from each, as integers in order: enough to choose well from there, at a cost that
-        does not grow with what is held. Without places: all. Those of other pools on the subnet
-        are among them.
+        most from each (more where a store looks for the first gap, however far it is), as integers
+        in order: enough to choose well from there, at a cost that does not grow with what is held.
+        Without places: all. Those of other pools on the subnet are among them.
         """
 
     def holder(self, address: IPAddress) -> Reservation | None:

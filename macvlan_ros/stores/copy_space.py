@@ -26,7 +26,7 @@ class CopySpace(EtcdSpace):
         self._file = file
 
     def read(self, operations: Sequence[Operation], *, deadline: float) -> Answer:  # noqa: ARG002
-        found = tuple(self._find(operation) for operation in operations)
+        found = tuple(self._find(operation) for operation in kv.single(operations))
         return Answer(True, found, tuple(map(len, found)), 0, resent=False)
 
     def change(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from macvlan_ros.errors import InvalidRequest
@@ -35,7 +35,7 @@ from macvlan_ros.stores.rules import (
 #: More reservations than these at once make a request larger than etcd takes.
 MOST_AT_ONCE = 1000
 # Up to so many keys are compared one by one. More are too many for one transaction (etcd's limit is
-# 128) and are compared at once: nothing was reserved or released since all of it was read.
+# 128) and are compared at once: nothing was reserved or released since they were read.
 _FEW = 120
 # From more places than these on, reading once what is held everywhere costs less.
 _MANY_PLACES = 100
@@ -125,7 +125,7 @@ class EtcdStore:
         space, deadline, mark = self._space, self._deadline(), os.urandom(6).hex()
         pools = tuple(dict.fromkeys(want.pool for want in wanted))
         few = 3 * len(wanted) + len(pools) <= _FEW
-        gets = etcd_books.gets(space, wanted, pools, few=few)
+        gets = etcd_books.gets(space, wanted, pools)
         seen: _Seen | None = None
         if not few or is_blocked(wanted, settle(wanted, ())):
             seen = self._see(space.read(gets, deadline=deadline), pools, deadline)
@@ -139,11 +139,13 @@ class EtcdStore:
                     *self._guards(wanted, seen, few=few),
                 ],
                 etcd_books.puts(space, _new(wanted, stands), mark),
-                gets,
+                gets if few else (),
                 deadline=deadline,
             )
             if answer.succeeded:
                 return stands
+            # Many gets beside as many puts would be a request larger than etcd takes.
+            answer = answer if few else space.read(gets, deadline=deadline)
             seen = self._see(answer, pools, deadline)
             if any(each.mark == mark for each in seen.stood):
                 return _own(wanted, seen.stood, mark)
@@ -233,14 +235,25 @@ class EtcdStore:
             return self._taken(pool, [pool.subnet.first], limit=0)
         # A stack's names share what one name would read, but for what each needs to find a gap.
         limit = max(_FEWEST_KEYS, min(WINDOW, 4 * WINDOW // len(places)))
-        return self._taken(pool, places, limit=limit)
+        taken: set[int] = set()
+        while places:
+            told = self._runs(pool, places, limit=limit)
+            taken.update(*told)
+            # Where these left no gap, the first free one is further on.
+            full = [run[-1] for run in told if len(run) == limit and run[-1] - run[0] < limit]
+            places = sorted({_first_gap(taken, last) for last in full})
+            limit *= 4
+        return tuple(sorted(taken))
 
     def _taken(self, pool: Pool, places: Iterable[int], *, limit: int) -> tuple[int, ...]:
+        return tuple(sorted(set().union(*self._runs(pool, places, limit=limit))))
+
+    def _runs(self, pool: Pool, places: Iterable[int], *, limit: int) -> list[list[int]]:
+        """What is held from each of the places upwards, so many of them (0: all)."""
         spans = [etcd_books.span(self._space, pool, place, limit=limit) for place in places]
         found = self._space.read(spans, deadline=self._deadline()).found
         with self._space.decoding():
-            values = {etcd_books.value_of(entry) for entries in found for entry in entries}
-        return tuple(sorted(values))
+            return [[etcd_books.value_of(entry) for entry in entries] for entries in found]
 
     def holder(self, address: IPAddress) -> Reservation | None:
         return self._reservation(self._space.address_key(address))
@@ -305,10 +318,9 @@ class EtcdStore:
     def _held(self, pool: str, owners: Sequence[str], deadline: float) -> tuple[list[Stood], int]:
         """What the owners hold, and the revision of the last change. Raises PoolNotFound."""
         space, asked = self._space, tuple(dict.fromkeys(owners))
-        if len(asked) <= _FEW:
-            gets = [kv.get(space.owner_key(pool, owner)) for owner in asked]
-        else:
-            gets = [kv.get_all(space.owner_key(pool))]
+        gets = [kv.get_all(space.owner_key(pool))]
+        if len(asked) <= MOST_AT_ONCE:
+            gets = kv.many([kv.get(space.owner_key(pool, owner)) for owner in asked])
         answer = self._read_pool(pool, [kv.get(space.reservations_key), *gets], deadline)
         stood = self._decode_reservations(answer.found[2:])
         by_owner = {each.held.owner: each for each in stood}
@@ -349,6 +361,12 @@ class _Seen:
 
     changed: int
     stood: list[Stood]
+
+
+def _first_gap(taken: Container[int], value: int) -> int:
+    while value in taken:
+        value += 1
+    return value
 
 
 def _new(wanted: Sequence[Reservation], stands: Sequence[Reservation]) -> list[Reservation]:

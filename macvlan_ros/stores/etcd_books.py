@@ -29,18 +29,12 @@ class Stood:
     modified: int
 
 
-def gets(
-    space: EtcdSpace, wanted: Iterable[Reservation], pools: Iterable[str], *, few: bool
-) -> list[Operation]:
-    """What a reservation has to know: the last change, each pool, and what may stand in the way.
-
-    That is what stands under the wanted keys when they are few, else all reservations.
-    """
+def gets(space: EtcdSpace, wanted: Iterable[Reservation], pools: Iterable[str]) -> list[Operation]:
+    """What a reservation has to know: the last change, each pool, and what stands under the wanted
+    keys."""
     first = [kv.get(space.reservations_key), *(kv.get(space.pool_key(name)) for name in pools)]
-    if not few:
-        return [*first, kv.get_all(space.address_key())]
     keys = dict.fromkeys(key for want in wanted for key in space.keys_of(want))
-    return [*first, *map(kv.get, keys)]
+    return [*first, *kv.many(list(map(kv.get, keys)))]
 
 
 def puts(space: EtcdSpace, new: Iterable[Reservation], mark: str) -> list[Operation]:

@@ -84,6 +84,16 @@ def many(operations: Sequence[Operation]) -> list[Operation]:
     return [{"request_txn": {"success": operations[at : at + _INNER]}} for at in starts]
 
 
+def single(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations one by one, those within inner transactions too."""
+    for operation in operations:
+        inner = operation.get("request_txn")
+        if inner is None:
+            yield operation
+        else:
+            yield from single(inner["success"])
+
+
 def is_absent(key: str) -> Comparison:
     return {"key": _out(key), "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
 
@@ -115,11 +125,7 @@ def transaction(
 
 def read_answer(answer: Mapping[str, Any], *, resent: bool) -> Answer:
     """Raises ValueError or KeyError for what is not a transaction's answer."""
-    ranges = [
-        each
-        for response in answer.get("responses") or ()
-        if (each := _field(response, "response_range")) is not None
-    ]
+    ranges = list(_ranges(answer))
     return Answer(
         succeeded=bool(answer.get("succeeded", False)),
         found=tuple(tuple(map(_entry, each.get("kvs") or ())) for each in ranges),
@@ -152,14 +158,12 @@ def read_span(operation: Operation) -> tuple[str, str, int] | None:
 
 def writes(operations: Iterable[Operation]) -> Iterator[tuple[str, str | None]]:
     """The keys that the operations write, with their values; None: it is deleted."""
-    for operation in operations:
+    for operation in single(operations):
         if "request_put" in operation:
             put = operation["request_put"]
             yield _in(put["key"]), _in(put["value"])
         elif "request_delete_range" in operation:
             yield _in(operation["request_delete_range"]["key"]), None
-        elif "request_txn" in operation:
-            yield from writes(operation["request_txn"]["success"])
 
 
 def read_events(message: Mapping[str, Any]) -> list[tuple[Entry, bool]]:
@@ -177,6 +181,16 @@ def cluster_of(message: Mapping[str, Any]) -> str:
 def watching(prefix: str, start: int) -> dict[str, Any]:
     """The body of a request to /v3/watch: what happens under the prefix from that revision on."""
     return {"create_request": {**_under(prefix), "start_revision": str(start)}}
+
+
+def _ranges(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What the gets have found, those of inner transactions too."""
+    for response in answer.get("responses") or ():
+        found, inner = _field(response, "response_range"), _field(response, "response_txn")
+        if found is not None:
+            yield found
+        elif inner is not None:
+            yield from _ranges(inner)
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:

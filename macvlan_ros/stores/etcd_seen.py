@@ -26,7 +26,7 @@ def seen_by_reading(operations: Sequence[Operation], answer: Answer) -> Seen:
     entries: list[Entry] = []
     gone: list[str] = []
     whole: list[str] = []
-    for operation, found in zip(operations, answer.found, strict=True):
+    for operation, found in zip(kv.single(operations), answer.found, strict=True):
         asked = kv.read_range(operation)
         if asked is None:
             continue

@@ -94,6 +94,35 @@ def test_large_batches_side_by_side_are_each_whole(store: EtcdStore, etcd_url: s
     assert store.inspect() == ()
 
 
+def test_a_batch_costs_by_its_own_size_not_by_what_is_held(
+    etcd: Etcd, prefix: str, store: EtcdStore
+) -> None:
+    store.reserve([want(n) for n in range(600)])
+    wanted = [want(n) for n in range(600, 700)]
+    answers: list[int] = []
+
+    def note(_: str, __: bytes, answer: bytes) -> bytes:
+        answers.append(len(answer))
+        return answer
+
+    with through(etcd, prefix, note) as watched:
+        watched.reserve(wanted)
+        own = max(answers)
+        assert watched.held("lab", [each.owner for each in wanted]) == tuple(wanted)
+        own = max(own, *answers)
+        watched.reservations()
+    assert own < answers[-1] / 3
+
+
+def test_the_first_gap_is_found_however_far_it_is(store: EtcdStore) -> None:
+    """Else what is chosen past the end of what was told is held, and the try is lost."""
+    store.reserve([want(n) for n in range(600)])
+    first = int(want(0).address)
+    assert store.taken_near(LAB, [first + 20]) == tuple(range(first + 20, first + 600))
+    places = [first + 2 * n for n in range(50)]
+    assert store.taken_near(LAB, places) == tuple(range(first, first + 600))
+
+
 # -- at once ---------------------------------------------------------------------------------------
 
 
