@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,14 @@ from tests.e2e.three_hosts import HOSTS, ready, start_etcd
 from tests.lab import Host, Lab
 
 WAIT = 60.0
+WORKERS = ("--constraint", "node.role==worker", "--restart-delay", "1s")
+#: What the services' clocks are ahead by; each reads it anew, whenever it asks for the time.
+AHEAD = "/run/ahead"
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+CLOCK = (
+    *("env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={AHEAD}"),
+    *("FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +33,10 @@ def swarm() -> Iterator[Lab]:
         manager = lab.hosts["qtpc"]
         for host in lab.hosts.values():
             host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
-            PluginHost(host).start()
+            host.path(AHEAD).write_text("+0\n")
+            PluginHost(host).start(before=CLOCK)
         manager.docker("swarm", "init", "--advertise-addr", manager.address)
+        manager.docker("swarm", "update", "--dispatcher-heartbeat", "2s")
         token = manager.docker("swarm", "join-token", "-q", "worker")
         for name in HOSTS[1:]:
             manager_at = f"{manager.address}:2377"
@@ -105,22 +116,41 @@ def test_replicas_on_all_nodes_have_addresses_of_their_own(swarm: Lab) -> None:
     remove(swarm, "robot", "fleet")
 
 
+def troubles(lab: Lab, service: str) -> str:
+    """Why the service's tasks did not start."""
+    shown = ("--no-trunc", "--format", "{{.Node}} {{.Error}}")
+    return lab.hosts["qtpc"].docker("service", "ps", *shown, service)
+
+
 def test_a_service_keeps_its_address_wherever_it_lands(swarm: Lab) -> None:
-    """moby/moby issue 24170: a fixed address for a service."""
-    manager = swarm.hosts["qtpc"]
+    """moby/moby issue 24170: a fixed address for a service. First its node is drained, then the
+    next one dies: its engine alone to begin with, so that the old container still answers."""
+    manager, qtrp, qtnx = swarm.hosts.values()
     on_all(swarm, "core_lan", "--owner", "harmoni_core")
-    serve(swarm, "core", "core_lan", 1, "--constraint", "node.role==worker")
+    manager.docker("node", "update", "--availability", "drain", "qtnx")
+    serve(swarm, "core", "core_lan", 1, *WORKERS)
     assert within(WAIT, placed(swarm, "core", 1)), by_host(swarm, "core")
-    (first,) = [name for name, found in by_host(swarm, "core").items() if found]
     held = json.loads(manager.macvlan_ros("list", "--json", check=True).stdout)
     (reserved,) = [one["address"] for one in held if one["owner"] == "harmoni_core"]
-    assert by_host(swarm, "core")[first] == [reserved]
+    assert addresses(qtrp, "core") == [reserved]
 
-    manager.docker("node", "update", "--availability", "drain", first)
-    other = next(name for name in ("qtrp", "qtnx") if name != first)
-    assert within(WAIT, lambda: by_host(swarm, "core")[other] == [reserved])
-    assert within(WAIT, lambda: by_host(swarm, "core")[first] == [])
+    manager.docker("node", "update", "--availability", "active", "qtnx")
+    manager.docker("node", "update", "--availability", "drain", "qtrp")
+    assert within(WAIT, lambda: addresses(qtnx, "core") == [reserved]), troubles(swarm, "core")
+    assert within(WAIT, lambda: addresses(qtrp, "core") == [])
     manager.run("busybox", "ping", "-c", "1", "-W", "2", reserved)
 
-    manager.docker("node", "update", "--availability", "active", first)
+    manager.docker("node", "update", "--availability", "active", "qtrp")
+    qtnx.kill_engine()
+    qtnx.end_processes()
+    for host in (manager, qtrp):
+        host.path(AHEAD).write_text("+120\n")  # nobody has heard of qtnx for two minutes
+    in_use = f"{reserved}, reserved for 'harmoni_core', is in use"
+    assert within(WAIT, lambda: in_use in troubles(swarm, "core")), troubles(swarm, "core")
+    assert addresses(qtrp, "core") == []
+    manager.run("busybox", "ping", "-c", "1", "-W", "2", reserved)
+
+    qtnx.cut_power()
+    assert within(WAIT, lambda: addresses(qtrp, "core") == [reserved]), troubles(swarm, "core")
+    manager.run("busybox", "ping", "-c", "1", "-W", "2", reserved)
     manager.docker("service", "rm", "core")
