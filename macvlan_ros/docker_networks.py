@@ -187,7 +187,7 @@ class NetworkCalls(Calls):
                 f"Docker network {name!r} was not made by macvlan-ros; "
                 f"if nobody needs it, remove it with: docker network rm {name}"
             )
-        users = self._network_users(found["Id"], name)
+        users = self.network_users(found["Id"], name)
         if users:
             raise Conflict(
                 f"network {name!r} is in use by {', '.join(users)}; remove them first, with: "
@@ -195,7 +195,7 @@ class NetworkCalls(Calls):
             )
         return self._delete_network(found["Id"], name)
 
-    def _network_users(self, identity: str, name: str) -> tuple[str, ...]:
+    def network_users(self, identity: str, name: str) -> tuple[str, ...]:
         """The names of the containers on a network, stopped ones too."""
         with self.asking("list its containers", quick=True) as client:
             # one that has never run knows its network by name alone
@@ -235,7 +235,7 @@ class NetworkCalls(Calls):
         found = self._find_network(name)
         if found is None or not is_ours(found.get("Labels")):
             return False
-        if self._network_users(found["Id"], name):
+        if self.network_users(found["Id"], name):
             return False
         return self._delete_network(found["Id"], name)
 

@@ -37,7 +37,7 @@ from macvlan_ros.shim import (
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 
-__all__ = ["OWNER", "Made", "Reach", "Reached"]
+__all__ = ["OWNER", "Made", "Reach", "Reached", "pools_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Reach:
         with ExitStack() as undo:
             reserved: list[Reservation] = []
             own: list[Reservation] = []
-            for pool in _pools(network):
+            for pool in pools_of(network):
                 held, new = self._reserve(pool, before)
                 own.append(held)
                 if new:
@@ -222,7 +222,7 @@ class Reach:
                 self._remove(network.parent)
                 for address in shim.addresses:
                     self._release(self._shims_own(address))
-        for pool in _pools(network):
+        for pool in pools_of(network):
             with suppress(PoolNotFound):
                 for held in self._store.held(pool, [self._owner]):
                     self._release(held)
@@ -299,7 +299,7 @@ class Reach:
         )
 
 
-def _pools(network: Network) -> tuple[str, ...]:
+def pools_of(network: Network) -> tuple[str, ...]:
     """The pools out of which the network's shim has an address each, IPv4's first."""
     six = network.six.pool if network.six else ""
     return tuple(pool for pool in (network.pool, six) if pool)

@@ -16,7 +16,7 @@ from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models import Network
-from macvlan_ros.reach import OWNER
+from macvlan_ros.reach import OWNER, pools_of
 from macvlan_ros.undo import Undo
 
 
@@ -76,9 +76,13 @@ class FarAttendance:
                     f" {self._errands.image}"
                 )
             owner = OWNER + self._seat.name
-            pool = self._ipam.pool(network.pool)
-            (done,) = self._ipam.allocate(pool.name, [owner], hosts={owner: self._seat.name})
-            self._errands.shim_up(self._seat, network.name, pool=pool, held=done.reservation)
+            pools = [self._ipam.pool(name) for name in pools_of(network)]
+            held = [
+                done.reservation
+                for pool in pools
+                for done in self._ipam.allocate(pool.name, [owner], hosts={owner: self._seat.name})
+            ]
+            self._errands.shim_up(self._seat, network.name, pools=pools, held=held)
         except MacvlanRosError as error:
             self._note(
                 f"{self._seat.name}: skipped the shim (that host and its own containers do not"
@@ -87,10 +91,12 @@ class FarAttendance:
             )
 
     def leaving(self, network: Network) -> None:
-        """The network is about to be removed: so is the shim."""
+        """The network is about to be removed: so is the shim, unless somebody needs it."""
         if not self._wanted or self._served(self._seat.name):
             return
         try:
+            if self._is_needed(network):
+                return
             if self._errands.can_run(self._seat):
                 self._errands.shim_down(self._seat, network.name)
         except MacvlanRosError as error:
@@ -101,8 +107,22 @@ class FarAttendance:
 
     def left(self, network: Network) -> None:
         """The network is gone: so is the use of the shim's address."""
-        if network.pool and any(pool.name == network.pool for pool in self._ipam.pools()):
-            self._ipam.release(network.pool, [OWNER + self._seat.name])
+        if self._is_needed(network):
+            return
+        known = {pool.name for pool in self._ipam.pools()}
+        for name in known.intersection(pools_of(network)):
+            self._ipam.release(name, [OWNER + self._seat.name])
+
+    def _is_needed(self, network: Network) -> bool:
+        """Whether containers are left on the network, or another one has the same parent, and so
+        the same shim."""
+        engine, parent = self._seat.engine, network.parent
+        others = [one for one in engine.networks() if one.name != network.name]
+        return bool(
+            any(one.parent == parent for one in others)
+            or engine.drivers_over(parent)
+            or engine.network_users(network.id, network.name)
+        )
 
     def stopped(self, addresses: Collection[IPAddress]) -> None:
         """Containers run no more. The routes to them do no harm."""

@@ -213,6 +213,7 @@ class Desk(Closing):
             known=self._known,
             lan=self._lan,
             note=self._note,
+            ipv6=self._stack.ipv6,
         )
 
     def _known(self, host: str) -> tuple[Link, ...]:

@@ -47,10 +47,12 @@ class Errands:
         """The host's interfaces. Raises Unavailable."""
         return tuple(decode_link(each) for each in self._run(seat, "interfaces"))
 
-    def shim_up(self, seat: Seat, network: str, *, pool: Pool, held: Reservation) -> None:
-        """Make the host's shim, with the address that is reserved for it, and announce the
+    def shim_up(
+        self, seat: Seat, network: str, *, pools: Sequence[Pool], held: Sequence[Reservation]
+    ) -> None:
+        """Make the host's shim, with the addresses that are reserved for it, and announce the
         containers of the network. Raises Unavailable."""
-        self._run(seat, "shim", "up", "--announce", network, pools=[pool], held=[held])
+        self._run(seat, "shim", "up", "--announce", network, pools=pools, held=held)
 
     def shim_down(self, seat: Seat, network: str) -> None:
         """Remove the host's shim. Raises Unavailable."""

@@ -33,7 +33,8 @@ class Lan:
 
 class Facts:
     """The interfaces of one other host. `known` gives what its service wrote into the store, ()
-    if nothing; `lan` the LAN, None if nobody knows; `note` hears what had to be assumed."""
+    if nothing; `lan` the LAN, None if nobody knows; `ipv6` says that its IPv6 has to be known, too;
+    `note` hears what had to be assumed."""
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class Facts:
         known: Callable[[str], tuple[Link, ...]],
         lan: Callable[[], Lan | None],
         note: Callable[[str], None],
+        ipv6: bool = False,
     ) -> None:
         self._seat = seat
         self._errands = errands
         self._known = known
         self._lan = lan
         self._note = note
+        self._ipv6 = ipv6
 
     def parent(self, wanted: str = "") -> Link:
         """The parent by name, MAC or subnet, "" is the one that the host itself would take.
@@ -81,6 +84,11 @@ class Facts:
             raise Unavailable(
                 f"nobody knows the interfaces of '{name}' ({why}); write the name of its interface"
                 f" at {key}.parent"
+            )
+        if self._ipv6:
+            raise Unavailable(
+                f"nobody knows its IPv6 addresses ({why}); on that PC run: macvlan-ros plugin"
+                f" install; or give its engine the image {self._errands.image}"
             )
         lan = self._lan()
         own = _address(self._seat)

@@ -103,7 +103,7 @@ def _ask(seat: Seat) -> Seat:
         clock = read_time(info.system_time)
         ahead = clock - time.time() if clock is not None else None
         return replace(seat, info=info, clock_ahead=ahead)
-    except AWAY as error:
+    except MacvlanRosError as error:  # away, or it wants TLS, or is no Docker at all
         return replace(seat, trouble=named(error, seat.name))
 
 

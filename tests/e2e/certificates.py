@@ -20,6 +20,14 @@ def make_certificates(folder: Path, *, address: str) -> None:
     _sign(folder, "client", "extendedKeyUsage=clientAuth\n")
 
 
+def tls_options(folder: Path) -> tuple[str, ...]:
+    """What dockerd is given to listen on TCP with these, beside its socket."""
+    server = folder / "server"
+    files = (f"--tlscacert={server}/ca.pem", f"--tlscert={server}/cert.pem")
+    listeners = ("-H", "unix:///run/docker.sock", "-H", "tcp://0.0.0.0:2376")
+    return ("--tlsverify", *files, f"--tlskey={server}/key.pem", *listeners)
+
+
 def _sign(folder: Path, name: str, extensions: str) -> None:
     place = folder / name
     (place / "extensions").write_text(extensions)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import started
+from tests.e2e.certificates import make_certificates, tls_options
 from tests.e2e.ssh_host import SshHost
 from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 from tests.lab.own_image import import_own_image
+from tests.unit.test_docker_context import write_context
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +184,13 @@ services:
     owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
     assert owners == {"core", "hardware", "shim-qtpc", "shim-qtrp"}
     assert qtrp.docker("ps", "-a", "--format", "{{.Names}}") == "hardware"
+    # as long as somebody else is on the network, it stays, and so does the shim
+    qtrp.docker("run", "-d", "--name", "guest", "--network", "ros_lan", "ros:lab")
     qtpc.macvlan_ros("down", "--all-hosts", check=True, cwd=folder)
+    assert "mvr-eth0" in qtrp.run("ip", "link").stdout
+    qtrp.docker("rm", "-f", "guest")
+    qtpc.macvlan_ros("down", "--all-hosts", check=True, cwd=folder)
+    assert "ros_lan" not in qtrp.docker("network", "ls")
     assert "mvr-eth0" not in qtrp.run("ip", "link").stdout
     owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
     assert owners == {"core", "hardware"}
@@ -277,17 +287,79 @@ def test_what_fails_on_one_host_undoes_the_launch_on_all(three: Lab, tmp_path: P
     assert json.loads(qtpc.macvlan_ros("list", "--json").stdout) == []
 
 
+def launch_until_lidar_is_waited_for(qtpc: Host, folder: Path, text: str) -> subprocess.Popen[str]:
+    """A launch of everything that waits for a service of qtnx, while the other PCs start theirs."""
+    here = str(write(folder, text.replace('[CMD, "true"]', '[CMD, "false"]')))
+    command = qtpc.macvlan_ros_command("launch", "--all-hosts", "--json")
+    launch = qtpc.popen(*command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert launch.stderr is not None
+    assert any("until lidar is healthy" in line for line in launch.stderr)
+    return launch
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_the_middle_leaves_nothing_on_any_pc(
+    three: Lab, tmp_path: Path, number: signal.Signals
+) -> None:
+    qtpc = three.hosts["qtpc"]
+    launch = launch_until_lidar_is_waited_for(qtpc, tmp_path, stack_text(three))
+    launch.send_signal(number)
+    _, errors = launch.communicate(timeout=60)
+    assert launch.returncode == 130, errors
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    for host in three.hosts.values():
+        assert host.docker("ps", "-aq") == ""
+        assert "ros_lan" not in host.docker("network", "ls")
+    assert json.loads(qtpc.macvlan_ros("list", "--json").stdout) == []
+    assert json.loads(qtpc.macvlan_ros("pool", "list", "--json").stdout) == []
+
+
+def test_engines_on_tls_and_in_a_context_with_a_master_that_is_a_uri(
+    three: Lab, tmp_path: Path
+) -> None:
+    qtpc, qtrp, qtnx = three.hosts.values()
+    for host in (qtrp, qtnx):
+        make_certificates(tmp_path / host.name, address=host.address)
+        host.restart_engine(*tls_options(tmp_path / host.name))
+    at = {host.name: f"tcp://{host.address}:2376" for host in (qtrp, qtnx)}
+    shutil.copytree(
+        tmp_path / "qtrp" / "client", write_context(tmp_path / "docker", "robot", at["qtrp"])
+    )
+    uri = f"http://{qtrp.address}:11311"
+    answering = ("http.server", "--bind", qtrp.address, "11311")
+    qtrp.popen(sys.executable, "-m", *answering, stderr=subprocess.DEVNULL)
+    text = stack_text(three, qtrp="robot", qtnx=at["qtnx"]).replace(
+        "master: hardware", f"master: {uri}"
+    )
+    folder = str(write(tmp_path, text))
+    environ = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+
+    plain = qtpc.macvlan_ros("ps", "--all-hosts", "--json", cwd=folder, env=environ)
+    assert plain.returncode == 6
+    assert re.search("error: qtnx: .* wants TLS; set DOCKER_TLS_VERIFY=1", plain.stderr)
+    states = {name: one["state"] for name, one in rows(plain.stdout).items()}
+    assert {name for name, state in states.items() if state == "unreachable"} == {"camera", "lidar"}
+
+    environ |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path / "qtnx" / "client")}
+    words = ("launch", "--all-hosts", "--json", "--master-timeout", "20")
+    done = qtpc.macvlan_ros(*words, cwd=folder, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert {one["action"] for one in rows(done.stdout).values()} == {"created"}
+    assert f"waits until the master answers at {uri}" in done.stderr
+    assert "does not answer" not in done.stderr
+    assert f"ROS_MASTER_URI={uri}" in qtnx.docker("inspect", "camera")
+    qtpc.docker("exec", "core", "ping", "-c", "1", "-W", "2", "camera")
+    qtpc.macvlan_ros("down", "--all-hosts", check=True, cwd=folder, env=environ)
+    for host in (qtrp, qtnx):
+        assert host.docker("ps", "-aq") == ""
+        host.restart_engine()
+
+
 def test_a_host_that_dies_in_the_middle_of_a_launch_is_given_up(three: Lab, tmp_path: Path) -> None:
     """qtnx loses its power while the others wait for what runs there."""
-    text = stack_text(three).replace('[CMD, "true"]', '[CMD, "false"]')
     qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
-    folder = str(write(tmp_path, text))
-    command = qtpc.macvlan_ros_command("launch", "--all-hosts", "--json")
-    launch = qtpc.popen(*command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert launch.stderr is not None
-    for line in launch.stderr:
-        if "until lidar is healthy" in line:
-            break
+    launch = launch_until_lidar_is_waited_for(qtpc, tmp_path, stack_text(three))
     qtnx.cut_power()
     output, errors = launch.communicate(timeout=60)
     assert launch.returncode == 6, errors
@@ -305,7 +377,7 @@ def test_a_host_that_dies_in_the_middle_of_a_launch_is_given_up(three: Lab, tmp_
     assert len(set(held.values())) == len(held) == 6
 
     qtnx.start_engine()
-    write(tmp_path, stack_text(three))
+    folder = str(write(tmp_path, stack_text(three)))
     done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert {one["action"] for one in rows(done.stdout).values()} <= {

@@ -15,7 +15,7 @@ import pytest
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import DockerDown, EngineRefused, Forbidden, ImageNotFound
-from tests.e2e.certificates import make_certificates
+from tests.e2e.certificates import make_certificates, tls_options
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 
@@ -251,11 +251,7 @@ except MacvlanRosError as error:
 def test_an_engine_on_tls_is_reached_from_another_host(lab: Lab, tmp_path: Path) -> None:
     qtpc, qtrp = lab.hosts["qtpc"], lab.hosts["qtrp"]
     make_certificates(tmp_path, address=qtpc.address)
-    server = tmp_path / "server"
-    files = [f"--tlscacert={server}/ca.pem", f"--tlscert={server}/cert.pem"]
-    files.append(f"--tlskey={server}/key.pem")
-    listeners = ["-H", "unix:///run/docker.sock", "-H", "tcp://0.0.0.0:2376"]
-    qtpc.restart_engine("--tlsverify", *files, *listeners)
+    qtpc.restart_engine(*tls_options(tmp_path))
 
     def ask(**environ: str) -> str:
         where = {"PYTHONPATH": str(ROOT), "DOCKER_HOST": f"tcp://{qtpc.address}:2376"}

@@ -16,6 +16,7 @@ from tests.e2e.test_launch import environment, launched
 from tests.e2e.test_plugin_wire import answers_solicitations
 from tests.e2e.test_watch import Neighbour, Service, answer, eventually, neighbour
 from tests.lab import Host, Lab
+from tests.lab.own_image import import_own_image
 from tests.netns.dhcp_servers import dnsmasq
 from tests.netns.lan import Capture, stranger
 
@@ -120,6 +121,25 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     assert pings(qtpc, CORE)
     qtpc.macvlan_ros("down", "--release", check=True, cwd=str(folder))
     assert json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout) == []
+
+
+def test_one_chair_starts_it_on_both_pcs(lan: Lab, folder: Path) -> None:
+    """Of the other PC's IPv6 its own service knows, or a container of our image there."""
+    qtpc, qtrp = lan.hosts.values()
+    engine = f"qtrp: {{parent: eth0, address: {qtrp.address}, docker: '{qtrp.docker_url}'}}"
+    (folder / "compose.yaml").write_text(STACK.replace("qtrp: {}}", f"{engine}}}"))
+    words = ("launch", "--all-hosts", "--json", "--master-timeout", "0.1")
+    unknown = qtpc.macvlan_ros(*words, cwd=str(folder))
+    assert unknown.returncode == 6
+    assert "qtrp: nobody knows its IPv6" in unknown.stderr
+    assert json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout) == []
+    import_own_image(qtrp)
+    done = qtpc.macvlan_ros(*words, cwd=str(folder))
+    assert done.returncode == 0, done.stderr
+    assert address6(qtpc, "core") == CORE
+    assert pings(qtrp, CORE, "docker", "exec", "talker")
+    assert pings(qtpc, address6(qtrp, "talker"), "docker", "exec", "core")
+    assert pings(qtrp, address6(qtrp, "talker"))
 
 
 def test_what_the_parents_down_and_up_takes_is_brought_back(lan: Lab, folder: Path) -> None:
