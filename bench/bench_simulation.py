@@ -2,7 +2,7 @@
 
     python -m bench.bench_simulation [--hosts 1000] [--each 60] [--plot docs/simulation.svg]
 
-With 1,000 hosts it takes about ten minutes on two cores; without the option there are 200.
+With 1,000 hosts it takes half an hour on two busy cores; without the option there are 200.
 
 No engine is there: each host is its calls, and keeps no copy. It starts its containers as two
 stacks, each of which is reserved in one transaction; two hosts launch at a time. The pool is so
