@@ -7,21 +7,21 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from macvlan_ros.addresses import candidates, parse_pool
-from macvlan_ros.errors import PoolExhausted, StoreDown
+from macvlan_ros.addresses import parse_pool
+from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import Pool, Reservation
 from macvlan_ros.stores import etcd as etcd_store
 from macvlan_ros.stores import etcd_client, etcd_space, etcd_wire
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running
-from tests.stores.processes import die_after, fork, run_all
+from tests.stores.processes import die_after, fork
 
 PROCESSES = 8
 LARGE = parse_pool("lab", subnet="10.0.0.0/16")
@@ -47,47 +47,6 @@ def held_in(url: str) -> tuple[Reservation, ...]:
     with closing(EtcdStore(url)) as store:
         assert store.inspect() == ()
         return store.reservations()
-
-
-@pytest.mark.parametrize("order", ["hashed", "sequential"])
-def test_eight_processes_fill_a_pool_without_a_duplicate_or_a_loss(
-    etcd_url: str, order: str
-) -> None:
-    pool = parse_pool("lab", subnet="10.0.0.0/25", gateway="10.0.0.1", order=order)
-
-    def fill(number: int) -> Callable[[], list[tuple[str, str]]]:
-        def work() -> list[tuple[str, str]]:
-            made: list[tuple[str, str]] = []
-            with opened(etcd_url) as ipam:
-                ipam.add_pool(pool)  # all of them at once, in a prefix that is not there yet
-                while True:
-                    owner = f"p{number}-{len(made)}"
-                    try:
-                        (allocation,) = ipam.allocate("lab", [owner])
-                    except PoolExhausted:
-                        return made
-                    made.append((owner, str(allocation.reservation.address)))
-
-        return work
-
-    made = [pair for pairs in run_all([fill(n) for n in range(PROCESSES)]) for pair in pairs]
-    addresses = [address for _, address in made]
-    assert sorted(addresses) == sorted(str(address) for address in candidates(pool, ""))
-    assert {(held.owner, str(held.address)) for held in held_in(etcd_url)} == set(made)
-
-
-def test_eight_processes_that_ask_for_the_same_names_get_the_same_answer(etcd_url: str) -> None:
-    add_pool(etcd_url, LARGE)
-    owners = [f"robot{n}" for n in range(60)]
-
-    def ask() -> tuple[list[str], int]:
-        with opened(etcd_url) as ipam:
-            made = ipam.allocate("lab", owners)
-        return [str(each.reservation.address) for each in made], sum(each.new for each in made)
-
-    answers = run_all([ask] * PROCESSES)
-    assert len({tuple(addresses) for addresses, _ in answers}) == 1
-    assert sum(new for _, new in answers) == len(owners)
 
 
 def test_a_client_killed_at_any_moment_leaves_nothing_half_written(etcd_url: str) -> None:

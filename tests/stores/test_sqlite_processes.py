@@ -6,23 +6,17 @@ import os
 import random
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-import pytest
-
-from macvlan_ros.addresses import candidates, parse_pool
-from macvlan_ros.errors import PoolExhausted
+from macvlan_ros.addresses import parse_pool
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import Pool, Reservation
 from macvlan_ros.stores import files, sqlite, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
-from tests.stores.processes import fork, run_all
+from tests.stores.processes import die_after, fork, run_all
 
 PROCESSES = 8
 
@@ -61,48 +55,6 @@ def check(path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("order", ["hashed", "sequential"])
-def test_eight_processes_fill_a_pool_without_a_duplicate_or_a_loss(
-    tmp_path: Path, order: str
-) -> None:
-    path, pool = tmp_path / "state.db", pool_of(order)
-
-    def fill(number: int) -> Callable[[], list[tuple[str, str]]]:
-        def work() -> list[tuple[str, str]]:
-            made: list[tuple[str, str]] = []
-            ipam = ipam_over(path)
-            ipam.add_pool(pool)  # all of them at once, on a file that is not there yet
-            while True:
-                owner = f"p{number}-{len(made)}"
-                try:
-                    (allocation,) = ipam.allocate("lab", [owner])
-                except PoolExhausted:
-                    return made
-                made.append((owner, str(allocation.reservation.address)))
-
-        return work
-
-    made = [pair for pairs in run_all([fill(n) for n in range(PROCESSES)]) for pair in pairs]
-    addresses = [address for _, address in made]
-    assert sorted(addresses) == sorted(str(address) for address in candidates(pool, ""))
-    stored = held_in(path)
-    assert {(held.owner, str(held.address)) for held in stored} == set(made)
-    check(path)
-
-
-def test_eight_processes_that_ask_for_the_same_names_get_the_same_answer(tmp_path: Path) -> None:
-    path, owners = tmp_path / "state.db", [f"robot{n}" for n in range(20)]
-    add_pool(path, pool_of("hashed"))
-
-    def ask() -> tuple[list[str], int]:
-        made = ipam_over(path).allocate("lab", owners)
-        return [str(each.reservation.address) for each in made], sum(each.new for each in made)
-
-    answers = run_all([ask] * PROCESSES)
-    assert len({tuple(addresses) for addresses, _ in answers}) == 1
-    assert sum(new for _, new in answers) == len(owners)
-
-
 def test_allocating_and_releasing_side_by_side_never_shares_an_address(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     small = parse_pool("lab", subnet="10.0.0.0/28", order="sequential")
@@ -128,24 +80,6 @@ def test_allocating_and_releasing_side_by_side_never_shares_an_address(tmp_path:
     check(path)
 
 
-def die_after(steps: int) -> None:
-    """Kill this process by SIGKILL before its next `steps`-th line of the store's code runs."""
-    watched = {sqlite_file.__file__, sqlite.__file__, files.__file__}
-    left = steps
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename not in watched:
-            return None
-        if event == "line":
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    sys.settrace(trace)
-
-
 def test_whatever_step_a_process_is_killed_before_nothing_reported_is_lost(
     tmp_path: Path,
 ) -> None:
@@ -156,7 +90,7 @@ def test_whatever_step_a_process_is_killed_before_nothing_reported_is_lost(
         name = f"n{steps}"
 
         def work(reporting: int, steps: int = steps, name: str = name) -> None:
-            die_after(steps)
+            die_after(steps, sqlite_file, sqlite, files)
             ipam = ipam_over(path)
             ipam.add_pool(pool_of("hashed"))
             ipam.allocate("lab", [name, f"{name}-second"])
