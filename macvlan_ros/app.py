@@ -342,6 +342,8 @@ class App(Closing):
         )
         if not created:
             self.note(f"the network '{name}' was there already")
+        elif self.settings.shim == "yes" and (objection := self.reach.objection(made)):
+            self.note(objection)
         return made
 
     def add_pool(self, wanted: Pool) -> Pool:

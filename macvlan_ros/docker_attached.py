@@ -29,7 +29,8 @@ class Attached:
 
     `addresses` are those on that network, IPv4 first. `pid` is its first process, as the engine's
     PC counts them: /proc/PID/ns/net is its network namespace. `gateway` is the one that its default
-    route shall have, where it is on several networks and we made it.
+    route shall have, where it is on several networks and we made it; `gateway6` is what Docker
+    takes for that network's IPv6 router.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Attached:
     mac: str
     pid: int
     gateway: IPAddress | None = None
+    gateway6: IPAddress | None = None
 
 
 class AttachedCalls(Calls):
@@ -148,6 +150,7 @@ class AttachedCalls(Calls):
             mac=str(endpoint.get("MacAddress") or "").lower(),
             pid=pid,
             gateway=_gateway(found),
+            gateway6=read_address(endpoint.get("IPv6Gateway")),
         )
 
 

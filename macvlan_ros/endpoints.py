@@ -24,7 +24,7 @@ from macvlan_ros.errors import (
     KernelRefused,
     NotFound,
 )
-from macvlan_ros.lan_networks import LanNetworks, link_exists
+from macvlan_ros.lan_networks import LanNetworks, is_placeholder, link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models import DYNAMIC
 from macvlan_ros.shim import NAME_PREFIX
@@ -84,8 +84,13 @@ class Endpoints:
         self._departed: dict[str, float] = {}
 
     def create_network(self, wanted: DockerNetwork) -> DockerNetwork:
-        """See `LanNetworks.create`."""
-        return self._networks.create(wanted)
+        """See `LanNetworks.create`. A placeholder among the gateways is no router."""
+        subnets = tuple((net, self._router(gateway)) for net, gateway in wanted.subnets)
+        return self._networks.create(replace(wanted, subnets=subnets))
+
+    def _router(self, gateway: IPAddress | None) -> IPAddress | None:
+        held = self._store.holder(gateway) if gateway is not None else None
+        return None if held is not None and is_placeholder(held) else gateway
 
     def delete_network(self, network_id: str) -> DockerNetwork | None:
         """Forget a network with its endpoints, and return it; None when there was none."""

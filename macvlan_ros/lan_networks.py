@@ -14,9 +14,13 @@ from dataclasses import replace
 
 from macvlan_ros.errors import Conflict, InvalidRequest, NetworkNotFound, ParentNotFound
 from macvlan_ros.links import Links
+from macvlan_ros.models import NETWORK, Reservation
 from macvlan_ros.state import DockerNetwork, State
 
-__all__ = ["LanNetworks", "link_exists"]
+__all__ = ["PLACEHOLDER", "LanNetworks", "is_placeholder", "link_exists", "shim_objection"]
+
+#: What is kept for Docker under this is no router's address: Docker just wants to have one.
+PLACEHOLDER = "placeholder"
 
 # An interface's name has 15 letters at most.
 _VLAN = re.compile(r"(?=.{3,15}\Z)(?P<base>.+)\.(?P<id>[1-9][0-9]{0,3})\Z")
@@ -138,6 +142,22 @@ class LanNetworks:
                 "it again with: docker network rm, docker network create"
             )
         return network
+
+
+def shim_objection(network: DockerNetwork) -> str:
+    """Why there is no shim for the network; "" when there can be one."""
+    if not network.shim:
+        return "its option is shim=no"
+    if network.internal:
+        return "it is internal"
+    if network.mode != "bridge":
+        return f"its mode is {network.mode}, in which macvlan links do not reach one another"
+    return ""
+
+
+def is_placeholder(held: Reservation) -> bool:
+    """Whether a gateway's address was kept only because Docker wanted one."""
+    return held.kind == NETWORK and held.owner.startswith(f"{PLACEHOLDER}:")
 
 
 def link_exists(name: str) -> bool:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 TIMEOUT = 10.0
 
 _UNICAST = 1
-_PROTO_KERNEL = 2
+_PROTO_ANY, _PROTO_KERNEL = 0, 2
 _IFA_F_NODAD = 0x02
 
 
@@ -258,11 +258,13 @@ class Links(Closing):
         link: str = "",
         via: IPAddress | None = None,
         source: IPAddress | None = None,
+        metric: int = 0,
     ) -> None:
-        """Route `destination` over `link` or by way of `via`, in place of what routed it before."""
+        """Route `destination` over `link` or by way of `via`, in place of what routed it before
+        with that metric (0: the kernel's own)."""
 
         def replace(kernel: Any) -> None:
-            wanted = netlink.route_request(kernel, destination, link=link, via=via)
+            wanted = netlink.route_request(kernel, destination, link=link, via=via, metric=metric)
             if source is not None:
                 wanted["prefsrc"] = str(source)
             kernel.route("replace", **wanted)
@@ -270,12 +272,22 @@ class Links(Closing):
         self._do(f"route {destination} by way of {via or link}", replace)
 
     def remove_route(
-        self, destination: IPNetwork, *, link: str = "", via: IPAddress | None = None
+        self,
+        destination: IPNetwork,
+        *,
+        link: str = "",
+        via: IPAddress | None = None,
+        metric: int = 0,
+        foreign: bool = False,
     ) -> bool:
-        """Remove a route; False when there was none."""
+        """Remove a static route, of that metric (0: of any), with `foreign` one of any maker's;
+        False when there was none."""
 
         def remove(kernel: Any) -> None:
-            kernel.route("del", **netlink.route_request(kernel, destination, link=link, via=via))
+            request = netlink.route_request(kernel, destination, link=link, via=via, metric=metric)
+            if foreign:
+                request["proto"] = _PROTO_ANY
+            kernel.route("del", **request)
 
         return self._changed(f"remove the route to {destination}", remove, unless=errno.ESRCH)
 

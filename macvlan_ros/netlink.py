@@ -114,7 +114,7 @@ def forget_neighbour(kernel: Any, address: IPAddress, link: str) -> None:
 
 
 def route_request(
-    kernel: Any, destination: IPNetwork, *, link: str, via: IPAddress | None
+    kernel: Any, destination: IPNetwork, *, link: str, via: IPAddress | None, metric: int
 ) -> dict[str, Any]:
     """The arguments of a route's change: static, in the main table, on the link without `via`."""
     wanted: dict[str, Any] = {
@@ -123,6 +123,8 @@ def route_request(
         "table": _MAIN_TABLE,
         "proto": _PROTO_STATIC,
     }
+    if metric:
+        wanted["priority"] = metric
     if link:
         wanted["oif"] = index(kernel, link)
     if via is not None:

@@ -282,7 +282,8 @@ def network_payload(
     Docker always keeps one address for a gateway, and without one given takes the first of the
     range, which then no container can have. So a network without a gateway names `placeholder`,
     an address that is never handed out (this host's own), and is internal: no default route.
-    `placeholder6` is the same for IPv6; there the default route leads nowhere.
+    `placeholder6` is the same for IPv6; the default route that Docker makes by way of it is taken
+    away inside of each container (sandbox.py).
     """
     pools = [_ipam_pool(network.subnet, network.gateway or placeholder, network.ip_range)]
     labels = {**network.labels, LABEL_MANAGED: MANAGED}

@@ -169,9 +169,10 @@ class Reach:
         containers = self._attached(network)
         if fresh:
             self._visits.forget()
-        host = self._host_addresses(network.parent)
+        host = usual_addresses(self._links, network.parent)
         added = self._route(made.shim, containers)
-        refused = self._visits.run(Errand(host, made.shim.addresses), containers, announce=announce)
+        errand = _errand(network, host, made.shim.addresses)
+        refused = self._visits.run(errand, containers, announce=announce)
         routed = _among(containers, {*made.shim.containers, *added})
         return Reached(network, made.shim, containers, routed, refused=refused)
 
@@ -183,10 +184,10 @@ class Reach:
         container = self._engine.attached_as(name, network.id)
         if container is None:
             return
-        errand = Errand()
+        errand = _errand(network)
         if shim is not None:
             self._route(shim, [container])
-            errand = Errand(self._host_addresses(network.parent), shim.addresses)
+            errand = _errand(network, usual_addresses(self._links, network.parent), shim.addresses)
         self._visits.run(errand, [container], announce=[name])
 
     def show(self, network: Network) -> Reached:
@@ -273,11 +274,6 @@ class Reach:
         if held is not None:
             self._ipam.release(held.pool, [held.owner])
 
-    def _host_addresses(self, parent: str) -> tuple[IPAddress, ...]:
-        """Those by which containers may want to reach the host."""
-        own = (one.ip for one in self._links.addresses(parent))
-        return tuple(a for a in own if not (a.is_link_local() or a.is_loopback()))
-
     def _attached(self, network: Network) -> tuple[Attached, ...]:
         found = self._engine.attached(network.id, known=self._known.get(network.id, ()))
         self._known[network.id] = found
@@ -297,6 +293,20 @@ class Reach:
             for address in missing
             if add_container(self._links, parent=shim.parent, address=address)
         )
+
+
+def usual_addresses(links: Links, parent: str) -> tuple[IPAddress, ...]:
+    """Those by which containers over the parent may want to reach the host."""
+    own = (one.ip for one in links.addresses(parent))
+    return tuple(a for a in own if not (a.is_link_local() or a.is_loopback()))
+
+
+def _errand(
+    network: Network, host: tuple[IPAddress, ...] = (), via: tuple[IPAddress, ...] = ()
+) -> Errand:
+    """What is to be done in each of the network's containers."""
+    no_router6 = network.six is not None and network.six.gateway is None
+    return Errand(host, via, no_router6=no_router6)
 
 
 def pools_of(network: Network) -> tuple[str, ...]:

@@ -23,13 +23,17 @@ __all__ = ["Watch"]
 
 #: The state that is about all networks.
 _ALL = ""
+#: What is about the plugin's networks.
+_PLUGIN = "plugin"
+_GUIDE_EVERY = 10.0
 _FINE = "Docker answers; every network is looked at"
 
 
 class Watch:
     """Looks at all networks of ours, or at the named one. `say` hears each change of state, once.
     `enter` writes this host into the register of hosts when it is time to, `names` tells its
-    containers the names of the others.
+    containers the names of the others, `lead` leads containers of the plugin's networks to this
+    host that lack a way, and returns a sentence for each that it cannot.
 
     Without Docker, the store or a right everything stays as it is until they are back.
     """
@@ -44,6 +48,7 @@ class Watch:
         name: str = "",
         enter: Callable[[], object] = lambda: None,
         names: Callable[[], object] = lambda: None,
+        lead: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._reach = reach
         self._links = links
@@ -52,6 +57,7 @@ class Watch:
         self._name = name
         self._enter = enter
         self._names = names
+        self._lead, self._led, self._trouble = lead, float("-inf"), ""
         self._told: dict[str, str] = {}
         self._orphans: frozenset[tuple[str, IPAddress]] = frozenset()
         self._leftover: frozenset[str] = frozenset()
@@ -80,6 +86,10 @@ class Watch:
         if not self._name:
             try:
                 self._tidy(networks, reached)
+                if trouble := self._guide():
+                    states[_PLUGIN] = trouble
+                elif _PLUGIN in self._told:
+                    states[_PLUGIN] = "its containers reach this host"
             except MacvlanRosError as error:
                 states[_ALL] = _sentence(error)
         self._tell(states)
@@ -95,6 +105,14 @@ class Watch:
             return _sentence(error)
         reached.append(found)
         return "; ".join((_standing(found), *found.refused))
+
+    def _guide(self) -> str:
+        """What is wrong on the plugin's networks, now and then looked at."""
+        now = time.monotonic()
+        if now - self._led < _GUIDE_EVERY:
+            return self._trouble
+        self._led, self._trouble = now, "; ".join(self._lead())
+        return self._trouble
 
     # What is left over goes when it is seen a second time: another process may be at it.
 

@@ -18,24 +18,27 @@ from macvlan_ros.arp import open_wire
 from macvlan_ros.docker_attached import Attached
 from macvlan_ros.errors import BadSubnet, Forbidden, KernelRefused, MacvlanRosError, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.shim import guide
+from macvlan_ros.shim import guide, leave_alone
 
 #: How many containers are visited side by side.
 _AT_ONCE = 8
-_EVERYWHERE = IPNetwork("0.0.0.0/0")
+_EVERYWHERE, _EVERYWHERE6 = IPNetwork("0.0.0.0/0"), IPNetwork("::/0")
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What to do in a container: lead it to the addresses `host` by way of `via`, and announce it.
 
-    With `back` the ways to `host` are taken away instead.
+    With `back` the ways to `host` are taken away instead. With `no_router6` the IPv6 default route
+    goes that Docker made by way of what it took for a gateway: the network has none, and whoever
+    follows that route waits for an answer that never comes.
     """
 
     host: tuple[IPAddress, ...] = ()
     via: tuple[IPAddress, ...] = ()
     announce: bool = False
     back: bool = False
+    no_router6: bool = False
 
 
 class Visits:
@@ -101,8 +104,10 @@ def run(errand: Errand, container: Attached) -> bool:
             if container.gateway is not None:
                 # Docker gives it to the network whose name comes first
                 links.replace_route(_EVERYWHERE, via=container.gateway)
+            if errand.no_router6 and container.gateway6 is not None:
+                links.remove_route(_EVERYWHERE6, via=container.gateway6, foreign=True)
             if errand.back:
-                _forget(links, errand)
+                leave_alone(links, host=errand.host, via=errand.via)
             elif errand.host:
                 guide(links, host=errand.host, via=errand.via)
         if errand.announce:
@@ -110,13 +115,6 @@ def run(errand: Errand, container: Attached) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _forget(links: Links, errand: Errand) -> None:
-    for address in errand.host:
-        for gateway in errand.via:
-            if gateway.version == address.version:
-                links.remove_route(IPNetwork(address), via=gateway)
 
 
 def _announce(link: str, container: Attached, namespace: Path) -> None:

@@ -34,6 +34,9 @@ _LONGEST_NAME = 15
 
 #: A shim's address is reserved under this and its host's name.
 OWNER = "shim-"
+#: The metric of the routes in containers. Docker makes those that our plugin tells it to without
+#: one, and refuses to attach a container that has the very route already.
+GUIDED = 2048
 #: How the names of shims begin.
 NAME_PREFIX = SHIM_PREFIX
 
@@ -184,6 +187,14 @@ def reach_host(
         return guide(links, host=host, via=via)
 
 
+def leave_alone(links: Links, *, host: Iterable[IPAddress], via: Sequence[IPAddress]) -> None:
+    """Take back what `guide` did, by the `links` of the container's namespace."""
+    for address in host:
+        for gateway in via:
+            if gateway.version == address.version:
+                links.remove_route(_single(address), via=gateway, metric=GUIDED)
+
+
 def guide(
     links: Links, *, host: Iterable[IPAddress], via: Iterable[IPAddress]
 ) -> tuple[Route, ...]:
@@ -193,7 +204,7 @@ def guide(
     for address in host:
         gateway = _nearest(address, gateways)
         if gateway is not None:
-            links.replace_route(_single(address), via=gateway)
+            links.replace_route(_single(address), via=gateway, metric=GUIDED)
             made.append(Route(_single(address), "", via=gateway))
     return tuple(made)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, share
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
 from macvlan_ros.settings import is_shared
+
+if TYPE_CHECKING:
+    from macvlan_ros.reach_plugins import Guide
 
 network_argument = click.argument("network", default="", metavar="[NETWORK]")
 
@@ -47,6 +51,9 @@ def up(context: click.Context, network: str, announce: bool) -> None:
             continue
         reached.append(app.reach.up(one, announce=None if announce else ()))
         for refused in reached[-1].refused:
+            report.note(refused)
+    if not network and app.engine.endpoint.scheme == "unix":
+        for refused in _guide(app).lead():
             report.note(refused)
     if report.as_json or not report.quiet:
         report.table(views.SHIMS, reached)
@@ -130,8 +137,16 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
         name=network,
         enter=app.membership.enrolment("shim").enter_when_due,
         names=app.names.refresh if is_shared(app.settings.store) else lambda: (),
+        lead=_guide(app).lead,
     )
     watching.run(interval, ready=lambda: systemd.notify("READY=1", os.environ))
+
+
+def _guide(app: App) -> Guide:
+    from macvlan_ros.reach_plugins import Guide
+
+    host = app.settings.host_name
+    return Guide(app.store, host=host, engine=app.engine, links=app.links)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from macvlan_ros import reach_plugins
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
 from macvlan_ros.errors import NotFound
 from macvlan_ros.models import Link
@@ -30,8 +31,34 @@ def check(app: App) -> Iterator[Finding]:
         return
     for network in app.engine.networks():
         found = app.reach.show(network)
-        if not found.objection and found.containers:
+        if found.objection:
+            yield Finding("shim", OK, found.objection)
+        elif found.containers:
             yield _judge(app, found)
+    host = app.settings.host_name
+    for found in reach_plugins.show(app.store, host=host, engine=app.engine, links=app.links):
+        yield from _judge_plugins(found)
+
+
+def _judge_plugins(found: Reached) -> Iterator[Finding]:
+    """The plugin's service makes these itself, where it can."""
+    name, link = found.network.name, found.shim.link if found.shim else ""
+    lost = [one.name for one in found.containers if not set(one.addresses) & set(found.routed)]
+    if found.objection:
+        yield Finding("shim", OK, found.objection)
+    elif found.containers and not link:
+        yield Finding(
+            "shim",
+            WARNING,
+            f"'{name}' has no shim, so this PC and its containers do not reach each other",
+            "its pool may have no address to spare, or the service run with --no-shim; it says so:"
+            " journalctl -u macvlan-ros",
+        )
+    elif lost:
+        text = f"{link} has no route to {', '.join(lost)}"
+        yield Finding("shim", BAD, text, "start the service again: systemctl restart macvlan-ros")
+    elif found.containers:
+        yield Finding("shim", OK, f"{link} reaches {len(found.containers)} containers of '{name}'")
 
 
 def _judge(app: App, found: Reached) -> Finding:

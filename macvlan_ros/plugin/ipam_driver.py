@@ -13,6 +13,7 @@ from macvlan_ros.addresses import candidates, check_name, intervals, parse_subne
 from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolExhausted, PoolNotFound
 from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
+from macvlan_ros.lan_networks import PLACEHOLDER, is_placeholder
 from macvlan_ros.models import NETWORK, Pool
 from macvlan_ros.plugin import answers, wire
 from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
@@ -221,17 +222,13 @@ class IpamDriver:
 
     def _gateway(self, pool: Pool, address: IPAddress | None) -> IPAddress:
         address = address or pool.gateway or self._router(pool.subnet)
-        if address == pool.gateway and address is not None:
+        if address is None:
+            return self._guess(pool)
+        if address == pool.gateway:
             return address  # a pool never hands its gateway out, so nothing needs to be kept
-        if address is None:
-            # Docker 27 and earlier burn an address when the network has no gateway.
-            taken = points(int(each.address) for each in self._store.reservations(pool.name))
-            address = next(candidates(_in_order(pool), "gateway", without=taken), None)
-        if address is None:
-            raise PoolExhausted(
-                f"pool {pool.name!r} has no address left for a gateway; name the LAN's router "
-                "with --gateway"
-            )
+        standing = self._store.holder(address)
+        if standing is not None and is_placeholder(standing):
+            self._store.release(pool.name, (standing.owner,))  # it is a router after all
         held = self._grants.keep(pool, address, "gateway")
         if held.kind != NETWORK:
             raise Conflict(
@@ -239,6 +236,26 @@ class IpamDriver:
                 "gateway; name the LAN's router with --gateway"
             )
         return held.address
+
+    def _guess(self, pool: Pool) -> IPAddress:
+        """What Docker 27 and earlier burn when a network has no gateway.
+
+        In IPv4 the router may well be there. In IPv6 routers announce themselves, and a guess would
+        stand in their way: it is a placeholder, by way of which no container is led.
+        """
+        held = self._store.reservations(pool.name)
+        standing = next((each for each in held if is_placeholder(each)), None)
+        if standing is not None:
+            return standing.address
+        taken = points(int(each.address) for each in held)
+        address = next(candidates(_in_order(pool), "gateway", without=taken), None)
+        if address is None:
+            raise PoolExhausted(
+                f"pool {pool.name!r} has no address left for a gateway; name the LAN's router "
+                "with --gateway"
+            )
+        purpose = "gateway" if address.version == 4 else PLACEHOLDER
+        return self._grants.keep(pool, address, purpose).address
 
     def release_address(self, request: wire.ReleaseAddress) -> answers.Done:
         pool_id = PoolId.parse(request.pool_id)

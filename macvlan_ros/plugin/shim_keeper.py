@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.lan_networks import shim_objection
 from macvlan_ros.links import Links
 from macvlan_ros.models import Reservation
 from macvlan_ros.shim import (
@@ -29,7 +30,7 @@ from macvlan_ros.shim import (
 from macvlan_ros.state import DockerNetwork, Endpoint, State, Use
 from macvlan_ros.stores.base import Store
 
-__all__ = ["ShimKeeper", "Way", "objection"]
+__all__ = ["ShimKeeper", "Way"]
 
 #: Reserves an address for the owner, in the pool that Docker's networks hold on that subnet.
 Reserve = Callable[[IPNetwork, str], Reservation]
@@ -133,7 +134,7 @@ class ShimKeeper:
         wrong: dict[str, str] = {}
         by_parent: dict[str, list[DockerNetwork]] = {}
         for network in self._state.networks():
-            if not objection(network):
+            if not shim_objection(network):
                 by_parent.setdefault(network.parent, []).append(network)
         orphans: set[tuple[str, IPAddress]] = set()
         for parent, networks in by_parent.items():
@@ -234,14 +235,3 @@ class ShimKeeper:
         """Whether a container of this host has the address, by the MAC that it is reserved with."""
         held = self._store.holder(address)
         return held is not None and held.mac in self._links.running_macs()
-
-
-def objection(network: DockerNetwork) -> str:
-    """Why there is no shim for the network; "" when there can be one."""
-    if not network.shim:
-        return "its option is shim=no"
-    if network.internal:
-        return "it is internal"
-    if network.mode != "bridge":
-        return f"its mode is {network.mode}, in which macvlan links do not reach one another"
-    return ""

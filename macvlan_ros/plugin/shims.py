@@ -19,7 +19,8 @@ from typing import Protocol, TypeVar
 from netaddr import IPAddress
 
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.plugin.shim_keeper import ShimKeeper, Way, objection
+from macvlan_ros.lan_networks import shim_objection
+from macvlan_ros.plugin.shim_keeper import ShimKeeper, Way
 from macvlan_ros.state import DockerNetwork, Endpoint
 
 __all__ = ["NoShims", "ShimService", "Shims"]
@@ -105,7 +106,7 @@ class ShimService:
         Takes as long as an address for the shim and the shim take, at most `patience` seconds;
         empty where there is no way.
         """
-        if self._thread is None or not self._wanted or objection(network):
+        if self._thread is None or not self._wanted or shim_objection(network):
             return {}
         way = self._ways.get(network.parent)
         if way is None or not way.serves(network) or time.monotonic() - self._looked > _GOOD:
@@ -114,7 +115,7 @@ class ShimService:
 
     def attached(self, network: DockerNetwork, endpoint: Endpoint) -> None:
         """Let this host reach the endpoint's container. Returns at once."""
-        if self._wanted and network.parent in self._ways and not objection(network):
+        if self._wanted and network.parent in self._ways and not shim_objection(network):
             addresses = [own.ip for own in endpoint.addresses]
             self._submit(lambda: self._keeper.attach(network.parent, addresses))
 

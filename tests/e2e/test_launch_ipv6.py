@@ -100,6 +100,9 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     assert environment(qtpc, "core")["ROS_IP"] == CORE
     assert environment(qtpc, "core")["ROS_IPV6"] == "on"
     assert environment(qtrp, "talker")["ROS_MASTER_URI"] == f"http://[{CORE}]:11311"
+    # nobody named an IPv6 router, and what Docker takes for one is none
+    for host, name in ((qtpc, "core"), (qtrp, "talker")):
+        assert host.docker("exec", name, "ip", "-6", "route", "show", "default") == ""
     # between PCs, and between a PC and its own container, by its usual address
     assert pings(qtrp, CORE, "docker", "exec", "talker")
     assert pings(qtrp, "core", "docker", "exec", "talker")

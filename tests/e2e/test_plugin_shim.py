@@ -64,6 +64,8 @@ def test_with_the_first_container_host_and_containers_reach_each_other_in_both_f
         assert len(one) == len(two) == 2
         assert reach_each_other(pc, "one", *one)
         assert reach_each_other(pc, "two", *two)
+        # nobody named an IPv6 router, and what Docker takes for one is none
+        assert pc.docker("exec", "one", "ip", "-6", "route", "show", "default") == ""
         (shown,) = json.loads(pc.host.macvlan_ros("shim", "show", "--json", check=True).stdout)
         assert (shown["network"], shown["link"]) == ("lan", "mvr-eth0")
         held = [
@@ -168,6 +170,20 @@ def test_without_a_shim_containers_run_and_nothing_is_made(pc: PluginHost, how: 
     assert shims(pc.host) == []
     assert len(pc.reservations(shims=True)) == 1
     assert f"{pc.host.address} via" not in pc.docker("exec", "one", "ip", "route")
+    if how == "option":
+        # a container that Docker could not lead to this PC when it started is led there later
+        pc.stop()
+        pc.start()
+        own = pc.run("two").address.partition("/")[0]
+        assert reach_each_other(pc, "two", own)
+        assert not pings(pc.host, pc.host.address, "docker", "exec", "one")
+        own = pc.interface("one").address.partition("/")[0]
+        watch = pc.host.popen(*pc.host.macvlan_ros_command("shim", "watch"))
+        try:
+            assert within(20, lambda: reach_each_other(pc, "one", own))
+        finally:
+            watch.terminate()
+            watch.wait(20)
     if how == "setting":
         pc.host.path("/etc/macvlan-ros.conf").unlink()
 
@@ -194,6 +210,15 @@ def test_the_shim_is_shared_with_what_launch_started(pc: PluginHost, tmp_path: P
         pc.host.macvlan_ros("ps", "--json", check=True, cwd=str(tmp_path)).stdout
     )
     assert reach_each_other(pc, "one", own)
+    assert reach_each_other(pc, "talker", talker["address"])
+    # and what launch has led to this PC may join the plugin's network, and leave it
+    other = ("--subnet", "10.77.0.0/24", "-o", "no_gateway=true", "-o", "prefix=ctl")
+    pc.network("control", *other)
+    pc.docker("network", "connect", "control", "talker")
+    assert reach_each_other(pc, "talker", talker["address"])
+    assert pings(pc.host, pc.interface("talker", "ctl0").address.partition("/")[0])
+    pc.docker("network", "disconnect", "control", "talker")
+    pc.docker("network", "rm", "control")
     assert reach_each_other(pc, "talker", talker["address"])
     pc.docker("rm", "-f", "one")
     pc.docker("network", "rm", "lan")

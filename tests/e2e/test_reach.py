@@ -187,7 +187,11 @@ def test_a_stopped_service_has_no_route_any_more(qtpc: Host, write_stack: WriteS
 
 @pytest.mark.parametrize("mode", ["private", "vepa", "passthru"])
 def test_in_other_modes_there_is_no_shim_and_a_sentence_says_why(qtpc: Host, mode: str) -> None:
-    qtpc.macvlan_ros("network", "create", "lan", "--mode", mode, check=True)
+    made = qtpc.macvlan_ros("network", "create", "lan", "--mode", mode, check=True)
+    assert f"the network 'lan' has the mode {mode}, in which" in made.stderr
+    assert (
+        f"the network 'lan' has the mode {mode}" in qtpc.macvlan_ros("doctor", "--no-dhcp").stdout
+    )
     every = qtpc.macvlan_ros("shim", "up", check=True)
     assert mode in every.stderr
     named = qtpc.macvlan_ros("shim", "up", "lan")

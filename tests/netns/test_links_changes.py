@@ -161,6 +161,19 @@ def test_a_route_may_lead_by_way_of_a_neighbour_over_ipv4_and_ipv6(
         assert not links.remove_route(destination, via=IPAddress(via))
 
 
+def test_of_two_routes_to_one_place_each_goes_by_its_metric_and_whoever_made_it(
+    pc: Namespace, links: Links
+) -> None:
+    to, via = IPNetwork("fd00:77::/64"), IPAddress("fd00:50::1")
+    pc.ip(f"-6 route add {to} via {via} proto boot")
+    links.replace_route(to, via=via, metric=2048)
+    assert pc.ip("-6 route show fd00:77::/64").count("via") == 2
+    assert links.remove_route(to, via=via, metric=2048)
+    assert not links.remove_route(to, via=via)
+    assert links.remove_route(to, via=via, foreign=True)
+    assert "via" not in pc.ip("-6 route show fd00:77::/64")
+
+
 def test_a_gateway_out_of_reach_is_refused(links: Links) -> None:
     with pytest.raises(KernelRefused, match=r"route 10\.7\.0\.0/16 by way of 172\.16\.0\.1"):
         links.replace_route(IPNetwork("10.7.0.0/16"), via=IPAddress("172.16.0.1"))

@@ -392,6 +392,17 @@ def test_without_a_router_the_lowest_address_stands_for_it(docker: Docker) -> No
     assert docker.gateway(pool_id).body["Address"] == "192.168.60.1/24"
 
 
+def test_in_ipv6_a_placeholder_stands_for_the_router_until_somebody_names_it(
+    docker: Docker,
+) -> None:
+    ids = [str(docker.pool("fd00:60::/64", v6=True).body["PoolID"]) for _ in range(2)]
+    for pool_id in ids:  # networks on one pool share it
+        assert docker.gateway(pool_id).body["Address"] == "fd00:60::1/64"
+    assert [held.owner for held in docker.store.reservations()] == ["placeholder:fd00:60::1"]
+    assert docker.gateway(ids[1], "fd00:60::1").body["Address"] == "fd00:60::1/64"
+    assert [held.owner for held in docker.store.reservations()] == ["gateway:fd00:60::1"]
+
+
 def test_an_auxiliary_address_may_lie_outside_the_range_and_is_kept(lab: Docker) -> None:
     pool_id = lab.pool_id(pool="lab")
     assert lab.address(pool_id, "192.168.60.10") == "192.168.60.10/24"
