@@ -5,7 +5,7 @@ What only another host's kernel knows is looked up there as ever too: in a short
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from macvlan_ros.chair.desk import Desk
@@ -55,8 +55,8 @@ class _DryErrands(Errands):
         seat: Seat,
         network: str,
         *,
-        pool: Pool,  # noqa: ARG002 - as inherited
-        held: Reservation,  # noqa: ARG002
+        pools: Sequence[Pool],  # noqa: ARG002 - as inherited
+        held: Sequence[Reservation],  # noqa: ARG002
     ) -> None:
         self._would(f"{seat.name}: make the shim for {network}, and announce what has started")
 

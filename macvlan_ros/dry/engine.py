@@ -25,6 +25,7 @@ class DryEngine(Engine):
         self._would = would
         self._networks: dict[str, Network] = {}
         self._removed: set[str] = set()
+        self._gone: set[str] = set()
         self._pulled: set[str] = set()
 
     # -- networks and volumes -------------------------------------------------------------------
@@ -70,6 +71,10 @@ class DryEngine(Engine):
             return super().ensure_bridge(bridge, labels=labels)
         self._would(f"create the network '{bridge.name}'")
         return True
+
+    def network_users(self, identity: str, name: str) -> tuple[str, ...]:
+        users = super().network_users(identity, name)
+        return tuple(one for one in users if one not in self._gone)
 
     def remove_bridge(self, name: str) -> bool:
         found = self._find_network(name)
@@ -118,6 +123,7 @@ class DryEngine(Engine):
 
     def remove(self, identity: str, *, force: bool = False, volumes: bool = False) -> bool:  # noqa: ARG002
         self._would(f"remove the container '{self._name(identity)}'")
+        self._gone.add(self._name(identity))
         return True
 
     def rename(self, identity: str, name: str) -> None:
