@@ -12,7 +12,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import addresses, networks
 from macvlan_ros.around import look_around
 from macvlan_ros.closing import Closing
-from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest, Unavailable
+from macvlan_ros.errors import DockerDown, Forbidden, Unavailable
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.models import (
     DEFAULT_POOL,
@@ -327,14 +327,8 @@ class App(Closing):
         """Docker's network over the parent, for the pool (made when there is none yet), and with
         IPv6 if there is a pool for that."""
         link = self.parent(parent)
-        pool = self.ipam.choose_pool(pool_name) or self.make_default_pool(link)
+        pool = self.ipam.choose_pool(pool_name, version=4) or self.make_default_pool(link)
         six = self.ipam.pool(pool6_name) if pool6_name else None
-        for each, version in ((pool, 4), (six, 6)):
-            if each is not None and each.subnet.version != version:
-                raise InvalidRequest(
-                    f"the pool '{each.name}' is IPv{each.subnet.version}; a network has an IPv4"
-                    " pool (--pool), and may have an IPv6 one beside it (--pool6)"
-                )
         made, created = self.engine.ensure_network(
             networks.describe(name, pool, parent=link, mode=mode, pool6=six),
             host_address=networks.address_on(link, pool.subnet),

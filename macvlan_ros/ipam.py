@@ -147,16 +147,17 @@ class Ipam:
             self._leases().forget_pool(name)
         return removed
 
-    def choose_pool(self, name: str | None = None) -> Pool | None:
+    def choose_pool(self, name: str | None = None, *, version: int | None = None) -> Pool | None:
         """The pool that is meant: the named one, else "default", else the only one, or the only
-        one of IPv4.
+        one of IPv4. Where none is named it is one of that IP version.
 
-        None when there is no pool at all and none was named. Raises PoolNotFound, and
-        InvalidRequest when there are several to choose from.
+        None when there is no such pool and none was named. Raises PoolNotFound, and InvalidRequest
+        when there are several to choose from.
         """
         if name:
             return self._store.pool(name)
-        pools = {pool.name: pool for pool in self._store.pools()}
+        all_pools = self._store.pools()
+        pools = {one.name: one for one in all_pools if version in (None, one.subnet.version)}
         if DEFAULT_POOL in pools:
             return pools[DEFAULT_POOL]
         if len(pools) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.errors import BadSubnet
+from macvlan_ros.errors import BadSubnet, InvalidRequest
 from macvlan_ros.models import Link, Network, NetworkMode, Pool, Side6
 
 
@@ -23,8 +23,15 @@ def describe(
 
     Docker's `ip_range` is one CIDR, so a pool of several ranges or of FROM-TO has none there.
     Raises BadSubnet when the parent has no address in the pool's subnet: containers would have
-    addresses that nobody on that LAN can reach.
+    addresses that nobody on that LAN can reach; InvalidRequest for a pool of the wrong IP version.
     """
+    for one, version in ((pool, 4), (pool6, 6)):
+        if one is not None and one.subnet.version != version:
+            raise InvalidRequest(
+                f"the pool '{one.name}' is IPv{one.subnet.version}; a network has an IPv4 pool"
+                " (--pool, in a stack: pool), for Docker before 27 makes none without IPv4, and may"
+                " have an IPv6 one beside it (--pool6, pool6)"
+            )
     for each in (pool, *((pool6,) if pool6 else ())):
         _check_on(parent, each)
     return Network(

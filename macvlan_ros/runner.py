@@ -200,7 +200,7 @@ class Runner:
     def _pool_of(self, network: Network, options: RunOptions) -> Pool:
         if network.pool:
             return self._app.ipam.pool(network.pool)
-        pool = self._app.ipam.choose_pool(options.pool)
+        pool = self._app.ipam.choose_pool(options.pool, version=4)
         if pool is None or pool.subnet != network.subnet:
             raise NotFound(
                 f"there is no pool for the network '{network.name}'; make one with: macvlan-ros"
@@ -211,7 +211,7 @@ class Runner:
     def _make(self, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
         app = self._app
         parent = app.parent(options.parent)
-        pool = app.ipam.choose_pool(options.pool)
+        pool = app.ipam.choose_pool(options.pool, version=4)
         if pool is None:
             pool = app.make_default_pool(parent)
             undo.add(app.ipam.remove_pool, pool.name)

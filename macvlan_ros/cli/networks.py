@@ -77,7 +77,7 @@ def make_swarm_network(
     from macvlan_ros.addresses import check_name
 
     link = app.parent(parent)
-    pool = app.ipam.choose_pool(pool_name) or app.make_default_pool(link)
+    pool = app.ipam.choose_pool(pool_name, version=4) or app.make_default_pool(link)
     if not is_shared(app.settings.store):
         app.note(
             "this node's reservations are its own: nodes that share no store give out the same"

@@ -159,9 +159,14 @@ class IpamDriver:
     def _named_pool(self, name: str | None, request: wire.RequestPool) -> Pool:
         option = "pool6" if request.v6 else "pool"
         remedy = f"give --subnet, or name one with --ipam-opt {option}=NAME"
-        pool = None if request.v6 and name is None else self._ipam.choose_pool(name)
+        pool = None if request.v6 and name is None else self._ipam.choose_pool(name, version=4)
         if pool is None:
-            raise InvalidRequest(f"no pool to take IPv{6 if request.v6 else 4} from; {remedy}")
+            if request.v6:
+                raise InvalidRequest(f"no pool to take IPv6 from; {remedy}")
+            raise InvalidRequest(
+                f"no pool to take IPv4 from; {remedy}; Docker makes no network without IPv4, but"
+                " from 27 on with --ipv4=false"
+            )
         if (pool.subnet.version == 6) != request.v6:
             raise InvalidRequest(
                 f"pool {pool.name!r} is IPv{pool.subnet.version}, and Docker asks for "

@@ -217,7 +217,9 @@ def test_a_strangers_address_is_refused_and_an_unwanted_key_is_named(
     assert qtpc.docker("ps", "-aq") == ""
 
 
-def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab) -> None:
+def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(
+    lan: Lab, tmp_path: Path
+) -> None:
     """Out of which `allocate` takes what no stranger has, be there a router with proxy NDP."""
     qtpc = lan.hosts["qtpc"]
     pools = {"lab": ("192.168.50.0/24", "192.168.50.192/27"), "six": ("fd00:50::/64", PART)}
@@ -244,6 +246,20 @@ def test_a_network_by_hand_has_ipv6_out_of_a_pool_and_run_takes_of_both(lan: Lab
     wrong = qtpc.macvlan_ros("network", "create", "other", "--pool", "six")
     assert wrong.returncode == 2
     assert "--pool6" in wrong.stderr
+    # IPv6 alone is refused in one sentence, and nothing is left
+    qtpc.docker("rm", "-f", "box")
+    qtpc.docker("network", "rm", "ros_lan")
+    (tmp_path / "compose.yaml").write_text(
+        'x-macvlan-ros: {pool: six}\nservices: {talker: {image: "ros:lab"}}\n'
+    )
+    run = ("run", "-d", "--name", "box2", "--pool", "six", "ros:lab")
+    for alone in ["launch"], run:
+        done = qtpc.macvlan_ros(*alone, cwd=str(tmp_path), env=cli)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error: the pool 'six' is IPv6; a network has an IPv4 pool")
+    assert "ros_lan" not in qtpc.docker("network", "ls")
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    assert {one["owner"] for one in held} <= {"box", "shim-qtpc"}
 
 
 def test_a_dhcpv6_server_that_gives_out_the_pools_addresses_is_told(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPNetwork
 
-from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
+from tests.e2e.plugin_host import IMAGE, PluginHost, left_over, plugged, within
 from tests.e2e.test_plugin_shim import pings, reach_each_other
 from tests.lab import Host, Lab
 from tests.lab.debian import NEWER
@@ -121,6 +121,16 @@ def test_ipv6_stands_beside_ipv4(pc: PluginHost) -> None:
     assert within(5, lambda: " 0% packet loss" in pc.docker(*words, check=False))
     pc.docker("rm", "-f", "one", "two")
     pc.docker("network", "rm", "lan")
+    if version(pc.host) >= 27:
+        alone = ("--ipv4=false", "--ipv6", "--subnet", "fd00:50::/64", "-o", "parent=eth0")
+        ours = ("-d", "macvlan-ros", "--ipam-driver", "macvlan-ros")
+        pc.docker("network", "create", *ours, *alone, "lan")
+        for name, fixed in (("one", ("--ip6", "fd00:50::70")), ("two", ())):
+            pc.docker("run", "-d", "--name", name, "--network", "lan", *fixed, IMAGE)
+        assert within(5, lambda: " 0% packet loss" in pc.docker(*words, check=False))
+        assert pc.docker("exec", "one", "ip", "-6", "route", "show", "default") == ""
+        pc.docker("rm", "-f", "one", "two")
+        pc.docker("network", "rm", "lan")
     assert left_over(pc) == []
 
 
