@@ -37,6 +37,8 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
         "com.docker.compose.service": planned.service.name,
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
+        # docker-compose 1.29 asks by it how old the labels are, and breaks where there is none
+        "com.docker.compose.version": "2.0.0",
         "com.docker.compose.config-hash": planned.config_hash,
         "com.docker.compose.project.working_dir": str(Path(files[0]).parent),
         "com.docker.compose.project.config_files": ",".join(files),

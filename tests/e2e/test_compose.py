@@ -122,5 +122,8 @@ def test_compose_sees_what_launch_made(pc: Pc, write_stack: WriteStack) -> None:
     assert "talker" in shown
     assert "listener" in shown
     assert "said" in pc.theirs(folder, "logs", "talker")
+    taken_on = pc.ours(folder, "compose", "up", "-d")
+    assert taken_on.returncode == 0, taken_on.stderr
+    assert len(pc.host.docker("ps", "-q").split()) == 2
     pc.theirs(folder, "down")
     assert not pc.host.docker("ps", "-aq")
