@@ -15,6 +15,7 @@ from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Forbidden
 from macvlan_ros.models import STATIC, IPAddress
 from macvlan_ros.stores.base import Store
+from macvlan_ros.whole_file import cannot_write
 
 __all__ = ["Names", "with_block", "write_in_place"]
 
@@ -66,6 +67,8 @@ class Names:
             raise Forbidden(
                 f"no right to write {file}, a container's hosts file; run it as root"
             ) from error
+        except OSError as error:
+            raise cannot_write(file, error) from error
 
     def _change(self, file: Path, names: Mapping[str, IPAddress]) -> bool:
         return write_in_place(file, lambda text: with_block(text, names))

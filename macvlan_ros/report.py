@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TextIO, TypeVar
 
 from netaddr import IPRange
 
@@ -175,10 +175,14 @@ class Report:
         if self._held is not None:
             self._held.append(text)
             return
-        if self._overwritten:
-            sys.stderr.write("\r\x1b[K")
-            self._overwritten = False
-        print(text, file=sys.stderr, flush=True)
+        try:
+            if self._overwritten:
+                sys.stderr.write("\r\x1b[K")
+                self._overwritten = False
+            print(text, file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            # nobody listens any more; what is being done goes on
+            write_no_more(sys.stderr)
 
 
 class Board:
@@ -213,6 +217,11 @@ class Board:
             self._live.update(_table(self._headings, rows, [""] * len(rows)), refresh=True)
         elif any(cells):
             self._report.progress(f"{': '.join(key)}: {' '.join(cells).rstrip()}")
+
+
+def write_no_more(stream: TextIO) -> None:
+    """What is still in the stream's buffer would fail again at exit: let it go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def error(text: str, *, because: BaseException | None = None) -> None:

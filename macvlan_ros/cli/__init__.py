@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
 from macvlan_ros import __version__, report
 from macvlan_ros.cli.common import COMPLETE, group_options, shared_options
-from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.errors import MacvlanRosError, Unavailable
 
 INTERRUPTED = 130
+#: What a shell says of a program that SIGPIPE ended, as other programs' readers end them.
+UNREAD = 141
 
 
 #: The commands as `--help` groups them, each with the module of this package that has it in its
@@ -72,6 +76,19 @@ MODULES = {name: module for commands in SECTIONS.values() for name, module in co
 _ELSEWHERE = {"up": "launch", "rm": "release", "start": "launch", "ls": "list"}
 
 
+class _UnreadError(Exception):
+    """Whoever read our output has enough of it, as in `| head`."""
+
+
+@contextmanager
+def _told_as_unread() -> Iterator[None]:
+    """click ends with 1 where it meets a BrokenPipeError; this it leaves to us."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _UnreadError from None
+
+
 class _Commands(click.Group):
     """Imports a command when it is asked for: all of them would cost each one 40 ms."""
 
@@ -95,6 +112,20 @@ class _Commands(click.Group):
         module = importlib.import_module(f"macvlan_ros.cli.{MODULES[cmd_name]}")
         commands: dict[str, click.Command] = {each.name: each for each in module.COMMANDS}
         return commands[cmd_name]
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _told_as_unread():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told_as_unread():
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -149,7 +180,13 @@ def run(argv: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         report.error("interrupted; what was begun has been undone")
         return INTERRUPTED
-    except BrokenPipeError:
-        # the reader (`| head`) has enough; nothing may be written at exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (BrokenPipeError, _UnreadError):
+        report.write_no_more(sys.stdout)
+        return UNREAD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        report.write_no_more(sys.stdout)
+        what = error.filename or "what is to be printed"
+        report.error(f"{what} cannot be written ({error.strerror}); make room")
+        return Unavailable.exit_code

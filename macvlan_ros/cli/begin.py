@@ -30,6 +30,7 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.models import IPNetwork, IPRange, Link
 from macvlan_ros.report import Report, range_text
+from macvlan_ros.whole_file import write_whole
 
 T = TypeVar("T")
 
@@ -217,12 +218,9 @@ def _parents(hosts: Sequence[str], link: Link, *, here: str) -> dict[str, str]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_whole(path, text, new=True)
     except FileExistsError:
         raise Conflict(f"{path} was made meanwhile; write another one with: init -f FILE") from None
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
 
 
 COMMANDS = (init,)

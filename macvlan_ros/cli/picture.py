@@ -15,6 +15,7 @@ from macvlan_ros.cli.stacks import open_stack, stack_options
 from macvlan_ros.errors import InvalidRequest, StackFileError
 from macvlan_ros.models import Stack
 from macvlan_ros.report import Report
+from macvlan_ros.whole_file import write_whole
 
 if TYPE_CHECKING:
     from macvlan_ros.picture.gather import Gatherer
@@ -96,10 +97,7 @@ def _write(gatherer: Gatherer, path: Path, report: Report) -> None:
     if str(path) == "-":
         report.text(text)
         return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
+    write_whole(path, text)
     for note in scene.notes:
         report.note(note)
     if report.as_json:

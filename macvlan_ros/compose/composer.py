@@ -16,7 +16,7 @@ from macvlan_ros.compose import finding
 from macvlan_ros.compose.onlooking import Onlooker
 from macvlan_ros.compose.override import override, unset, whole
 from macvlan_ros.docker_cli import passing
-from macvlan_ros.errors import StoreDown
+from macvlan_ros.errors import Unavailable
 from macvlan_ros.models import Stack
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.stack.nodes import Node
@@ -176,11 +176,18 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="macvlan-ros-")
     except OSError as error:
-        raise StoreDown(f"no file can be made for Compose to read: {error}") from error
+        raise _no_room(error) from error
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StoreDown(f"{path}, which Compose is to read, cannot be written: {error}") from error
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> Unavailable:
+    return Unavailable(
+        f"the file that Compose is to read cannot be written ({error.strerror}); make room, or name"
+        " another folder for such files with TMPDIR"
+    )

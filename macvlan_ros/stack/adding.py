@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from macvlan_ros.errors import Conflict, Forbidden, StackFileError, Unavailable
+from macvlan_ros.errors import Conflict, StackFileError
 from macvlan_ros.stack.nodes import Node
 from macvlan_ros.stack.sources import plain
 from macvlan_ros.stack.writing import escape, to_yaml
 from macvlan_ros.stack.yamlfile import parse, read_text
+from macvlan_ros.whole_file import write_whole
 
 
 def with_service(text: str, file: str, name: str, service: Mapping[str, Any]) -> str:
@@ -87,32 +86,13 @@ def _key_line(lines: list[str], key: str, after: int) -> int:
 def add_to_file(path: Path, name: str, service: Mapping[str, Any]) -> bool:
     """Add a service to the file, which is made when it is not there; False when it is in it.
 
-    The file is replaced as a whole or not at all. Raises what `with_service` raises, Forbidden,
-    Unavailable (a full disk).
+    The file is replaced as a whole or not at all. Raises what `with_service` and `write_whole`
+    raise.
     """
     there = path.exists()
     old = read_text(path) if there else ""
     new = with_service(old, str(path), name, service) if old.strip() else _block(name, service, "")
     if new == old:
         return False
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as work:
-            try:
-                work.write(new)
-                work.flush()
-                os.fsync(work.fileno())
-                mode = path.stat().st_mode & 0o777 if there else 0o644
-                Path(work.name).chmod(mode)
-                Path(work.name).replace(path)
-            except BaseException:
-                Path(work.name).unlink(missing_ok=True)
-                raise
-    except PermissionError as error:
-        raise Forbidden(
-            f"{path} cannot be written: {error.strerror}; do it as its owner"
-        ) from error
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error.strerror or error}") from error
+    write_whole(path, new, mode=path.stat().st_mode & 0o777 if there else 0o644)
     return True

@@ -7,10 +7,7 @@ changes nothing, so what was interrupted is finished by doing it again.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from macvlan_ros.stores.codec import (
     encode_reservation,
 )
 from macvlan_ros.stores.rules import check_new_pool, settle
+from macvlan_ros.whole_file import write_whole
 
 _FORMAT = 1
 # So many in one transaction: every kind of store takes that.
@@ -94,27 +92,9 @@ def clear(store: Store) -> None:
 def write_backup(path: Path, content: Content) -> None:
     """Write the content as JSON, wholly or not at all; only its owner may read the file.
 
-    Raises Forbidden and InvalidRequest.
+    Raises what `write_whole` raises.
     """
-    text = json.dumps(_encode(content), indent=1)
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except PermissionError as error:
-        raise Forbidden(f"{path} cannot be written; use sudo, or name another file") from error
-    except OSError as error:
-        raise InvalidRequest(
-            f"{path} cannot be written ({error.strerror}); name another file"
-        ) from error
+    write_whole(path, json.dumps(_encode(content), indent=1) + "\n", mode=0o600)
 
 
 def read_backup(path: Path) -> Content:

@@ -133,7 +133,8 @@ def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Hos
     spent = time.monotonic() - began
     assert within(10, lambda: "one" in pc.docker("ps", "--format", "{{.Names}}"))
     assert pc.interface("one").address == "192.168.50.70/24"
-    assert spent - without < 1, (spent, without)
+    # what is to be kept out are the 15 s and more that Docker waits for a plugin that is absent
+    assert spent - without < 10, (spent, without)
     pc.docker("rm", "-f", "one")
     pc.docker("network", "rm", "lan")
 

@@ -8,7 +8,7 @@ from macvlan_ros import stack as stacks
 from macvlan_ros.docker_cli.flags import KnownFlags
 from macvlan_ros.docker_cli.importing import Imported, imported
 from macvlan_ros.docker_cli.parsing import parse
-from macvlan_ros.errors import Conflict, StackFileError, Unavailable
+from macvlan_ros.errors import Conflict, InvalidRequest, StackFileError
 from macvlan_ros.stack.adding import add_to_file, with_service
 
 CORE = """-it --name harmoni_core --network host --init --device=/dev/video0:/dev/video0
@@ -72,5 +72,5 @@ def test_a_file_to_which_nothing_can_be_added_is_left_alone(text: str, tmp_path:
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="cannot be written"):
+    with pytest.raises(InvalidRequest, match="cannot be written"):
         add_to_file(tmp_path / "none" / "compose.yaml", "core", {"image": "b"})

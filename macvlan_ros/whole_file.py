@@ -1,0 +1,51 @@
+"""A file that is written wholly or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, Unavailable
+
+__all__ = ["cannot_write", "write_whole"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o644, new: bool = False) -> None:
+    """Write the text into the file, which is replaced, or with `new` must not be there.
+
+    Raises FileExistsError, Forbidden, Unavailable (a full disk), InvalidRequest.
+    """
+    try:
+        descriptor, work = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(work).chmod(mode)
+            if new:
+                os.link(work, path)
+            else:
+                Path(work).replace(path)
+        finally:
+            Path(work).unlink(missing_ok=True)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> MacvlanRosError:
+    """The error to raise for one of the system's."""
+    if error.errno in _REFUSED:
+        return Forbidden(f"{path} cannot be written ({error.strerror}); do it as its owner")
+    if error.errno in _FULL:
+        return Unavailable(
+            f"{path} cannot be written ({error.strerror}), and nothing is left of it; make room"
+        )
+    return InvalidRequest(f"{path} cannot be written ({error.strerror}); name another file")
