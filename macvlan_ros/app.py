@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.run import Step
+    from macvlan_ros.deputy import Deputy
     from macvlan_ros.engine import Engine
     from macvlan_ros.holding import Holding
     from macvlan_ros.holdings import Holdings
@@ -254,6 +255,21 @@ class App(Closing):
         return Membership(
             self.store, settings=self.settings, links=lambda: self.links, engine=lambda: self.engine
         )
+
+    @cached_property
+    def deputy(self) -> Deputy:
+        from macvlan_ros.deputy import Deputy
+
+        return Deputy(self.store, host=self.settings.host_name, ask=self._ask_for_others)
+
+    def _ask_for_others(
+        self, pool: Pool, addresses: Sequence[IPAddress]
+    ) -> Mapping[IPAddress, str]:
+        """As `ask`, with a socket of its own: whoever answers for weeks sees interfaces go."""
+        if self.settings.probe == "none" or not interface_on(pool.subnet):
+            raise Unavailable(f"it has no interface in {pool.subnet}, or is set not to probe")
+        with closing(Scout(note=self.note, timing=self.settings.probe)) as scout:
+            return scout.ask(pool, addresses)
 
     @cached_property
     def names(self) -> Names:

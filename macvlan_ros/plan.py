@@ -82,6 +82,8 @@ def site(stack: Stack, *, host: str, parent: Link) -> Site:
             f"{stack.files[0]}: x-macvlan-ros.subnet is {stack.subnet}, and {parent.name} has"
             f" {', '.join(map(str, parent.addresses))}; write 'auto', or name the right parent"
         )
+    if parent.gateway is not None and parent.gateway not in stack.subnet:
+        parent = dataclasses.replace(parent, gateway=None)  # another of its subnets has it
     return Site(host, parent, stack.subnet, six)
 
 

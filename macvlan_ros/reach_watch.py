@@ -33,7 +33,8 @@ class Watch:
     """Looks at all networks of ours, or at the named one. `say` hears each change of state, once.
     `enter` writes this host into the register of hosts when it is time to, `names` tells its
     containers the names of the others, `lead` leads containers of the plugin's networks to this
-    host that lack a way, and returns a sentence for each that it cannot.
+    host that lack a way, and returns a sentence for each that it cannot. `answer` tells other hosts
+    what they want to know of its LAN.
 
     Without Docker, the store or a right everything stays as it is until they are back.
     """
@@ -49,6 +50,7 @@ class Watch:
         enter: Callable[[], object] = lambda: None,
         names: Callable[[], object] = lambda: None,
         lead: Callable[[], Sequence[str]] = tuple,
+        answer: Callable[[], object] = lambda: None,
     ) -> None:
         self._reach = reach
         self._links = links
@@ -58,6 +60,7 @@ class Watch:
         self._enter = enter
         self._names = names
         self._lead, self._led, self._trouble = lead, float("-inf"), ""
+        self._answer = answer
         self._told: dict[str, str] = {}
         self._orphans: frozenset[tuple[str, IPAddress]] = frozenset()
         self._leftover: frozenset[str] = frozenset()
@@ -74,6 +77,7 @@ class Watch:
         """See that all is as it should be, and say what has changed since the last time."""
         try:
             self._enter()
+            self._answer()
             networks = self._reach.networks(self._name)
             self._names()
         except MacvlanRosError as error:

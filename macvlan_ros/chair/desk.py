@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
+from macvlan_ros import deputy
 from macvlan_ros.booking import Booking
 from macvlan_ros.chair.attending import FarAttendance
 from macvlan_ros.chair.errands import Errands
@@ -21,7 +22,7 @@ from macvlan_ros.chair.run import Step
 from macvlan_ros.chair.seats import Seat, take_seats
 from macvlan_ros.closing import Closing
 from macvlan_ros.engine import Engine
-from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
@@ -121,9 +122,9 @@ class Desk(Closing):
     def _must_ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
         """Ask the LAN. Raises Unavailable when nobody can."""
         if self._app.settings.probe != "none" and not interface_on(pool.subnet):
-            for seat in self.seats:
-                if not seat.local and seat.trouble is None and self._errands.can_run(seat):
-                    return self._errands.ask(seat, pool, addresses)
+            for seat in self._others:
+                with suppress(Unavailable):
+                    return self._ask_there(seat, pool, addresses)
         return self._app.ask(pool, addresses)
 
     def _ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
@@ -131,17 +132,39 @@ class Desk(Closing):
         if interface_on(pool.subnet):
             return self._app.scout.ask(pool, addresses)
         reasons = [f"this PC has no interface in {pool.subnet}"]
-        for seat in self.seats:
-            if seat.local or seat.trouble is not None:
-                continue
+        for seat in self._others:
             try:
-                if self._errands.can_run(seat):
-                    return self._errands.ask(seat, pool, addresses)
-                reasons.append(f"the engine of {seat.name} has no image {self._errands.image}")
+                return self._ask_there(seat, pool, addresses)
             except MacvlanRosError as error:
                 reasons.append(f"{seat.name}: {error}")
         self._note(f"nobody was asked whether the addresses are free: {', and '.join(reasons)}")
         return {}
+
+    @property
+    def _others(self) -> list[Seat]:
+        """The other hosts that answer."""
+        return [seat for seat in self.seats if not seat.local and seat.trouble is None]
+
+    def _ask_there(
+        self, seat: Seat, pool: Pool, addresses: Sequence[IPAddress]
+    ) -> Mapping[IPAddress, str]:
+        """Ask the other host's LAN: its service does, else a container of our image there. Raises
+        Unavailable when neither can."""
+        why = "no macvlan-ros service runs there"
+        if self._served(seat.name):
+            try:
+                return self._ask_service(seat, pool, addresses)
+            except Unavailable as error:
+                why = str(error)
+        if self._errands.can_run(seat):
+            return self._errands.ask(seat, pool, addresses)
+        raise Unavailable(f"{why}, and its engine has no image {self._errands.image}")
+
+    def _ask_service(
+        self, seat: Seat, pool: Pool, addresses: Sequence[IPAddress]
+    ) -> Mapping[IPAddress, str]:
+        own = self._app.settings.host_name
+        return deputy.ask(self._app.store, seat.name, pool, addresses, own=own)
 
     def _enrol(self) -> None:
         """Write the hosts into the register, and note the clocks that are off."""

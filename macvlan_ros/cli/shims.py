@@ -129,6 +129,7 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
         raise InvalidRequest(
             f"the engine at {app.engine.endpoint.url} is not on this PC; run the watch on that PC"
         )
+    shared = is_shared(app.settings.store)
     watching = Watch(
         app.reach,
         links=app.links,
@@ -136,8 +137,9 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
         say=report.progress,
         name=network,
         enter=app.membership.enrolment("shim").enter_when_due,
-        names=app.names.refresh if is_shared(app.settings.store) else lambda: (),
+        names=app.names.refresh if shared else lambda: (),
         lead=_guide(app).lead,
+        answer=app.deputy.serve if shared else lambda: 0,
     )
     watching.run(interval, ready=lambda: systemd.notify("READY=1", os.environ))
 

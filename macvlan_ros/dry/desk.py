@@ -5,7 +5,7 @@ What only another host's kernel knows is looked up there as ever too: in a short
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from macvlan_ros.chair.desk import Desk
@@ -14,7 +14,8 @@ from macvlan_ros.chair.run import Step
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.dry.engine import DryEngine
 from macvlan_ros.engine import Engine
-from macvlan_ros.models import HostEntry, Pool, Reservation, Stack
+from macvlan_ros.errors import Unavailable
+from macvlan_ros.models import HostEntry, IPAddress, Pool, Reservation, Stack
 
 if TYPE_CHECKING:
     from macvlan_ros.dry.app import DryApp
@@ -36,6 +37,14 @@ class DryDesk(Desk):
         super().__init__(app, stack, told=told)
         self._would = would
         self._errands = _DryErrands(app.settings.image, would=would)
+
+    def _ask_service(
+        self,
+        seat: Seat,  # noqa: ARG002 - as inherited
+        pool: Pool,  # noqa: ARG002
+        addresses: Sequence[IPAddress],  # noqa: ARG002
+    ) -> Mapping[IPAddress, str]:
+        raise Unavailable("its service is asked by way of the store, in which nothing is changed")
 
     def _open_engine(self, entry: HostEntry, source: str) -> Engine:
         return DryEngine(

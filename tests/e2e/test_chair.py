@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import started
 from tests.e2e.certificates import make_certificates, tls_options
+from tests.e2e.plugin_host import within
 from tests.e2e.ssh_host import SshHost
 from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
@@ -252,6 +253,41 @@ services:
         assert seen.returncode == 6
         assert "ssh" in seen.stderr
         assert {one["state"] for one in rows(seen.stdout).values()} == {"unreachable"}
+
+
+def test_the_service_of_another_pc_asks_its_lan_and_makes_its_shim(
+    three: Lab, tmp_path: Path
+) -> None:
+    """The robot has a LAN of its own, which the chair is not on; there is no image of ours."""
+    qtpc, qtrp = three.hosts["qtpc"], three.hosts["qtrp"]
+    qtrp.run("ip", "address", "add", "10.77.0.12/24", "dev", "eth0")
+    laptop = three.add_stranger("192.168.50.66")
+    laptop.run("ip", "address", "add", "10.77.0.193/24", "dev", "eth0")
+    qtrp.popen(*qtrp.macvlan_ros_command("shim", "watch", "--interval", "0.5"))
+    text = f"""
+x-macvlan-ros:
+  subnet: 10.77.0.0/24
+  range: 10.77.0.193-10.77.0.195
+  hosts:
+    qtrp: {{parent: 10.77.0.0/24, docker: "{qtrp.docker_url}"}}
+services:
+  speaker: {{image: "ros:lab"}}
+"""
+    claimed = text.replace('lab"}', 'lab", x-macvlan-ros: {address: 10.77.0.193}}')
+    folder = str(write(tmp_path, claimed))
+    assert within(30, lambda: "qtrp" in qtpc.macvlan_ros("hosts", "--json").stdout)
+    refused = qtpc.macvlan_ros("launch", "--all-hosts", cwd=folder)
+    assert refused.returncode == 4, refused.stderr
+    assert laptop.mac in refused.stderr
+    write(tmp_path, text)
+    done = qtpc.macvlan_ros("launch", "--all-hosts", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "nobody was asked" not in done.stderr
+    assert "skipped" not in done.stderr
+    address = rows(done.stdout)["speaker"]["address"]
+    assert address in ("10.77.0.194", "10.77.0.195")
+    pinging = ("busybox", "ping", "-c", "1", "-W", "1", address)
+    assert within(30, lambda: qtrp.run(*pinging, check=False).returncode == 0)
 
 
 @pytest.mark.parametrize(
