@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import devconf, filters, netlink, rtnetlink
+from macvlan_ros import devconf, filters, netlink, rtnetlink, rtroutes
 from macvlan_ros.closing import Closing
-from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError, NotFound
+from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError
 from macvlan_ros.lean import without_init
 from macvlan_ros.linkfacts import (
     address_of,
@@ -40,7 +40,7 @@ T = TypeVar("T")
 TIMEOUT = 10.0
 
 _UNICAST = 1
-_PROTO_ANY, _PROTO_KERNEL = 0, 2
+_PROTO_KERNEL = 2
 _IFA_F_NODAD = 0x02
 
 
@@ -114,16 +114,13 @@ class Links(Closing):
         That is their own, and those of the macvlan links over them that are up, in whichever
         namespace these are: the kernel keeps them in the lower interface's filter.
         """
-        try:
-            return inside(self._namespace, filters.read_macs)
-        except OSError as error:
-            raise _refusal("list the MACs of containers", error.errno or errno.EIO) from error
+        return self._ask("list the MACs of containers", filters.read_macs)
 
     def addresses(self, name: str) -> tuple[IPNetwork, ...]:
         """The interface's addresses with their prefix lengths, in the kernel's order."""
 
         def read(kernel: Any) -> tuple[Any, ...]:
-            index = netlink.index(kernel, name)
+            index = netlink.index(name)
             return netlink.dump(lambda: kernel.get_addr(index=index))
 
         return tuple(map(address_of, self._do(f"list the addresses of {name}", read)))
@@ -132,7 +129,7 @@ class Links(Closing):
         """The unicast routes that lead out of the interface, without those the kernel made."""
 
         def read(kernel: Any) -> tuple[Any, ...]:
-            index = netlink.index(kernel, name)
+            index = netlink.index(name)
             return tuple(
                 message
                 for family in netlink.FAMILIES.values()
@@ -150,7 +147,7 @@ class Links(Closing):
         """Whom the kernel has met on the interface, IPv4 and IPv6: address to MAC."""
 
         def read(kernel: Any) -> tuple[Any, ...]:
-            index = netlink.index(kernel, name)
+            index = netlink.index(name)
             return netlink.dump(lambda: kernel.get_neighbours(ifindex=index))
 
         found = map(neighbour_of, self._do(f"list the neighbours of {name}", read))
@@ -171,33 +168,32 @@ class Links(Closing):
         mac: str = "",
         mode: NetworkMode = "bridge",
         mtu: int | None = None,
-    ) -> MacvlanLink:
+    ) -> None:
         """Make a macvlan link over `parent`, down and without addresses.
 
         An empty `mac` leaves it to the kernel, None as `mtu` to the parent. Raises `KernelRefused`
         with errno EEXIST when the name is taken.
         """
-        options = {"address": mac} if mac else {}
-        self._add(parent, name, kind="macvlan", macvlan_mode=mode, mtu=mtu, **options)
-        made = self.macvlan(name)
-        if made is None:
-            raise NotFound(f"{name} was made and is gone again; something else deletes it")
-        return made
+        self._ask(
+            f"add macvlan link {name} to {parent}",
+            lambda: rtnetlink.add_macvlan(netlink.index(parent), name, mac=mac, mode=mode, mtu=mtu),
+        )
 
     def add_vlan(self, parent: str, name: str, *, vlan: int) -> None:
         """Make the 802.1q sub-interface `vlan` (1 to 4094) of `parent`, down.
 
         Raises `KernelRefused` with errno EEXIST when the name is taken.
         """
-        self._add(parent, name, kind="vlan", vlan_id=vlan)
+        self._do(
+            f"add vlan link {name} to {parent}",
+            lambda kernel: kernel.link(
+                "add", ifname=name, link=netlink.index(parent), kind="vlan", vlan_id=vlan
+            ),
+        )
 
     def delete_link(self, name: str) -> bool:
         """Delete an interface; False when there was none."""
-
-        try:
-            return inside(self._namespace, lambda: rtnetlink.delete_link(name))
-        except OSError as error:
-            raise _refusal(f"delete {name}", error.errno or errno.EIO) from error
+        return self._ask(f"delete {name}", lambda: rtnetlink.delete_link(name))
 
     def set_up(self, name: str) -> None:
         """Bring an interface up. One that is up stays so."""
@@ -214,9 +210,9 @@ class Links(Closing):
             "arp_announce": settings.announce,
             "rp_filter": settings.rp_filter,
         }
-        self._do(
+        self._ask(
             f"change how {name} answers ARP",
-            lambda kernel: devconf.set_ipv4(netlink.index(kernel, name), values),
+            lambda: devconf.set_ipv4(netlink.index(name), values),
         )
 
     def keep_ipv6_manual(self, name: str) -> bool:
@@ -224,11 +220,10 @@ class Links(Closing):
 
         False when routers may still do so, because /proc/sys is read-only here.
         """
-
-        def change(kernel: Any) -> bool:
-            return devconf.refuse_automatic_ipv6(netlink.index(kernel, name), name)
-
-        return self._do(f"keep {name} free of automatic IPv6 addresses", change)
+        return self._ask(
+            f"keep {name} free of automatic IPv6 addresses",
+            lambda: devconf.refuse_automatic_ipv6(netlink.index(name), name),
+        )
 
     def add_address(self, name: str, address: IPNetwork) -> bool:
         """Add an address with its prefix length; False when the interface has it."""
@@ -236,19 +231,23 @@ class Links(Closing):
         # adds an address here has asked the wire already
         flags = {"flags": _IFA_F_NODAD} if address.version == 6 else {}
         request = {**netlink.address_request(address), **flags}
-        return self._changed(
-            f"add the address {address} to {name}",
-            lambda kernel: kernel.addr("add", index=netlink.index(kernel, name), **request),
-            unless=errno.EEXIST,
+        return _unless(
+            errno.EEXIST,
+            lambda: self._do(
+                f"add the address {address} to {name}",
+                lambda kernel: kernel.addr("add", index=netlink.index(name), **request),
+            ),
         )
 
     def remove_address(self, name: str, address: IPNetwork) -> bool:
         """Remove an address; False when the interface does not have it."""
         request = netlink.address_request(address)
-        return self._changed(
-            f"remove the address {address} from {name}",
-            lambda kernel: kernel.addr("del", index=netlink.index(kernel, name), **request),
-            unless=errno.EADDRNOTAVAIL,
+        return _unless(
+            errno.EADDRNOTAVAIL,
+            lambda: self._do(
+                f"remove the address {address} from {name}",
+                lambda kernel: kernel.addr("del", index=netlink.index(name), **request),
+            ),
         )
 
     def replace_route(
@@ -263,13 +262,12 @@ class Links(Closing):
         """Route `destination` over `link` or by way of `via`, in place of what routed it before
         with that metric (0: the kernel's own)."""
 
-        def replace(kernel: Any) -> None:
-            wanted = netlink.route_request(kernel, destination, link=link, via=via, metric=metric)
-            if source is not None:
-                wanted["prefsrc"] = str(source)
-            kernel.route("replace", **wanted)
-
-        self._do(f"route {destination} by way of {via or link}", replace)
+        self._ask(
+            f"route {destination} by way of {via or link}",
+            lambda: rtroutes.replace_route(
+                destination, index=_index(link), via=via, source=source, metric=metric
+            ),
+        )
 
     def remove_route(
         self,
@@ -282,39 +280,33 @@ class Links(Closing):
     ) -> bool:
         """Remove a static route, of that metric (0: of any), with `foreign` one of any maker's;
         False when there was none."""
-
-        def remove(kernel: Any) -> None:
-            request = netlink.route_request(kernel, destination, link=link, via=via, metric=metric)
-            if foreign:
-                request["proto"] = _PROTO_ANY
-            kernel.route("del", **request)
-
-        return self._changed(f"remove the route to {destination}", remove, unless=errno.ESRCH)
+        return _unless(
+            errno.ESRCH,
+            lambda: self._ask(
+                f"remove the route to {destination}",
+                lambda: rtroutes.remove_route(
+                    destination, index=_index(link), via=via, metric=metric, foreign=foreign
+                ),
+            ),
+        )
 
     def forget_neighbour(self, address: IPAddress, *, link: str) -> bool:
         """Forget which MAC a neighbour has; False when nothing was known."""
-        return self._changed(
-            f"forget the neighbour {address}",
-            lambda kernel: netlink.forget_neighbour(kernel, address, link),
-            unless=errno.ENOENT,
+        return _unless(
+            errno.ENOENT,
+            lambda: self._ask(
+                f"forget the neighbour {address}",
+                lambda: rtroutes.forget_neighbour(address, index=_index(link)),
+            ),
         )
 
     def _facts(self) -> tuple[Facts, ...]:
         return assemble(self._do("list the interfaces", netlink.read_tables), self._sys_root)
 
-    def _add(self, parent: str, name: str, **options: Any) -> None:
-        wanted = {key: value for key, value in options.items() if value is not None}
-        self._do(
-            f"add {options['kind']} link {name} to {parent}",
-            lambda kernel: kernel.link(
-                "add", ifname=name, link=netlink.index(kernel, parent), **wanted
-            ),
-        )
-
     def _set(self, name: str, action: str, **options: Any) -> None:
         self._do(
             action.format(name=name),
-            lambda kernel: kernel.link("set", index=netlink.index(kernel, name), **options),
+            lambda kernel: kernel.link("set", index=netlink.index(name), **options),
         )
 
     def _do(self, action: str, call: Callable[[Any], T]) -> T:
@@ -322,15 +314,28 @@ class Links(Closing):
         with _translated(action):
             return self._worker.run(call)
 
-    def _changed(self, action: str, call: Callable[[Any], object], *, unless: int) -> bool:
-        """Do it; False when the kernel answers `unless`, which says that nothing was to do."""
+    def _ask(self, action: str, call: Callable[[], T]) -> T:
+        """`call()` in this thread, or in one of the namespace; for what pyroute2 is not needed."""
         try:
-            self._do(action, call)
-        except KernelRefused as error:
-            if error.errno != unless:
-                raise
-            return False
-        return True
+            return inside(self._namespace, call)
+        except OSError as error:
+            raise _refusal(action, error.errno or errno.EIO) from error
+
+
+def _unless(code: int, call: Callable[[], object]) -> bool:
+    """Call it; False when the kernel answers `code`, which says that nothing was to do."""
+    try:
+        call()
+    except KernelRefused as error:
+        if error.errno != code:
+            raise
+        return False
+    return True
+
+
+def _index(name: str) -> int:
+    """0 for no interface in particular."""
+    return netlink.index(name) if name else 0
 
 
 def _open_socket() -> Any:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPNetwork
 
 from macvlan_ros.errors import NotFound, Unavailable
 from macvlan_ros.linkfacts import Tables, lower_of
@@ -17,8 +17,6 @@ from macvlan_ros.linkfacts import Tables, lower_of
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 _MAIN_TABLE = 254
-_SCOPE_LINK = 253
-_PROTO_STATIC = 4
 _NLM_F_DUMP_INTR = 0x10
 _DUMP_TRIES = 20
 
@@ -63,8 +61,8 @@ def existing(kernel: Any, name: str) -> Any:
     return message
 
 
-def index(_: Any, name: str) -> int:
-    """The number of one interface, in the namespace of the calling thread, which is the socket's.
+def index(name: str) -> int:
+    """The number of one interface, in the namespace of the calling thread.
 
     Raises `NotFound`.
     """
@@ -105,30 +103,3 @@ def address_request(address: IPNetwork) -> dict[str, Any]:
         "address": str(address.ip),
         "prefixlen": address.prefixlen,
     }
-
-
-def forget_neighbour(kernel: Any, address: IPAddress, link: str) -> None:
-    """Delete an entry of the neighbour table."""
-    family = FAMILIES[address.version]
-    kernel.neigh("del", family=family, dst=str(address), ifindex=index(kernel, link))
-
-
-def route_request(
-    kernel: Any, destination: IPNetwork, *, link: str, via: IPAddress | None, metric: int
-) -> dict[str, Any]:
-    """The arguments of a route's change: static, in the main table, on the link without `via`."""
-    wanted: dict[str, Any] = {
-        "family": FAMILIES[destination.version],
-        "dst": str(destination.cidr),
-        "table": _MAIN_TABLE,
-        "proto": _PROTO_STATIC,
-    }
-    if metric:
-        wanted["priority"] = metric
-    if link:
-        wanted["oif"] = index(kernel, link)
-    if via is not None:
-        wanted["gateway"] = str(via)
-    elif destination.version == 4:
-        wanted["scope"] = _SCOPE_LINK
-    return wanted

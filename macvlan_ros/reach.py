@@ -7,7 +7,6 @@ of their addresses and routes is touched here.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -24,13 +23,13 @@ from macvlan_ros.links import Links
 from macvlan_ros.models import Network, Reservation
 from macvlan_ros.sandbox import Errand, Visits
 from macvlan_ros.shim import (
-    NAME_PREFIX,
     OWNER,
     Shim,
     add_container,
     ensure_shim,
     remove_container,
     remove_shim,
+    shim_links,
     shim_name,
     show_shim,
 )
@@ -313,11 +312,6 @@ def pools_of(network: Network) -> tuple[str, ...]:
     """The pools out of which the network's shim has an address each, IPv4's first."""
     six = network.six.pool if network.six else ""
     return tuple(pool for pool in (network.pool, six) if pool)
-
-
-def shim_links() -> frozenset[str]:
-    """The names of links here that look like shims, without asking netlink."""
-    return frozenset(name for _, name in socket.if_nameindex() if name.startswith(NAME_PREFIX))
 
 
 def _among(containers: Sequence[Attached], reached: Collection[IPAddress]) -> tuple[IPAddress, ...]:

@@ -12,6 +12,7 @@ address of one link out of the questions that go out of the other; both on shim 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -60,6 +61,11 @@ def shim_name(parent: str) -> str:
         return name
     digest = _sha256(parent.encode()).hex()
     return (NAME_PREFIX + digest)[:_LONGEST_NAME]
+
+
+def shim_links() -> frozenset[str]:
+    """The names of links here that look like shims, without asking netlink."""
+    return frozenset(name for _, name in socket.if_nameindex() if name.startswith(NAME_PREFIX))
 
 
 def shim_mac(parent_mac: str) -> str:
@@ -158,13 +164,21 @@ def add_container(links: Links, *, parent: str, address: IPAddress) -> bool:
     """
     shim = _shim(links, parent)
     source = _nearest(address, shim.addresses)
-    if source is None:
-        raise NotFound(f"the shim {shim.link} has no IPv{address.version} address to speak with")
     wanted = Route(_single(address), shim.link, source=source)
     if wanted in _container_routes(links, shim.link):
         return False
-    links.replace_route(wanted.destination, link=shim.link, source=source)
+    if not lead_to(links, parent=parent, address=address, via=shim.addresses):
+        raise NotFound(f"the shim {shim.link} has no IPv{address.version} address to speak with")
     return True
+
+
+def lead_to(links: Links, *, parent: str, address: IPAddress, via: Sequence[IPAddress]) -> bool:
+    """Route a container's address over the shim, whose own are `via`, without a look at what
+    there is; False when it has none of that family. Raises `NotFound` without a shim."""
+    source = _nearest(address, via)
+    if source is not None:
+        links.replace_route(_single(address), link=shim_name(parent), source=source)
+    return source is not None
 
 
 def remove_container(links: Links, *, parent: str, address: IPAddress) -> bool:
@@ -228,7 +242,7 @@ def _ensure_link(links: Links, *, parent: str, mac: str, undo: ExitStack) -> Mac
         return found
     name = shim_name(parent)
     try:
-        made = links.add_macvlan(parent, name, mac=mac or shim_mac(links.mac(parent)))
+        links.add_macvlan(parent, name, mac=mac or shim_mac(links.mac(parent)))
     except KernelRefused as error:
         if error.errno != EEXIST:
             raise
@@ -240,6 +254,9 @@ def _ensure_link(links: Links, *, parent: str, mac: str, undo: ExitStack) -> Mac
             f"{name} exists and is no shim over {parent}; delete it with: ip link delete {name}"
         ) from error
     undo.callback(remove_shim, links, parent=parent)
+    made = _find(links, parent)
+    if made is None:
+        raise NotFound(f"{name} was made and is gone again; something else deletes it")
     return made
 
 

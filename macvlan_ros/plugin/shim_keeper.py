@@ -8,7 +8,7 @@ share the shim; their addresses and routes stay as they are.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
@@ -20,10 +20,11 @@ from macvlan_ros.models import Reservation
 from macvlan_ros.shim import (
     OWNER,
     Shim,
-    add_container,
     ensure_shim,
+    lead_to,
     remove_container,
     remove_shim,
+    shim_links,
     shim_name,
     show_shim,
 )
@@ -95,20 +96,21 @@ class ShimKeeper:
             raise refused[0]
         return self._ensure(network.parent, wanted)
 
-    def attach(self, parent: str, addresses: Iterable[IPAddress]) -> None:
+    def attach(
+        self, parent: str, addresses: Iterable[IPAddress], *, via: Sequence[IPAddress]
+    ) -> None:
         """A container with these addresses is about to run: let the host reach it, and forget
-        which MAC had them before. Raises what `add_container` raises."""
+        which MAC had them before. `via` are the shim's addresses. Raises what `lead_to` raises."""
         for address in addresses:
-            add_container(self._links, parent=parent, address=address)
-            self._links.forget_neighbour(address, link=shim_name(parent))
+            if lead_to(self._links, parent=parent, address=address, via=via):
+                self._links.forget_neighbour(address, link=shim_name(parent))
 
     def detach(self, endpoint: Endpoint) -> None:
         """Its container has left, maybe with its network."""
-        for link in self._links.macvlans():
-            if link.parent and link.name == shim_name(link.parent):
-                for own in endpoint.addresses:
-                    remove_container(self._links, parent=link.parent, address=own.ip)
-                    self._links.forget_neighbour(own.ip, link=link.name)
+        for link in shim_links():
+            for own in endpoint.addresses:
+                self._links.remove_route(IPNetwork(own.ip), link=link)
+                self._links.forget_neighbour(own.ip, link=link)
 
     def left(self, network: DockerNetwork) -> None:
         """The network is no more: give up what its shim had, if nobody else needs it.
@@ -206,7 +208,7 @@ class ShimKeeper:
         versions = {address.version for address in shim.addresses}
         for address in joined:
             if address.version in versions and address not in shim.containers:
-                self.attach(parent, [address])
+                self.attach(parent, [address], via=shim.addresses)
         for address in self._strange(shim):
             # one that nobody has reserved may be of somebody else's container
             if self._store.holder(address) is None or self._runs(address):

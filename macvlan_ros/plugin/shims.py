@@ -115,9 +115,10 @@ class ShimService:
 
     def attached(self, network: DockerNetwork, endpoint: Endpoint) -> None:
         """Let this host reach the endpoint's container. Returns at once."""
-        if self._wanted and network.parent in self._ways and not shim_objection(network):
+        way = self._ways.get(network.parent)
+        if self._wanted and way is not None and not shim_objection(network):
             addresses = [own.ip for own in endpoint.addresses]
-            self._submit(lambda: self._keeper.attach(network.parent, addresses))
+            self._submit(lambda: self._keeper.attach(network.parent, addresses, via=way.via))
 
     def left(self, endpoint: Endpoint) -> None:
         """The endpoint was deleted. Returns at once."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models import Stack
-from macvlan_ros.reach import shim_links
+from macvlan_ros.shim import shim_links
 from macvlan_ros.verify import finding_places, pairs, rosgraph
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import KernelRefused, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import ArpSettings, Route
+from macvlan_ros.models import ArpSettings, MacvlanLink, Route
 from tests.netns.lan import make_lan
 from tests.netns.namespace import Namespace
 
@@ -30,11 +31,19 @@ def links(pc: Namespace) -> Iterator[Links]:
         yield links
 
 
+def _made(links: Links, **options: Any) -> MacvlanLink:
+    """A link mv0 over eth0, as it then is."""
+    links.add_macvlan("eth0", "mv0", **options)
+    made = links.macvlan("mv0")
+    assert made is not None
+    return made
+
+
 @pytest.mark.parametrize("mode", ["bridge", "private", "vepa"])
 def test_a_macvlan_link_is_made_as_asked_and_is_down(
     pc: Namespace, links: Links, mode: str
 ) -> None:
-    made = links.add_macvlan("eth0", "mv0", mac="02:00:00:00:00:07", mode=mode, mtu=1400)
+    made = _made(links, mac="02:00:00:00:00:07", mode=mode, mtu=1400)
     (shown,) = pc.show("link show mv0")
     assert (made.name, made.index, made.mac) == ("mv0", shown["ifindex"], "02:00:00:00:00:07")
     assert (made.mode, made.parent, made.mtu, made.up) == (mode, "eth0", 1400, False)
@@ -46,7 +55,7 @@ def test_a_macvlan_link_is_made_as_asked_and_is_down(
 
 
 def test_a_passthru_link_has_its_parents_mac(links: Links) -> None:
-    made = links.add_macvlan("eth0", "mv0", mode="passthru")
+    made = _made(links, mode="passthru")
     assert (made.mode, made.mac) == ("passthru", links.mac("eth0"))
 
 
@@ -54,7 +63,7 @@ def test_without_a_mac_and_an_mtu_the_kernel_and_the_parent_give_them(
     pc: Namespace, links: Links
 ) -> None:
     pc.ip("link set eth0 mtu 1300")
-    made = links.add_macvlan("eth0", "mv0")
+    made = _made(links)
     assert made.mtu == 1300
     assert made.mac != links.mac("eth0")
 
