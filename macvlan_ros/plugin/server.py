@@ -94,6 +94,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.limits = limits or Limits()
         self.metrics: Metrics = metrics or NoMetrics()
         self.workers = Workers(self.limits.workers)
+        # To start a thread for each connection takes longer than some calls, most of all when
+        # others compute: the new one must have begun before the next connection is looked at.
+        self._readers = Workers(self.limits.connections)
         self._places = threading.BoundedSemaphore(self.limits.connections)
         self._idle = threading.Condition()
         self._running = 0
@@ -105,7 +108,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             return
         with self._idle:
             self._running += 1
-        super().process_request(request, client_address)
+        self._readers.begin(lambda: self.process_request_thread(request, client_address))
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

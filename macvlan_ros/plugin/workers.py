@@ -87,6 +87,10 @@ class Workers:
             raise Broken("the program has an error of its own; its log has the details")
         return job.results[0]
 
+    def begin(self, work: Callable[[], object]) -> None:
+        """Have the work done; it is not waited for."""
+        self._hand_over(_Job(work, None))
+
     def _hand_over(self, job: _Job[T]) -> None:
         with self._lock:
             self._busy += 1
