@@ -34,11 +34,17 @@ _APPLICATION_ID = 0x6D766C72
 _SETTLE = 0.2
 
 
+# Milliseconds by which a wait may be longer or shorter than what is left.
+_NEAR = 50
+
+
 class _Connection(sqlite3.Connection):
     """A connection that knows which file it has open, and whether it is ready for writing."""
 
     identity: tuple[int, int] | None = None
     ready = False
+    known = False  # to be a file of ours; another one would have another identity
+    patience = -1  # for how long SQLite waits for a lock, in milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +254,17 @@ class SqliteFile:
 
     def _version(self, db: sqlite3.Connection) -> int:
         """The schema's version. Raises StoreDown when it is too new, or not ours."""
-        (owner,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if owner == 0 and version == 0:
-            (things,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if not things:
-                return 0
-        if owner != self._application:
-            raise errors.foreign(self._path)
+        if not (isinstance(db, _Connection) and db.known):
+            (owner,) = db.execute("PRAGMA application_id").fetchone()
+            if owner == 0 and version == 0:
+                (things,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                if not things:
+                    return 0
+            if owner != self._application:
+                raise errors.foreign(self._path)
+            if isinstance(db, _Connection):
+                db.known = True
         if version > len(self._migrations):
             raise errors.newer(self._path, found=version, known=len(self._migrations))
         return int(version)
@@ -344,12 +353,14 @@ class SqliteFile:
             self._pid = os.getpid()
 
 
-def _wait_until(db: sqlite3.Connection, deadline: float) -> None:
+def _wait_until(db: _Connection, deadline: float) -> None:
     left = max(0, round((deadline - time.monotonic()) * 1000))
-    db.execute(f"PRAGMA busy_timeout = {left}")
+    if abs(left - db.patience) > _NEAR or left < _NEAR:
+        db.execute(f"PRAGMA busy_timeout = {left}")
+        db.patience = left
 
 
-def _persist(db: sqlite3.Connection, statement: str, deadline: float) -> None:
+def _persist(db: _Connection, statement: str, deadline: float) -> None:
     """Execute, again and again where SQLite itself would not wait for a lock."""
     while True:
         _wait_until(db, deadline)
