@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import NoReturn
 
 from netaddr import IPAddress, IPRange
 
-from macvlan_ros.addresses import candidates, contains, size
+from macvlan_ros.addresses import candidates, intervals, size
 from macvlan_ros.errors import PoolExhausted
 from macvlan_ros.ipam import Surroundings
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models import Pool
-from macvlan_ros.spans import Span, merge, points
+from macvlan_ros.spans import Span, merge, points, subtract
 from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
@@ -58,25 +59,25 @@ class Choosing:
     ) -> IPAddress:
         """The address that this MAC had last, else one that nobody had lately, else the one that
         has been free for longest. Raises PoolExhausted."""
-        former = self._state.former(pool.name)
         held = merge([*self._taken(pool, mac), *_outside(pool, within)])
         marked = self._strangers.marked(pool.name)
         taken = merge([*held, *points(map(int, marked))])
-        for each in former.values():
-            if mac and each.mac == mac and _is_free(pool, each.address, taken):
-                return each.address
-        proven = self._proven(pool, within)
-        ready = [address for address in proven if _is_free(pool, address, taken)]
-        unused = [address for address in ready if address not in former]
-        if unused:
-            # by chance, so that those who choose at once rarely choose the same
-            return _CHANCE.choice(unused)
-        if ready:
-            return min(ready, key=lambda address: _until(former, address))
+        free = subtract(intervals(pool), taken)
+        last = self._state.last_of(pool.name, mac) if mac else None
+        if last is not None and _is_in(free, last):
+            return last
+        proven = [each for each in self._proven(pool, within) if _is_in(free, each)]
+        # by chance, so that those who choose at once rarely choose the same
+        for address in _CHANCE.sample(proven, len(proven)):
+            if self._state.former_at(pool.name, address) is None:
+                return address
+        former = self._state.former(pool.name)
+        if proven:
+            return min(proven, key=lambda address: _until(former, address))
         lately = merge([*taken, *points(map(int, former))])
         return (
             self._sifted(pool, owner, lately)
-            or _longest_free(pool, former, taken)
+            or _longest_free(former, free)
             # For want of others: the strangers may have left.
             or (self._sifted(pool, owner, held) if marked else None)
             or self._give_up(pool, within)
@@ -119,8 +120,9 @@ class Choosing:
         taken = merge([*self._taken(pool, ""), *_outside(pool, within), *marked])
         without = merge([*taken, *points(map(int, former))])
         fresh = list(islice(candidates(pool, os.urandom(8).hex(), without=without), count))
+        free = subtract(intervals(pool), taken)
         oldest = sorted(former, key=lambda address: _until(former, address))
-        return (fresh + [each for each in oldest if _is_free(pool, each, taken)])[:count]
+        return (fresh + [each for each in oldest if _is_in(free, each)])[:count]
 
     def _taken(self, pool: Pool, mac: str) -> list[Span]:
         """What is held in the pool, what a container still uses though its owner has given it up,
@@ -136,11 +138,9 @@ def _until(former: Mapping[IPAddress, Former], address: IPAddress) -> float:
     return found.until if found is not None else 0.0
 
 
-def _longest_free(
-    pool: Pool, former: Mapping[IPAddress, Former], taken: list[Span]
-) -> IPAddress | None:
+def _longest_free(former: Mapping[IPAddress, Former], free: Sequence[Span]) -> IPAddress | None:
     for each in sorted(former.values(), key=lambda each: each.until):
-        if _is_free(pool, each.address, taken):
+        if _is_in(free, each.address):
             return each.address
     return None
 
@@ -168,6 +168,7 @@ def _around(pool: Pool, around: Surroundings, mac: str) -> list[Span]:
     ]
 
 
-def _is_free(pool: Pool, address: IPAddress, taken: list[Span]) -> bool:
+def _is_in(spans: Sequence[Span], address: IPAddress) -> bool:
     value = int(address)
-    return contains(pool, address) and not any(first <= value <= last for first, last in taken)
+    place = bisect_left(spans, value, key=lambda span: span[1])
+    return place < len(spans) and spans[place][0] <= value

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
 
 from netaddr import IPAddress, IPNetwork
 
@@ -20,6 +22,8 @@ __all__ = ["DockerNetwork", "Endpoint", "Former", "State", "Use"]
 
 # How many former addresses of a pool are remembered: more than a PC runs containers in a day.
 _FORMERS = 256
+# How many there may be beyond that: to look for the oldest is to read them all.
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class State:
     def __init__(self, store: Store, *, host: str) -> None:
         self._store = store
         self._host = host
+        self._kept = count()
 
     # -- networks and endpoints -----------------------------------------------------------------
 
@@ -231,14 +236,23 @@ class State:
         found = self._store.recall("former", f"{pool}/{address}")
         return _former(found[0]) if found else None
 
+    def last_of(self, pool: str, mac: str) -> IPAddress | None:
+        """The address that a container with this MAC had last."""
+        known = (each for each in self._store.recall("former") if each.value.endswith(mac))
+        mine = [_former(each) for each in known if _of(each, pool)]
+        last = max(mine, key=lambda each: each.until, default=None)
+        return last.address if last is not None else None
+
     def drop_formers(self, pool: str) -> None:
         for each in self.former(pool).values():
             self._store.forget("former", f"{pool}/{each.address}")
 
     def keep_former(self, former: Former) -> None:
-        """Remember one; the oldest are forgotten when there are too many."""
+        """Remember one; the oldest are forgotten when there are too many, some at once."""
         key, value = f"{former.pool}/{former.address}", f"{former.until:.3f} {former.mac}"
         self._store.remember(Record("former", key, self._host, value), replace=True)
+        if next(self._kept) % _AT_ONCE:
+            return
         known = sorted(self.former(former.pool).values(), key=lambda each: each.until)
         for old in known[:-_FORMERS]:
             self._store.forget("former", f"{old.pool}/{old.address}")
@@ -269,6 +283,8 @@ def _of(record: Record, pool: str) -> bool:
     return record.key.partition("/")[0] == pool
 
 
+# Records are read again and again, and most are the same as the last time.
+@lru_cache(64)
 def _network(record: Record) -> DockerNetwork:
     value = json.loads(record.value)
     return DockerNetwork(
@@ -286,6 +302,7 @@ def _network(record: Record) -> DockerNetwork:
     )
 
 
+@lru_cache(512)
 def _endpoint(record: Record) -> Endpoint:
     value = json.loads(record.value)
     return Endpoint(
@@ -310,6 +327,7 @@ def _use_record(use: Use) -> Record:
     return Record("use", f"{use.pool}/{use.address}", use.host, f"{use.since:.3f} {use.mac}")
 
 
+@lru_cache(2 * _FORMERS)
 def _former(record: Record) -> Former:
     pool, _, address = record.key.partition("/")
     until, _, mac = record.value.partition(" ")

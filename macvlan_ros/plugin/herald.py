@@ -32,6 +32,8 @@ _PATIENCE = 30.0
 # ANNOUNCE_INTERVAL and ANNOUNCE_NUM (RFC 5227, section 1.1)
 _AGAIN = 2.0
 _TIMES = 2
+# Seconds for which an interface is taken to stand on the subnet that it stood on.
+_GOOD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Herald:
         self._news: dict[IPAddress, _News] = {}
         self._lock = threading.Lock()
         self._told, self._stopping = threading.Event(), threading.Event()
+        self._parents: dict[IPNetwork, tuple[float, str]] = {}
         self._trouble = ""
 
     def start(self) -> None:
@@ -64,9 +67,16 @@ class Herald:
 
     def given(self, address: IPNetwork, mac: str) -> None:
         """A container with this MAC was given the address, which has its prefix length."""
-        parent = scout.interface_on(address.cidr)
+        parent = self._parent_on(address.cidr)
         if parent:
             self._expect(parent, [address], mac)
+
+    def _parent_on(self, subnet: IPNetwork) -> str:
+        at, parent = self._parents.get(subnet, (-_GOOD, ""))
+        if time.monotonic() - at > _GOOD:
+            parent = scout.interface_on(subnet)
+            self._parents[subnet] = (time.monotonic(), parent)
+        return parent
 
     def attached(self, network: DockerNetwork, endpoint: Endpoint) -> None:
         """A container of a network of ours is about to come up."""

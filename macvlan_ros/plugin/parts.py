@@ -6,6 +6,8 @@ deadlock. So this is not the command line's composition root, which has an engin
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +43,9 @@ from macvlan_ros.strangers import Strangers
 
 __all__ = ["Parts"]
 
+# Seconds.
+_ONE_LOOK = 0.1
+
 
 class Parts:
     """What serves Docker, over one store and one host's links. Nothing is opened or read before
@@ -66,12 +71,13 @@ class Parts:
         # Docker would wait too long for the careful form: only who asks ahead takes it
         ahead = partial(self._lan.silent, timing=probe) if probe != "none" else None
         self._lookahead = Lookahead(self._lan.silent, ahead=ahead)
+        surroundings = _Around()
         ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
         self._herald = Herald(links.running_macs)
         self.enrolling = Enrolling(
             Enrolment(store, host=host, service="plugin", shared=shared, links=links.links)
         )
-        keeper = self._shim_keeper(store, links, host=host)
+        keeper = self._shim_keeper(store, links, host=host, surroundings=surroundings)
         self._shims = ShimService(keeper, wanted=shim)
         endpoints = Endpoints(
             store, links=links, host=host, sandboxes=sandboxes, left=self._shims.left
@@ -112,7 +118,14 @@ class Parts:
             counted=self.metrics.conflict,
         )
 
-    def _shim_keeper(self, store: Store, links: Links, *, host: str) -> ShimKeeper:
+    def _shim_keeper(
+        self,
+        store: Store,
+        links: Links,
+        *,
+        host: str,
+        surroundings: Callable[[Pool], Surroundings],
+    ) -> ShimKeeper:
         choosing = Choosing(store, host=host, surroundings=surroundings, lookahead=self._lookahead)
         unasked = Ipam(store, surroundings=surroundings, host=host)
         address = ShimAddress(store, ipam=unasked, choosing=choosing, host=host)
@@ -143,9 +156,18 @@ class Parts:
         self._lan.close()
 
 
-def surroundings(_: Pool) -> Surroundings:
-    """This host's addresses, and those of the neighbours that it has met."""
-    return look_around()
+class _Around:
+    """This host's addresses, and those of the neighbours that it has met, for any pool. When
+    containers start side by side, one look is good for all of them."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, Surroundings] | None = None
+
+    def __call__(self, _: Pool) -> Surroundings:
+        now = time.monotonic()
+        if self._seen is None or now - self._seen[0] > _ONE_LOOK:
+            self._seen = (now, look_around())
+        return self._seen[1]
 
 
 def router(subnet: IPNetwork) -> IPAddress | None:
