@@ -20,6 +20,8 @@ from macvlan_ros.arp import Port
 #: dnsmasq pings an address for three seconds before it offers it.
 PATIENCE = 4.0
 _ASK_EVERY = 1.0
+# Whether somebody still waits is looked at so often.
+_LOOK_EVERY = 0.2
 _MOST_OFFERS = 64
 
 
@@ -39,12 +41,17 @@ class Offer:
 
 
 def find_servers(
-    interface: str, *, seconds: float = PATIENCE, namespace: Path | None = None
+    interface: str,
+    *,
+    seconds: float = PATIENCE,
+    namespace: Path | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Offer, ...]:
     """What each DHCP server on the interface's LAN offers to a client that it does not know.
 
-    Always takes `seconds`: a second server is worth waiting for. Takes CAP_NET_RAW. Raises
-    Forbidden, ParentNotFound, BadParent, KernelRefused.
+    Always takes `seconds`, for a second server is worth waiting for, or until `stopped` says that
+    nobody waits any more. Takes CAP_NET_RAW. Raises Forbidden, ParentNotFound, BadParent,
+    KernelRefused.
     """
     with Port(interface, frames.ETH_IPV4, namespace=namespace) as port:
         port.filter(bpf.udp_to(dhcp_messages.CLIENT_PORT))
@@ -55,7 +62,7 @@ def find_servers(
             return (offer,) if offer is not None else ()
 
         question = discover(transaction, client, source=port.mac)
-        offers = gather(port, question, read, seconds=seconds)
+        offers = gather(port, question, read, seconds=seconds, stopped=stopped)
     first: dict[IPAddress, Offer] = {}
     for offer in offers:  # a server that is asked again may offer another address
         first.setdefault(offer.server, offer)
@@ -63,17 +70,22 @@ def find_servers(
 
 
 def gather(
-    port: Port, question: bytes, read: Callable[[bytes], Iterable[Offer]], *, seconds: float
+    port: Port,
+    question: bytes,
+    read: Callable[[bytes], Iterable[Offer]],
+    *,
+    seconds: float,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Offer, ...]:
-    """What `read` makes of the frames that come in so many seconds, each once, at most 64; the
-    `question` is put every second."""
+    """What `read` makes of the frames that come in so many seconds, or until it is `stopped`, each
+    once, at most 64; the `question` is put every second."""
     found: dict[tuple[IPAddress, IPAddress], Offer] = {}
     end, ask_at = time.monotonic() + seconds, 0.0
-    while (now := time.monotonic()) < end:
+    while (now := time.monotonic()) < end and not stopped():
         if now >= ask_at:
             port.send(question)
             ask_at = now + _ASK_EVERY
-        for frame in port.receive(min(end, ask_at) - now):
+        for frame in port.receive(min(end, ask_at, now + _LOOK_EVERY) - now):
             for offer in read(frame):
                 if len(found) < _MOST_OFFERS:
                     found.setdefault((offer.server, offer.address), offer)

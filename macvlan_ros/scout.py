@@ -109,11 +109,9 @@ class Scout:
 def _servers(interface: str, version: int) -> tuple[Offer, ...]:
     """What the LAN's DHCP servers of that IP version offer."""
     # Imported here: packets are needed when a pool is added, and by nothing that starts often.
-    if version == 4:
-        from macvlan_ros.dhcp import find_servers
-    else:
-        from macvlan_ros.dhcp6 import find_servers
-    return find_servers(interface)
+    from macvlan_ros import dhcp, dhcp6
+
+    return dhcp.find_servers(interface) if version == 4 else dhcp6.find_servers(interface)
 
 
 def about_proxy(mac: str, interface: str, version: int) -> str:

@@ -153,7 +153,8 @@ class Survey:
             if self._stopping.is_set() or not self._outlook.down(interface):
                 return
             self._servers_at[interface] = time.monotonic()
-            servers = [offer.server for offer in dhcp.find_servers(interface)]
+            offers = dhcp.find_servers(interface, stopped=self._stopping.is_set)
+            servers = [offer.server for offer in offers]
             if servers:
                 _log.info("DHCP servers on %s: %s", interface, ", ".join(map(str, servers)))
             self._on_servers(interface, servers)
