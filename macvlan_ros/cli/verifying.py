@@ -43,8 +43,9 @@ def verify(
 ) -> int:
     """Prove that the stack works, from where its containers are.
 
-    Between each pair of services: address, name, any TCP port, full MTU, multicast. Then the ROS 1
-    master and each registered node, asked from this PC and from each container. Takes 15 s at most.
+    Between each pair of services: address, name, any TCP port, full MTU, multicast; the way that
+    ROS 2 finds its peers, if the stack names one. Then the ROS 1 master and each registered node,
+    asked from this PC and from each container. Takes 15 s at most.
     The exit code is 1 when something does not hold, 0 when all does.
     """
     from macvlan_ros import verify as verifying

@@ -9,7 +9,7 @@ from macvlan_ros.models import IPAddress, Service
 from macvlan_ros.ros import ros1, ros2
 from macvlan_ros.ros.draft import Draft
 from macvlan_ros.ros.ros1 import MASTER_PORT, former_addresses, master_uri
-from macvlan_ros.ros.ros2 import Graph, graph, version
+from macvlan_ros.ros.ros2 import Graph, graph, told, version
 
 __all__ = [
     "MASTER_PORT",
@@ -19,6 +19,7 @@ __all__ = [
     "former_addresses",
     "graph",
     "master_uri",
+    "told",
     "version",
 ]
 

@@ -35,7 +35,8 @@ class Graph:
 
     `domain` "" leaves each its own. `peers` are the addresses of all containers and PCs that may
     have nodes, as far as they are known, `owner` the service that is the discovery server or the
-    router itself ("" when no service is), `meeting` that one's address and port.
+    router itself ("" when no service is), `meeting` that one's address and port. `version` is that
+    of the IP that ROS speaks.
     """
 
     domain: str = ""
@@ -43,6 +44,7 @@ class Graph:
     peers: tuple[IPAddress, ...] = ()
     owner: str = ""
     meeting: str = ""
+    version: int = 4
 
 
 ALONE = Graph()
@@ -50,13 +52,15 @@ ALONE = Graph()
 
 def version(service: Service, image: Mapping[str, str]) -> str:
     """ "1", "2" or "none": what the stack says, else what the image is made for, else "1"."""
-    if service.ros:
-        return service.ros
-    known = {**image, **service.environment}
-    if known.get("ROS_VERSION") in ("1", "2"):
-        return known["ROS_VERSION"]
-    distro = known.get("ROS_DISTRO", "").lower()
-    return "2" if distro and distro not in _ROS1 else "1"
+    return service.ros or told({**image, **service.environment}) or "1"
+
+
+def told(variables: Mapping[str, str]) -> str:
+    """ "1" or "2", as an environment's ROS_VERSION or ROS_DISTRO has it; "" without either."""
+    if variables.get("ROS_VERSION") in ("1", "2"):
+        return variables["ROS_VERSION"]
+    distro = variables.get("ROS_DISTRO", "").lower()
+    return ("1" if distro in _ROS1 else "2") if distro else ""
 
 
 def graph(
@@ -82,6 +86,7 @@ def graph(
         peers=tuple(sorted(nodes | set(hosts.values()))),
         owner=wanted.place if wanted.place in stack.services else "",
         meeting=meeting,
+        version=6 if stack.ros_over == "ipv6" else 4,
     )
 
 

@@ -74,6 +74,7 @@ def _registers(variables: Mapping[str, str]) -> str:
 def reason(culprit: Culprit, registered: str) -> tuple[str, str]:
     """Why a node there registered that host name or address, and what to do; each a clause."""
     variables, place = culprit.environment, culprit.place
+    own = place.address6 if variables.get("ROS_IPV6") == "on" else place.address
     where = f"'{place.name}'" if place.pid else "this PC"
     launch = ", or launch it with macvlan-ros" if place.pid else ""
     name, said = variables.get("ROS_HOSTNAME"), variables.get("ROS_IP")
@@ -81,12 +82,11 @@ def reason(culprit: Culprit, registered: str) -> tuple[str, str]:
         why = f"its process in {where} sets ROS_HOSTNAME"
         why += f"={name}, which beats ROS_IP" if name else " to nothing, so ROS_IP does not count"
         return why, (
-            f"take ROS_HOSTNAME out of {where} and start the node again with"
-            f" ROS_IP={place.address}{launch}"
+            f"take ROS_HOSTNAME out of {where} and start the node again with ROS_IP={own}{launch}"
         )
-    remedy = f"start the node in {where} again with ROS_IP={place.address}{launch}"
+    remedy = f"start the node in {where} again with ROS_IP={own}{launch}"
     if said:
-        why = f"its process in {where} sets ROS_IP={said}, and {where} has {place.address}"
+        why = f"its process in {where} sets ROS_IP={said}, and {where} has {own}"
         return why, remedy
     why = f"its process in {where} has neither ROS_IP nor ROS_HOSTNAME, so it said {registered}"
     return why, remedy

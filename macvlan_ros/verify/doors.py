@@ -37,25 +37,26 @@ class Door:
 
 
 def ask(
-    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float
+    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float, version: int = 4
 ) -> dict[tuple[str, str], Door]:
-    """By (from, to): the door between each place and each other one with an address."""
+    """By (from, to): the door between each place and each other one with an address of that
+    version of IP."""
     with ExitStack() as open_sockets:
         ears: dict[str, socket.socket] = {}
         for one in vantages:
-            if one.address is not None:
+            if (own := one.place.at(version)) is not None:
                 with suppress(OSError):
-                    ears[one.name] = open_sockets.enter_context(_ear(one, one.address))
+                    ears[one.name] = open_sockets.enter_context(_ear(one, own))
         ports = {name: ear.getsockname()[1] for name, ear in ears.items()}
         anywhere = _FIRST_PORT + secrets.randbelow(_PORTS)
         pairs = [
             (source, target)
             for source in vantages
             for target in targets
-            if source.name != target.name and target.address is not None
+            if source.name != target.name and target.at(version) is not None
         ]
         calls = [
-            Call(source, str(target.address), ports.get(target.name, anywhere))
+            Call(source, str(target.at(version)), ports.get(target.name, anywhere))
             for source, target in pairs
         ]
         replies = converse(calls, patience=_PATIENCE, until=until)
@@ -77,7 +78,7 @@ def _state(code: int, local: tuple[str, int], came: Mapping[tuple[str, int], Non
 
 
 def _ear(vantage: Vantage, address: IPAddress) -> socket.socket:
-    ear = vantage.socket(socket.SOCK_STREAM)
+    ear = vantage.socket(socket.SOCK_STREAM, version=address.version)
     try:
         ear.bind((str(address), 0))
         ear.listen(_BACKLOG)

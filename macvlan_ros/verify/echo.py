@@ -1,7 +1,7 @@
 """Echoes: who answers to ICMP, how fast, and how long a datagram may be that is not to be split.
 
-Packets are those of RFC 792. Every datagram has the "don't fragment" bit, and none is longer than
-what the sender's own link takes.
+Packets are those of RFC 792, over IPv6 of RFC 4443. Every datagram has the "don't fragment" bit,
+and none is longer than what the sender's own link takes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from netaddr import IPAddress
 
 from macvlan_ros.verify.place import Vantage
 
-_ECHO_REQUEST, _ECHO_REPLY = 8, 0
+_ECHO_REQUEST, _ECHO_REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
 _HEADER = struct.Struct("!BBHHH")
 _SHORT = 64
-_HEADERS = 28  # of IP and of ICMP, of which the latter counts 8
-_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
+_HEADERS = {4: 28, 6: 48}  # of IP and of ICMP, of which the latter counts 8
+#: IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, of linux/in.h and linux/in6.h, and their ..._PROBE.
+_MTU_DISCOVER, _PROBE = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}, 3
+_PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 #: Seconds between two questions: the first one may wait for the neighbour's MAC.
 _AGAIN = 0.25
 #: What is tried when the longest does not pass: tunnels, PPPoE, VLANs in VLANs, jumbo frames.
@@ -42,17 +44,19 @@ class Echo:
     longest: int = 0
 
 
-def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[IPAddress, Echo]:
-    """Ask all targets for a short and for the longest possible echo; returns when all have
-    answered, or at `until` (time.monotonic).
+def ask(
+    source: Vantage, targets: Iterable[IPAddress], *, until: float, version: int = 4
+) -> dict[IPAddress, Echo]:
+    """Ask all targets, of one version of IP, for a short and for the longest possible echo; returns
+    when all have answered, or at `until` (time.monotonic).
 
     For a target that takes no longest one, the longest of a few shorter ones is found. Raises
     OSError without the right to send ICMP.
     """
     asked = tuple(targets)
     third = max(0.0, until - time.monotonic()) / 3
-    with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+    with source.socket(socket.SOCK_RAW, _PROTOCOL[version], version=version) as sock:
+        sock.setsockopt(*_MTU_DISCOVER[version], _PROBE)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         short = _collect(sock, {(one, _SHORT) for one in asked}, until - 2 * third)
         there = [target for target, _ in short]
@@ -81,18 +85,22 @@ def _summary(target: IPAddress, answers: Mapping[_Question, float]) -> Echo:
     return Echo(min(mine.values()), max(mine)) if mine else Echo()
 
 
-def request(number: int, token: bytes, size: int) -> bytes:
-    """An echo request that makes a datagram of `size` bytes, headers included."""
-    payload = token.ljust(max(len(token), size - _HEADERS), b"\x5a")
-    head = _HEADER.pack(_ECHO_REQUEST, 0, 0, 0, number)
-    return _HEADER.pack(_ECHO_REQUEST, 0, checksum(head + payload), 0, number) + payload
+def request(number: int, token: bytes, size: int, version: int = 4) -> bytes:
+    """An echo request that makes a datagram of `size` bytes, headers included. Over IPv6 the
+    checksum is the kernel's to make (RFC 3542, section 3.1)."""
+    payload = token.ljust(max(len(token), size - _HEADERS[version]), b"\x5a")
+    head = _HEADER.pack(_ECHO_REQUEST[version], 0, 0, 0, number)
+    if version == 4:
+        head = _HEADER.pack(_ECHO_REQUEST[4], 0, checksum(head + payload), 0, number)
+    return head + payload
 
 
-def read_reply(datagram: bytes, token: bytes) -> int | None:
-    """The number of the question that an IP datagram answers; None when it answers none of ours."""
-    length = (datagram[0] & 0xF) * 4 if datagram else 0
+def read_reply(datagram: bytes, token: bytes, version: int = 4) -> int | None:
+    """The number of the question that is answered; None when it is none of ours. An IPv4 datagram
+    comes with its header, one of IPv6 without."""
+    length = (datagram[0] & 0xF) * 4 if datagram and version == 4 else 0
     body = datagram[length:]
-    if len(body) < _HEADER.size + len(token) or body[0] != _ECHO_REPLY:
+    if len(body) < _HEADER.size + len(token) or body[0] != _ECHO_REPLY[version]:
         return None
     if body[_HEADER.size : _HEADER.size + len(token)] != token:
         return None
@@ -113,6 +121,7 @@ def _collect(
     sock: socket.socket, wanted: Collection[_Question], until: float
 ) -> dict[_Question, float]:
     """How long each answer took; asks again for what is missing until `until`."""
+    version = _version(sock)
     token = secrets.token_bytes(8)
     asked: dict[int, tuple[_Question, float]] = {}
     answers: dict[_Question, float] = {}
@@ -123,7 +132,7 @@ def _collect(
                 asked[number] = (question, time.monotonic())
                 # a full queue or a missing route is an answer that does not come
                 with suppress(OSError):
-                    packet = request(number, token, question[1])
+                    packet = request(number, token, question[1], version)
                     sock.sendto(packet, (str(question[0]), 0))
         end = min(until, time.monotonic() + _AGAIN)
         while len(answers) < len(wanted) and (left := end - time.monotonic()) > 0:
@@ -140,6 +149,10 @@ def heard(sock: socket.socket, token: bytes) -> Iterator[tuple[int, IPAddress]]:
     with suppress(BlockingIOError):
         while True:
             datagram, sender = sock.recvfrom(1 << 16)
-            number = read_reply(datagram, token)
+            number = read_reply(datagram, token, _version(sock))
             if number is not None:
                 yield number, IPAddress(sender[0])
+
+
+def _version(sock: socket.socket) -> int:
+    return 6 if sock.family == socket.AF_INET6 else 4

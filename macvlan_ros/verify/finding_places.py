@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros import placement
+from macvlan_ros import placement, ros
 from macvlan_ros import stack as stacks
 from macvlan_ros.docker_values import Container
 from macvlan_ros.errors import MacvlanRosError
@@ -19,14 +20,20 @@ from macvlan_ros.verify.place import Place
 if TYPE_CHECKING:
     from macvlan_ros.app import App
 
+#: Reserved addresses by owner and version of IP.
+_Held = Mapping[tuple[str, int], IPAddress]
+
 
 def this_host(app: App) -> Place:
     """This PC, with its address on the LAN. Raises ParentNotFound, BadParent."""
     parent = app.parent()
-    own = next((one.ip for one in parent.addresses if one.version == 4), None)
     return Place(
         name=app.settings.host_name,
-        address=own,
+        address=next((one.ip for one in parent.addresses if one.version == 4), None),
+        address6=next(
+            (one.ip for one in parent.addresses if one.version == 6 and not one.ip.is_link_local()),
+            None,
+        ),
         host=app.settings.host_name,
         interface=parent.name,
     )
@@ -38,11 +45,12 @@ def on_our_networks(app: App) -> tuple[Place, ...]:
         Place(
             name=one.name,
             address=next((a for a in one.addresses if a.version == 4), None),
+            address6=next((a for a in one.addresses if a.version == 6), None),
             names=(one.name,),
             host=app.settings.host_name,
             pid=one.pid,
             mac=one.mac,
-            ros=_ros_of(one.pid, ""),
+            ros=ros.told(culprits.environment(one.pid)),
         )
         for one in app.engine.on_our_networks()
     )
@@ -63,46 +71,48 @@ def of_stack(app: App, stack: Stack, names: Sequence[str]) -> tuple[Place, ...]:
     for name, other in app.engine.named(missing).items():
         if other.state == "running":  # not ours, but docker compose's from the same file
             running[missing[name]] = other
-    held = _held(app, [one for one in services if one.address is None])
+    held = _held(app, services, six=stack.ipv6)
     host = app.settings.host_name
+    places = [_place(service, running.get(service.name), held, host) for service in services]
+    images = {service.name: service.image for service in services}
+    # what one container of an image has, those that cannot be looked into have, too
+    of_image = {images[one.name]: one.ros for one in places if one.ros in ("1", "2") and one.pid}
     return tuple(
-        _place(service, running.get(service.name), held.get(service.owner), host)
-        for service in services
+        one if one.ros else replace(one, ros=of_image.get(images[one.name], "")) for one in places
     )
 
 
-def _held(app: App, services: Sequence[Service]) -> dict[str, IPAddress]:
+def _held(app: App, services: Sequence[Service], *, six: bool) -> _Held:
     """The reserved addresses of services whose address the file does not fix."""
-    if not services:
+    owners = {one.owner for one in services if one.address is None or (six and not one.address6)}
+    if not owners:
         return {}
-    owners = {service.owner for service in services}
-    return {held.owner: held.address for held in app.store.reservations() if held.owner in owners}
+    return {
+        (held.owner, held.address.version): held.address
+        for held in app.store.reservations()
+        if held.owner in owners
+    }
 
 
-def _place(
-    service: Service, container: Container | None, held: IPAddress | None, host: str
-) -> Place:
+def _place(service: Service, container: Container | None, held: _Held, host: str) -> Place:
     names = tuple(dict.fromkeys((service.name, service.container_name)))
     here = placement.is_here(service, host)
     pid = container.pid if container else 0
     return Place(
         name=service.name,
-        address=(container.address if container else None) or service.address or held,
+        address=(container.address if container else None)
+        or service.address
+        or held.get((service.owner, 4)),
+        address6=(container.address6 if container else None)
+        or service.address6
+        or held.get((service.owner, 6)),
         names=names,
         others=tuple(one for one in container.networks.values() if one) if container else (),
         host=host if here else service.host,
         pid=pid,
         mac=container.mac if container else "",
-        ros=_ros_of(pid, service.ros),
+        ros=service.ros or ros.told({**service.environment, **culprits.environment(pid)}),
     )
-
-
-def _ros_of(pid: int, said: str) -> str:
-    """Which ROS a container has: what the file says, else what its own environment does."""
-    if said or not pid:
-        return said
-    found = culprits.environment(pid).get("ROS_VERSION", "")
-    return found if found in ("1", "2") else ""
 
 
 def absent(places: Iterable[Place], host: str) -> list[Check]:
@@ -115,7 +125,7 @@ def absent(places: Iterable[Place], host: str) -> list[Check]:
                     "runs", host, one.name, BAD, "it does not run", "start it: macvlan-ros launch"
                 )
             )
-        elif one.address is None:
+        elif one.address is None and one.address6 is None:
             found.append(
                 Check(
                     "runs",
@@ -136,27 +146,34 @@ def master_of(app: App, stack: Stack | None, places: Sequence[Place], environ: s
     Raises StackFileError when the stack's master has no address yet.
     """
     if stack is not None and stack.master:
-        from macvlan_ros import ros
-
-        addresses = {one.name: one.address for one in places if one.address is not None}
-        addresses |= _others(app, stack, addresses)
-        own = this_host(app)
-        hosts = {own.name: own.address} if own.address is not None else {}
+        addresses, hosts = _addresses(app, stack, places, stack.master)
         return ros.master_uri(stack, addresses, hosts) or ""
     told = [culprits.environment(one.pid).get("ROS_MASTER_URI", "") for one in places if one.pid]
     known = [uri for uri in told if uri.strip()]
     return max(known, key=known.count) if known else environ
 
 
-def _others(app: App, stack: Stack, known: Iterable[str]) -> dict[str, IPAddress]:
-    """The addresses of services that were not asked for; the master may be one of them."""
-    if stack.master in known or stack.master not in stack.services:
-        return {}
-    (place,) = of_stack(app, stack, [stack.master])[-1:]
-    return {place.name: place.address} if place.address is not None else {}
+def graph_of(app: App, stack: Stack, places: Sequence[Place]) -> ros.Graph:
+    """How the stack's ROS 2 nodes find one another. Raises StackFileError when the address of
+    its discovery server or router is not known."""
+    return ros.graph(stack, *_addresses(app, stack, places, stack.discovery.place))
 
 
-def in_words(place: Place, error: MacvlanRosError) -> Check:
-    """That a place could not be looked from."""
+def _addresses(
+    app: App, stack: Stack, places: Sequence[Place], wanted: str
+) -> tuple[dict[str, IPAddress], dict[str, IPAddress]]:
+    """The addresses of the services and of this PC, of the family that ROS speaks; that of `wanted`
+    too, if it is a service that was not asked for."""
+    version = 6 if stack.ros_over == "ipv6" else 4
+    known = {one.name for one in places}
+    more = of_stack(app, stack, [wanted]) if wanted in stack.services.keys() - known else ()
+    found = {one.name: at for one in (*places, *more) if (at := one.at(version)) is not None}
+    own = this_host(app)
+    at = own.at(version)
+    return found, {own.name: at} if at is not None else {}
+
+
+def in_words(place: Place, error: MacvlanRosError, kind: str = "runs") -> Check:
+    """That a place could not be looked from, or something not be looked at there."""
     text, _, remedy = str(error).partition("; ")
-    return Check("runs", place.name, place.name, BAD, text, remedy or "run it as root: sudo")
+    return Check(kind, place.name, place.name, BAD, text, remedy or "run it as root: sudo")

@@ -87,12 +87,14 @@ def as_address(text: str) -> IPAddress | None:
 def look_up(
     names: Iterable[str], book: Book, sock: socket.socket, *, until: float
 ) -> dict[str, tuple[IPAddress, ...]]:
-    """The IPv4 addresses of each name; none for one that does not resolve, or not before `until`
-    (time.monotonic). `sock` is a UDP socket of the container's namespace, with a timeout of 0."""
+    """The IPv4 addresses of each name, or else those of IPv6 that the book has; none for one that
+    does not resolve, or not before `until` (time.monotonic). `sock` is a UDP socket of the
+    container's namespace, with a timeout of 0."""
     found: dict[str, tuple[IPAddress, ...]] = {}
     unknown: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
-        listed = [one for one in book.hosts.get(name.lower(), ()) if one.version == 4]
+        written = book.hosts.get(name.lower(), ())
+        listed = [one for one in written if one.version == 4] or written
         if listed or not book.servers:
             found[name] = tuple(listed)
         else:

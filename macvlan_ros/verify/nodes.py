@@ -36,7 +36,9 @@ class Surroundings:
 
     def at(self, address: IPAddress | None) -> Place | None:
         """Whose address it is."""
-        return next((one for one in self.places if one.address and one.address == address), None)
+        return next(
+            (one for one in self.places if address and address in (one.address, one.address6)), None
+        )
 
     def called(self, name: str) -> Place | None:
         """Whom the stack calls so."""

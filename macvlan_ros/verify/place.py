@@ -20,7 +20,7 @@ _USUAL_MTU = 1500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A service, or a PC, with its address on the LAN.
+    """A service, or a PC, with its address on the LAN; `address6` is the IPv6 one beside it.
 
     `names` are those by which the others call it, `others` its addresses on
     other networks. `host` is the PC it belongs to. `pid` is its
@@ -30,6 +30,7 @@ class Place:
 
     name: str
     address: IPAddress | None
+    address6: IPAddress | None = None
     names: tuple[str, ...] = ()
     others: tuple[IPAddress, ...] = ()
     host: str = ""
@@ -37,6 +38,10 @@ class Place:
     mac: str = ""
     ros: str = ""
     interface: str = ""
+
+    def at(self, version: int) -> IPAddress | None:
+        """Its address of that version of IP, 4 or 6."""
+        return self.address6 if version == 6 else self.address
 
 
 class _Room:

@@ -112,7 +112,8 @@ def _master_check(source: Vantage, uri: Uri, answer: Answer | None, around: Surr
 
 def _is_own(uri: Uri, around: Surroundings) -> bool:
     """Whether the master is in a container of this PC, which it reaches by a shim only."""
-    return any(one.pid and str(one.address) == uri.host for one in around.places)
+    ours = [str(at) for one in around.places if one.pid for at in (one.address, one.address6)]
+    return uri.host.strip("[]") in ours
 
 
 def _told_otherwise(vantages: Sequence[Vantage], uri: Uri, until: float) -> list[Check]:

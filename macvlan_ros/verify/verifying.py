@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.errors import MacvlanRosError, StackFileError
 from macvlan_ros.models import Stack
+from macvlan_ros.ros import Graph
 from macvlan_ros.shim import shim_links
-from macvlan_ros.verify import finding_places, pairs, rosgraph
+from macvlan_ros.verify import discovery, finding_places, pairs, rosgraph
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage
 
@@ -50,18 +51,41 @@ def verify(app: App, stack: Stack | None, wishes: Wishes) -> tuple[Check, ...]:
     master = wishes.master or finding_places.master_of(
         app, stack, places, os.environ.get("ROS_MASTER_URI", "")
     )
-    return _Verification(here, places, master, wishes, until).run(
+    troubles: list[Check] = []
+    graph = Graph()
+    if stack is not None:
+        try:
+            graph = finding_places.graph_of(app, stack, places)
+        except StackFileError as error:
+            troubles.append(finding_places.in_words(here, error, kind="discovery"))
+    found = _Verification(here, places, master, graph, wishes, until).run(
         local=app.engine.endpoint.scheme == "unix"
     )
+    return (*troubles, *found)
+
+
+def _news(checks: Sequence[Check], told: Sequence[Check]) -> list[Check]:
+    """Without what is bad between places of which it is told already that they do not reach."""
+    apart = {
+        (one.source, one.target) for one in told if one.kind[:5] == "reach" and one.level == BAD
+    }
+    return [one for one in checks if one.level != BAD or (one.source, one.target) not in apart]
 
 
 class _Verification:
     def __init__(
-        self, here: Place, places: Sequence[Place], master: str, wishes: Wishes, until: float
+        self,
+        here: Place,
+        places: Sequence[Place],
+        master: str,
+        graph: Graph,
+        wishes: Wishes,
+        until: float,
     ) -> None:
         self._here = here
         self._places = tuple(places)
         self._master = master
+        self._graph = graph
         self._wishes = wishes
         self._until = until
         self._shim = bool(shim_links())
@@ -92,26 +116,38 @@ class _Verification:
         return found, troubles
 
     def _look(self, vantages: Sequence[Vantage]) -> list[Check]:
-        with ThreadPoolExecutor(2, thread_name_prefix="verify") as both:
-            network = both.submit(self._network, vantages)
-            ros = both.submit(self._ros, vantages)
-            return [*network.result(), *ros.result()]
+        with ThreadPoolExecutor(4, thread_name_prefix="verify") as side_by_side:
+            network = side_by_side.submit(self._network, vantages)
+            targets, until = self._targets(), self._until
+            six = side_by_side.submit(pairs.examine_six, vantages, targets, until=until)
+            peers = side_by_side.submit(
+                discovery.examine, vantages, targets, self._graph, until=until
+            )
+            ros = side_by_side.submit(self._ros, vantages)
+            checks = [*network.result(), *six.result()]
+            return [*checks, *_news(peers.result(), checks), *ros.result()]
 
     def _network(self, vantages: Sequence[Vantage]) -> list[Check]:
         """The pairs. This PC counts as long as it has a way to its containers, or these are none of
         its own."""
         host, *inside = vantages
-        targets = [one for one in self._places if one.pid or one.host != self._here.name]
+        targets = self._targets()
         if self._shim or not inside:
             found = pairs.examine(vantages, [*targets, self._here], until=self._until)
             return [check for check in found if not self._is_own_affair(check)]
         away = [one for one in targets if not one.pid]
         checks = list(pairs.examine([host], away, until=self._until)) if away else []
         checks += pairs.examine(inside, targets, until=self._until)
-        return [*checks, self._no_shim()]
+        return [*(one for one in checks if not self._is_own_affair(one)), self._no_shim()]
+
+    def _targets(self) -> list[Place]:
+        """What should be there: that a service here does not run is told already."""
+        return [one for one in self._places if one.pid or one.host != self._here.name]
 
     def _is_own_affair(self, check: Check) -> bool:
-        """What a PC's own names or multicast are like is not asked."""
+        """What a PC's own names are like is not asked, nor multicast where nobody needs it."""
+        if check.kind == "multicast":
+            return self._graph.kind != "multicast"
         return self._here.name in (check.source, check.target) and check.kind == "name"
 
     def _no_shim(self) -> Check:

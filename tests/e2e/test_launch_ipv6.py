@@ -108,6 +108,12 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     assert pings(qtrp, "core", "docker", "exec", "talker")
     assert pings(qtpc, CORE)
     assert pings(qtpc, qtpc.address6, "docker", "exec", "core")
+    # and verify tells so; this image has no roscore
+    checks = json.loads(qtrp.macvlan_ros("verify", "--json", cwd=str(folder)).stdout)
+    told = {(one["kind"], one["source"], one["target"]): one["level"] for one in checks}
+    for kind in ("reach6", "tcp6", "mtu6"):
+        assert told[kind, "talker", "core"] == "ok"
+    assert told["master", "talker", f"http://[{CORE}]:11311"] == "bad"
     # a third machine's table shows one MAC for the PC, the parent's
     shim = held6(qtpc, "shim-qtpc")["address"]
     for address, mac in ((qtpc.address6, qtpc.mac), (CORE, one["mac"])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -107,6 +108,14 @@ def tell(lab: Lab) -> None:
             sys.stdout.write(f"{name} on {host.name}: {state}\n{said.stdout}{said.stderr}\n")
 
 
+def verified(lab: Lab, host: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """What verify on that PC ends with, and its checks of each kind: what is bad, or else one."""
+    done = lab.hosts[host].macvlan_ros("verify", "--json", cwd=FOLDER, timeout=60)
+    assert "Traceback" not in done.stderr
+    found = sorted(json.loads(done.stdout), key=lambda one: one["level"] == "bad")
+    return done.returncode, {one["kind"]: (one["level"], one["text"]) for one in found}
+
+
 def interfaces(host: Host, container: str) -> dict[str, set[str]]:
     """The multicast groups that a container has joined, by the address of the interface."""
     found: dict[str, set[str]] = {}
@@ -133,8 +142,15 @@ def test_cyclone_finds_nodes_by_multicast_and_without_it_by_our_peers(lan: Lab) 
         host.macvlan_ros("down", cwd=FOLDER, check=True)
     launch(lan, "cyclone")
     assert not hears(lan, "hello over DDS", patience=4)
+    code, told = verified(lan, "qtrp")
+    assert (code, told["multicast"][0], told["reach"][0]) == (1, "bad", "ok")
+    assert "discovery" not in told
+
     launch(lan, "cyclone", discovery="discovery: unicast")
     assert hears(lan, "hello over DDS")
+    code, told = verified(lan, "qtrp")
+    assert (code, told["discovery"][0]) == (0, "ok"), told
+    assert "multicast" not in told
 
 
 def test_on_several_networks_discovery_stays_on_the_lan(lan: Lab) -> None:
@@ -156,3 +172,7 @@ def test_zenoh_finds_nodes_by_multicast_or_by_its_router(
     pass_multicast(lan, multicast)
     launch(lan, "zenoh", discovery=discovery)
     assert hears(lan, "hello over zenoh")
+    code, told = verified(lan, "qtrp")
+    assert code == 0, told
+    if discovery:
+        assert told["discovery"] == ("ok", "a router is at 192.168.50.194:7447")

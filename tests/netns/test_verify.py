@@ -17,6 +17,7 @@ from macvlan_ros.verify.place import Place, Vantage
 from tests.conftest import started
 from tests.lab import Host, Lab
 from tests.lab.lan import ROOT
+from tests.netns.looking import looking_from, place
 from tests.netns.ros_graph import DEAD, PORT, READY, STRANGE
 
 #: What is promised, and then some for a busy machine.
@@ -25,29 +26,8 @@ LIMIT = 15.0
 
 @pytest.fixture(scope="module")
 def lan() -> Iterator[Lab]:
-    with started(hosts=("core", "talker", "third"), engines=False) as lab:
+    with started(hosts=("core", "talker", "third"), engines=False, subnet6="fd00:50::/64") as lab:
         yield lab
-
-
-def place(host: Host) -> Place:
-    """The host taken for a container: it is entered by its namespace."""
-    return Place(
-        name=host.name,
-        address=IPAddress(host.address),
-        host="qtpc",
-        pid=host.pid,
-        mac=host.mac,
-    )
-
-
-@contextmanager
-def looking_from(*hosts: Host) -> Iterator[list[Vantage]]:
-    vantages = [Vantage(place(host)) for host in hosts]
-    try:
-        yield vantages
-    finally:
-        for one in vantages:
-            one.close()
 
 
 @contextmanager
@@ -94,6 +74,26 @@ def test_everything_holds_between_places_of_one_lan(lan: Lab) -> None:
     assert levels["tcp", "core", "third"] == "ok"
     # the third is not looked from, and yet it hears the group that every host belongs to
     assert levels["multicast", "core", "third"] == "ok"
+
+
+def test_over_ipv6_containers_reach_each_other_too_with_whole_datagrams(lan: Lab) -> None:
+    hosts = tuple(lan.hosts.values())
+    core, talker, third = hosts
+    blocked = ("ip6tables", "-A", "INPUT", "-p", "tcp", "--syn", "-j", "DROP")
+    third.run("ip", "link", "set", "eth0", "mtu", "1400")
+    talker.run(*blocked)
+    try:
+        with looking_from(core, talker) as vantages:
+            places = [place(one) for one in hosts]
+            found = pairs.examine_six(vantages, places, until=time.monotonic() + 5)
+    finally:
+        talker.run("ip6tables", "-F", "INPUT")
+        third.run("ip", "link", "set", "eth0", "mtu", "1500")
+    levels = {(one.kind, one.source, one.target): one.level for one in found}
+    assert {level for (kind, *_), level in levels.items() if kind == "reach6"} == {"ok"}
+    assert levels["tcp6", "talker", "core"] == levels["tcp6", "core", "third"] == "ok"
+    assert levels["tcp6", "core", "talker"] == "bad"
+    assert (levels["mtu6", "core", "talker"], levels["mtu6", "core", "third"]) == ("ok", "bad")
 
 
 def test_a_switch_that_keeps_multicast_is_told_by_what_does_not_come_back(lan: Lab) -> None:

@@ -281,6 +281,13 @@ def test_calls_end_when_the_time_is_over_whatever_the_other_side_does() -> None:
     assert codes[-1] == errno.ECANCELED
 
 
+def test_a_name_that_is_written_down_with_ipv6_alone_means_that() -> None:
+    hosts = names.parse_hosts("fd00::5 core\nfd00::6 both\n192.168.50.6 both")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        found = names.look_up(["core", "both"], names.Book(hosts), sock, until=0)
+    assert found == {"core": (IPAddress("fd00::5"),), "both": (IPAddress("192.168.50.6"),)}
+
+
 def test_a_name_may_mean_the_services_address_on_another_of_its_networks() -> None:
     bridged = replace(SPARE, others=(IPAddress("172.18.0.3"),))
     about = partial(Check, source="talker", target="spare")

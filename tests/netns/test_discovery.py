@@ -1,0 +1,127 @@
+"""Discovery without multicast, in network namespaces: what is in the way, or missing, is told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from netaddr import IPAddress
+
+from macvlan_ros.ros import Graph
+from macvlan_ros.verify import discovery
+from macvlan_ros.verify.check import Check
+from tests.conftest import started
+from tests.lab import Host, Lab
+from tests.netns.looking import looking_from, place
+
+NODE = """
+import socket, sys, time
+made = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))
+made.bind((sys.argv[2], int(sys.argv[3])))
+if sys.argv[1] == "SOCK_STREAM":
+    made.listen()
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[Lab]:
+    with started(hosts=("core", "talker", "third"), engines=False, subnet6="fd00:50::/64") as lab:
+        yield lab
+
+
+@contextmanager
+def listening(host: Host, kind: str, port: int) -> Iterator[None]:
+    """Somebody who has that port, and says nothing."""
+    process = host.popen(sys.executable, "-c", NODE, kind, host.address, str(port), stdout=-1)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "up"
+        yield
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@contextmanager
+def dropping(host: Host, *match: str) -> Iterator[None]:
+    host.run("iptables", "-A", "INPUT", *match, "-j", "DROP")
+    try:
+        yield
+    finally:
+        host.run("iptables", "-D", "INPUT", *match, "-j", "DROP")
+
+
+def examine(lan: Lab, graph: Graph) -> dict[tuple[str, str], Check]:
+    """From core and talker, as if the third's container ran on another PC."""
+    hosts = list(lan.hosts.values())
+    with looking_from(*hosts[:2], ros="2") as vantages:
+        places = [place(one, ros="2") for one in hosts]
+        found = discovery.examine(vantages, places, graph, until=time.monotonic() + 8)
+    return {(one.source, one.target): one for one in found}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_ports_of_discovery_are_open_and_it_is_told_whether_a_node_has_one(
+    lan: Lab, version: int
+) -> None:
+    _, talker, third = lan.hosts.values()
+    with listening(talker, "SOCK_DGRAM", 9162), listening(third, "SOCK_DGRAM", 9160):
+        found = examine(lan, Graph(kind="unicast", domain="7", version=version))
+    assert {one.level for one in found.values()} == {"ok"}
+    assert len(found) == 4
+    assert "no node" in found["talker", "core"].text
+    assert found["core", "talker"].text == "UDP 9160 to 9222"
+    assert ("no node" in found["core", "third"].text) == (version == 6)  # it has it in IPv4
+
+
+def test_a_firewall_that_drops_the_ports_is_told_on_this_pc_and_on_others(lan: Lab) -> None:
+    _, talker, third = lan.hosts.values()
+    udp = ("-p", "udp", "--dport", "7400:8000")
+    with dropping(talker, *udp), dropping(third, *udp):
+        found = examine(lan, Graph(kind="unicast"))
+    assert {pair for pair, one in found.items() if one.level == "bad"} == {
+        ("core", "talker"),
+        ("core", "third"),
+        ("talker", "third"),
+    }
+    assert "UDP ports 7410 to 7472" in found["core", "third"].text
+
+
+def test_a_discovery_server_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
+    third = lan.hosts["third"]
+    graph = Graph(kind="server", owner="third", meeting=f"{third.address}:11811")
+    missing = examine(lan, graph)["core", "third"]
+    with listening(third, "SOCK_DGRAM", 11811):
+        there = examine(lan, graph)["core", "third"]
+        with dropping(third, "-p", "udp"):
+            behind = examine(lan, graph)["core", "third"]
+    assert (missing.level, there.level, behind.level) == ("bad", "ok", "bad")
+    assert "no discovery server listens" in missing.text
+    assert "is not reached" in behind.text
+    assert "fastdds discovery" in missing.remedy
+
+
+def test_a_router_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
+    third = lan.hosts["third"]
+    graph = Graph(kind="router", owner="third", meeting=f"{third.address}:7447")
+    missing = examine(lan, graph)["talker", "third"]
+    with listening(third, "SOCK_STREAM", 7447):
+        there = examine(lan, graph)["talker", "third"]
+        with dropping(third, "-p", "tcp"):
+            behind = examine(lan, graph)["talker", "third"]
+    assert (missing.level, there.level, behind.level) == ("bad", "ok", "bad")
+    assert "no router listens" in missing.text
+    assert "does not open" in behind.text
+
+
+def test_peers_are_told_from_addresses_that_only_look_alike() -> None:
+    config = '<Peer Address="192.168.50.19"/><Peer Address="192.168.50.21"/>'
+    named = [
+        n for n in (1, 2, 9, 19, 21, 190) if discovery.names(config, IPAddress(f"192.168.50.{n}"))
+    ]
+    assert named == [19, 21]
