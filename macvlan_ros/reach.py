@@ -85,7 +85,8 @@ class Reach:
         if self._engine.endpoint.scheme != "unix":
             return (
                 f"the engine at {self._engine.endpoint.url} is not on this PC, so this PC makes no"
-                " shim for its containers; run macvlan-ros shim up on that PC"
+                " shim for its containers and announces none of them on the LAN; on that PC run:"
+                " macvlan-ros shim up --announce"
             )
         if not network.ours:
             return (

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from macvlan_ros import networks
 from macvlan_ros.addresses import parse_address
+from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
 from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
 from macvlan_ros.docker_values import (
     LABEL_ADDRESS,
+    LABEL_DEFAULT_ROUTE,
     LABEL_MANAGED,
     LABEL_OWNER,
     LABEL_POOL,
     LABEL_POOL6,
-    LAN_DRIVERS,
     MANAGED,
 )
 from macvlan_ros.errors import (
@@ -79,6 +80,7 @@ class Runner:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._beside = Beside(app.engine, note=app.note)
 
     def prepare(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
         """Reserve the address, make the network, and write the line that runs the container there.
@@ -86,7 +88,9 @@ class Runner:
         What is made is taken back with `undo`. Raises what the parts raise.
         """
         cli = finding.find(self._app.settings.docker, needed_for="macvlan-ros run")
-        network, pool = self._place(line, options, undo)
+        ours = {one.name: one for one in self._app.engine.networks()}
+        line, beside = self._beside.split(line, ours)
+        network, pool = self._place(line, ours, options, undo)
         name = line.value("name") or self._choose_name(line.image, pool)
         held = self._reserve(pool, name, self._claim(line, network), undo)
         six = self._reserve6(network, name, line, undo)
@@ -101,7 +105,9 @@ class Runner:
                 LABEL_POOL: pool.name,
                 LABEL_ADDRESS: str(held.address),
                 **({LABEL_POOL6: six.pool} if six else {}),
+                **({LABEL_DEFAULT_ROUTE: network.name} if beside else {}),
             },
+            beside=beside,
         )
         done = with_ros(
             placed.line,
@@ -151,21 +157,18 @@ class Runner:
 
     # -- where ------------------------------------------------------------------------------------
 
-    def _place(self, line: RunLine, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
+    def _place(
+        self, line: RunLine, ours: Mapping[str, Network], options: RunOptions, undo: Undo
+    ) -> tuple[Network, Pool]:
         """The network that the container joins, and the pool of its addresses."""
-        ours = {one.name: one for one in self._app.engine.networks()}
         wanted = joining(line).name
         if wanted not in ours:
             chosen = self._among(ours, options)
             if wanted:
                 instead = chosen.name if chosen else DEFAULT_NETWORK
-                self._app.note(self._replaced(wanted, instead))
+                self._app.note(self._beside.replaced(wanted, instead))
         else:
             chosen = ours[wanted]
-        for extra in line.values("network")[1:]:
-            self._app.note(
-                f"--network {extra} is left out; join it afterwards with: docker network connect"
-            )
         if chosen is None:
             return self._make(options, undo)
         return chosen, self._pool_of(chosen, options)
@@ -182,21 +185,6 @@ class Runner:
             )
         return fitting.get(DEFAULT_NETWORK) or next(iter(fitting.values()), None)
 
-    def _replaced(self, wanted: str, instead: str) -> str:
-        lan = f"the macvlan network '{instead}'"
-        if wanted == "host":
-            return f"--network host is replaced by {lan}: the container has an address of its own"
-        if wanted in ("none", "bridge", "default"):
-            return f"--network {wanted} is replaced by {lan}"
-        driver = self._app.engine.driver_of(wanted)
-        if driver and driver not in (*LAN_DRIVERS, "overlay"):
-            return (
-                f"--network {wanted} ({driver}) is replaced by {lan}; join it too, once the"
-                f" container runs, with: docker network connect {wanted} NAME"
-            )
-        kind = f" ({driver})" if driver else ", which is not there,"
-        return f"--network {wanted}{kind} is replaced by {lan}"
-
     def _pool_of(self, network: Network, options: RunOptions) -> Pool:
         if network.pool:
             return self._app.ipam.pool(network.pool)
@@ -211,6 +199,11 @@ class Runner:
     def _make(self, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
         app = self._app
         parent = app.parent(options.parent)
+        if app.engine.endpoint.scheme != "unix":
+            app.note(
+                f"that {parent.name} is the interface to the LAN on the PC of"
+                f" {app.engine.endpoint.url}, too, is taken for granted (another: --parent NAME)"
+            )
         pool = app.ipam.choose_pool(options.pool, version=4)
         if pool is None:
             pool = app.make_default_pool(parent)

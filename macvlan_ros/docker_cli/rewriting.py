@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,8 +61,33 @@ def joining(line: RunLine) -> Joining:
     return Joining(said["name"], aliases, said.get("ip", address), said.get("mac-address", mac))
 
 
-def on_lan(line: RunLine, *, name: str, place: Attachment, labels: Mapping[str, str]) -> Rewritten:
-    """The line with its container at `place`, under `name`."""
+def network_name(text: str) -> str:
+    """The network that a value of --network names, in its short or its long form."""
+    return joining(RunLine((option("network", text),), "", ())).name
+
+
+def lan_first(line: RunLine, names: Collection[str]) -> RunLine:
+    """The line with the first --network that is one of `names` before the others: what is said of
+    an address beside them is meant for the first."""
+    said = [one for one in line.options if one.name == "network"]
+    ours = next((one for one in said if network_name(one.value or "") in names), None)
+    if ours is None or ours is said[0]:
+        return line
+    rest = [one for one in line.options if one is not ours]
+    at = next(number for number, one in enumerate(rest) if one.name == "network")
+    return replace(line, options=(*rest[:at], ours, *rest[at:]))
+
+
+def on_lan(
+    line: RunLine,
+    *,
+    name: str,
+    place: Attachment,
+    labels: Mapping[str, str],
+    beside: Sequence[str] = (),
+) -> Rewritten:
+    """The line with its container at `place`, under `name`, and on the networks `beside`, which
+    are values of --network."""
     notes = []
     said = joining(line)
     ports = [one for one in line.options if one.name in ("publish", "publish-all")]
@@ -82,6 +107,7 @@ def on_lan(line: RunLine, *, name: str, place: Attachment, labels: Mapping[str, 
         option("ip", str(place.address)),
         *((option("ip6", str(place.address6)),) if place.address6 else ()),
         option("mac-address", place.mac),
+        *(option("network", text) for text in beside),
     ]
     more += [option("label", f"{key}={value}") for key, value in labels.items()]
     return Rewritten(replace(line, options=(*kept, *more)), (), tuple(notes))

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import WriteStack
 from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
 from tests.lab import Host, Lab
-from tests.lab.debian import NEWER
+from tests.lab.debian import NEWER, engine_tree
 
 MAC = "02:42:c0:ff:ee:01"
 
@@ -122,6 +122,25 @@ def test_launch_gives_each_service_its_address_and_mac(
     assert {name: one["address"] for name, one in again.items()} == {
         name: one["address"] for name, one in first.items()
     }
+
+
+def test_run_joins_other_networks_beside_the_lan(newer: Host) -> None:
+    newer.docker("network", "create", "side")
+    words = ("run", "-d", "--name", "talker", "--network", "name=side,alias=t")
+    cli = {"MACVLAN_ROS_DOCKER_CLI": f"{engine_tree(newer.name)}/usr/bin/docker"}
+    done = newer.macvlan_ros(*words, "--network", "away", "ros:lab", env=cli)
+    assert done.returncode == 0, done.stderr
+    assert "--network away is left out" in done.stderr
+    found = json.loads(newer.docker("inspect", "talker"))[0]["NetworkSettings"]["Networks"]
+    assert set(found) == {"ros_lan", "side"}
+    assert "t" in found["side"]["Aliases"]
+    held = json.loads(newer.macvlan_ros("list", "--json", check=True).stdout)
+    lan = next(one for one in held if one["owner"] == "talker")
+    assert (found["ros_lan"]["IPAddress"], found["ros_lan"]["MacAddress"]) == (
+        lan["address"],
+        lan["mac"],
+    )
+    assert within(30, lambda: "via 192.168.50.1" in newer.docker("exec", "talker", "ip", "route"))
 
 
 def test_launch_says_what_is_wrong_in_a_sentence(newer: Host, write_stack: WriteStack) -> None:

@@ -7,7 +7,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.docker_cli.flags import Flags, KnownFlags, read_usage
 from macvlan_ros.docker_cli.parsing import RunLine, parse, render
-from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
+from macvlan_ros.docker_cli.rewriting import joining, lan_first, on_lan, with_ros
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import Attachment
 
@@ -101,6 +101,19 @@ def test_network_ports_and_addresses_make_room_for_the_lan() -> None:
         " --label k=v"
     )
     assert any("-p 80:80 -P: ports are not published" in note for note in done.notes)
+
+
+def test_of_several_networks_the_lan_s_comes_first_and_others_stay() -> None:
+    line = parsed("--network", "side", "--network", "name=ros_lan,alias=a", "--ip", "1.2.3.4", "r")
+    moved = lan_first(line, ["ros_lan"])
+    assert moved.values("network") == ("name=ros_lan,alias=a", "side")
+    assert lan_first(moved, ["ros_lan"]) is moved
+    assert lan_first(line, ["other"]) is line
+    done = on_lan(moved, name="talker", place=PLACE, labels={}, beside=["side"])
+    assert flags_of(done.line) == (
+        "--name talker --network-alias a --network ros_lan --ip 192.168.50.195"
+        " --mac-address 02:42:00:00:00:c3 --network side"
+    )
 
 
 def test_docker_s_long_form_of_a_network_is_understood() -> None:
