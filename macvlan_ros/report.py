@@ -6,15 +6,16 @@ The keys of the JSON are a contract: a key is never renamed, and never left out.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from netaddr import IPRange
+if TYPE_CHECKING:
+    from netaddr import IPRange
+
+    from macvlan_ros.columns import View
 
 T = TypeVar("T")
 
@@ -22,24 +23,6 @@ T = TypeVar("T")
 _COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 #: Columns that the last one of a table has at least.
 _NARROWEST = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
-    """One column: its heading in the table ("" keeps it out), its key in the JSON ("" likewise)."""
-
-    heading: str
-    key: str
-    value: Callable[[T], object]
-
-
-@dataclass(frozen=True, slots=True)
-class View(Generic[T]):
-    """How values of one kind look. `style` gives a row's rich style; `empty` stands for no row."""
-
-    columns: tuple[Column[T], ...]
-    empty: str
-    style: Callable[[T], str] = lambda _value: ""
 
 
 class Report:
@@ -115,6 +98,8 @@ class Report:
 
     def json_line(self, value: object) -> None:
         """One of many results that come one by one: JSON on one line."""
+        import json
+
         print(json.dumps(value), flush=True)
 
     def json(self, value: object) -> None:
@@ -265,14 +250,19 @@ def _text(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, IPRange):
-        return range_text(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(_text(item) for item in value) or "-"
+    # imported here: netaddr takes longer to load than all that the shortest commands need
+    from netaddr import IPRange
+
+    if isinstance(value, IPRange):
+        return range_text(value)
     return str(value)
 
 
 def _write_json(value: object) -> None:
+    import json
+
     print(json.dumps(value, indent=2), flush=True)
 
 

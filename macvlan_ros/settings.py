@@ -6,15 +6,16 @@ with one section, `[macvlan-ros]`; it is read only when it exists.
 
 from __future__ import annotations
 
-import difflib
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import Forbidden, InvalidRequest
-from macvlan_ros.stores.access import EtcdAccess
+
+if TYPE_CHECKING:
+    from macvlan_ros.stores.access import EtcdAccess
 
 DEFAULT_STORE = "sqlite:///var/lib/macvlan-ros/state.db"
 DEFAULT_COPY = "/var/lib/macvlan-ros"
@@ -55,11 +56,15 @@ class Settings:
     @property
     def host_name(self) -> str:
         """This PC's name: as set, else the hostname up to its first dot."""
+        import socket  # takes half as long to load as the shortest commands may take
+
         return self.host or socket.gethostname().split(".")[0]
 
     @property
     def access(self) -> EtcdAccess:
         """What lets us into an etcd."""
+        from macvlan_ros.stores.access import EtcdAccess
+
         return EtcdAccess(
             user=self.etcd_user,
             password=self.etcd_password,
@@ -103,6 +108,7 @@ def _names() -> tuple[str, ...]:
 
 def _read(path: Path) -> dict[str, str]:
     import configparser
+    import difflib
 
     parser = configparser.ConfigParser(interpolation=None)
     try:

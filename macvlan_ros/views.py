@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from netaddr import IPNetwork
 
 from macvlan_ros import addresses
+from macvlan_ros.columns import Column, View
 from macvlan_ros.link_codec import encode_link
 from macvlan_ros.models import Link, Network, Pool, Reservation
-from macvlan_ros.report import Column, View
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting

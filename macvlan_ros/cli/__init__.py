@@ -14,62 +14,12 @@ import click
 
 from macvlan_ros import __version__, report
 from macvlan_ros.cli.common import COMPLETE, group_options, shared_options
+from macvlan_ros.cli.contents import ENTRIES, SECTIONS
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 
 INTERRUPTED = 130
 #: What a shell says of a program that SIGPIPE ended, as other programs' readers end them.
 UNREAD = 141
-
-
-#: The commands as `--help` groups them, each with the module of this package that has it in its
-#: COMMANDS.
-SECTIONS = {
-    "Begin": {
-        "init": "begin",
-        "interfaces": "hosts",
-        "doctor": "health",
-        "completion": "completion",
-    },
-    "A stack": {
-        "launch": "stacks",
-        "ps": "stacks",
-        "status": "status",
-        "verify": "verifying",
-        "logs": "logs",
-        "exec": "daily",
-        "shell": "daily",
-        "attach": "daily",
-        "restart": "daily",
-        "stop": "stacks",
-        "down": "stacks",
-        "pull": "daily",
-        "build": "daily",
-        "config": "daily",
-        "compose": "compose",
-    },
-    "One container": {"run": "runs", "import": "runs", "env": "terminals"},
-    "Addresses": {
-        "allocate": "pools",
-        "release": "pools",
-        "rename": "holdings",
-        "move": "holdings",
-        "list": "pools",
-        "export": "pools",
-        "leases": "wire",
-        "pool": "pools",
-        "store": "store",
-    },
-    "The LAN": {
-        "scan": "wire",
-        "map": "picture",
-        "hosts": "hosts",
-        "names": "hosts",
-        "network": "networks",
-        "shim": "shims",
-    },
-    "The plugin": {"plugin": "plugin", "gc": "plugin"},
-}
-MODULES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 
 
 #: What others call a command of ours.
@@ -93,23 +43,24 @@ class _Commands(click.Group):
     """Imports a command when it is asked for: all of them would cost each one 40 ms."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as inherited
-        return sorted(MODULES)
+        return sorted(ENTRIES)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The commands by subject, in the order in which they are mostly needed."""
+        import textwrap
+
         for section, commands in SECTIONS.items():
-            rows = []
-            for name in commands:
-                command = self.get_command(ctx, name)
-                assert command is not None
-                rows.append((name, command.get_short_help_str(formatter.width - 14)))
+            rows = [
+                (name, textwrap.shorten(entry.summary, formatter.width - 14, placeholder="..."))
+                for name, entry in commands.items()
+            ]
             with formatter.section(section):
                 formatter.write_dl(rows, col_max=14)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in MODULES:
+        if cmd_name not in ENTRIES:
             return None
-        module = importlib.import_module(f"macvlan_ros.cli.{MODULES[cmd_name]}")
+        module = importlib.import_module(f"macvlan_ros.cli.{ENTRIES[cmd_name].module}")
         commands: dict[str, click.Command] = {each.name: each for each in module.COMMANDS}
         return commands[cmd_name]
 
@@ -130,10 +81,10 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in MODULES and not args[0].startswith("-"):
+        if args and args[0] not in ENTRIES and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], [*MODULES, *_ELSEWHERE], 1)
+            near = difflib.get_close_matches(args[0], [*ENTRIES, *_ELSEWHERE], 1)
             meant = _ELSEWHERE.get(near[0], near[0]) if near else ""
             hint = f"did you mean '{meant}'?" if meant else "see: macvlan-ros --help"
             raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 import click
 
 from macvlan_ros import settings
-from macvlan_ros.app import App
 from macvlan_ros.report import Report
 
 if TYPE_CHECKING:
+    from macvlan_ros.app import App
     from macvlan_ros.dry.app import DryApp
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,6 +64,8 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         report.talk(str(found))
     if chosen.dry_run:
         return _open_dry(context, found, report), report
+    from macvlan_ros.app import App
+
     app = App(
         found,
         note=report.note,
@@ -72,6 +74,14 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         quiet=chosen.quiet,
     )
     return context.with_resource(app), report
+
+
+def bare_store(context: click.Context) -> str:
+    """The store's URL, for a command that shall print bare values and nothing else; else ""."""
+    chosen = choices(context)
+    if not chosen.quiet or chosen.as_json or chosen.dry_run or chosen.verbose:
+        return ""
+    return _settings(chosen).store
 
 
 def open_rehearsal(context: click.Context) -> tuple[DryApp, Report]:
@@ -204,3 +214,6 @@ no_shim_option = shared(
     is_flag=True,
     help="Leave this PC and its containers without a way to each other.",
 )
+
+
+pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")

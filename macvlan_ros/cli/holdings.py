@@ -10,10 +10,10 @@ from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
     open_app,
+    pool_option,
     quiet_option,
     shared_options,
 )
-from macvlan_ros.cli.pools import pool_option
 from macvlan_ros.models import Pool
 
 

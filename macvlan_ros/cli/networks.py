@@ -8,8 +8,13 @@ import click
 
 from macvlan_ros import views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
-from macvlan_ros.cli.pools import pool_option
+from macvlan_ros.cli.common import (
+    dry_run_option,
+    open_app,
+    pool_option,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import NETWORK_MODES
 from macvlan_ros.near import did_you_mean

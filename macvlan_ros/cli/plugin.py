@@ -21,7 +21,7 @@ from macvlan_ros.errors import Unavailable
 
 if TYPE_CHECKING:
     from macvlan_ros.plugin.counting import Metrics
-    from macvlan_ros.stores import Store
+    from macvlan_ros.stores.base import Store
 
 socket_option = click.option(
     "--socket",

@@ -1,4 +1,4 @@
-"""Commands about addresses: pools, allocate, release, list."""
+"""Commands about pools, and what other programs are told of them."""
 
 from __future__ import annotations
 
@@ -10,79 +10,10 @@ from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
     open_app,
-    probe_options,
     quiet_option,
     shared_options,
 )
-from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.near import did_you_mean
-
-pool_option = click.option("--pool", "pool_name", metavar="POOL", help="The pool [the only one].")
-
-
-@click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@pool_option
-@click.option("--address", metavar="ADDRESS", help="This very address (with one NAME only).")
-@probe_options
-@quiet_option("Print the address alone.")
-@dry_run_option
-@shared_options
-@click.pass_context
-def allocate(
-    context: click.Context, names: tuple[str, ...], pool_name: str | None, address: str | None
-) -> None:
-    """Reserve an address for each NAME, for good; a NAME that has one keeps it.
-
-    \b
-    IP=$(macvlan-ros allocate -q talker)
-    """
-    if address and len(set(names)) > 1:
-        raise InvalidRequest("--address goes with one NAME; run allocate once for each name")
-    wanted = {names[0]: addresses.parse_address(address)} if address else None
-    app, report = open_app(context)
-    pool = app.pool_to_use(pool_name)
-    held = [done.reservation for done in app.ipam.allocate(pool.name, names, addresses=wanted)]
-    report.table(views.RESERVATIONS, held, name=lambda one: one.address)
-
-
-@click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@pool_option
-@click.option("--force", is_flag=True, help="Also while a container runs with the address.")
-@quiet_option("Print nothing.")
-@dry_run_option
-@shared_options
-@click.pass_context
-def release(
-    context: click.Context, names: tuple[str, ...], pool_name: str | None, force: bool
-) -> None:
-    """Give up what each NAME holds. A NAME that holds nothing is fine.
-
-    Refused while a container runs with the address: the next owner would get it too.
-    """
-    app, report = open_app(context)
-    pool, gone = app.release(pool_name, names, force=force)
-    for name in sorted(set(names) - {held.owner for held in gone}, key=names.index):
-        owners = [held.owner for held in app.store.reservations(pool.name)] if pool else []
-        where = f" in the pool '{pool.name}'" if pool else ""
-        report.note(f"'{name}' held nothing{where}{did_you_mean(name, owners)}")
-    if report.as_json or (gone and not report.quiet):
-        report.table(views.RESERVATIONS, gone)
-
-
-@click.command(name="list")
-@click.option("--pool", "pool_name", metavar="POOL", help="Of this pool only.")
-@quiet_option("Print the names alone.")
-@shared_options
-@click.pass_context
-def list_(context: click.Context, pool_name: str | None) -> None:
-    """Show who holds which address."""
-    app, report = open_app(context)
-    held = app.store.reservations(pool_name)
-    report.table(views.RESERVATIONS, held, name=lambda one: one.owner)
-    for text in () if report.quiet else app.membership.silent(held):
-        report.note(text)
 
 
 @click.command()
@@ -213,4 +144,4 @@ def rm(context: click.Context, name: str) -> None:
         report.note(f"there was no pool '{name}'{near}")
 
 
-COMMANDS = (allocate, release, list_, export, pool)
+COMMANDS = (export, pool)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.stores.access import EtcdAccess
-from macvlan_ros.stores.base import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from macvlan_ros.stores.access import EtcdAccess
+    from macvlan_ros.stores.base import Store
     from macvlan_ros.stores.settling import Witness
 
-__all__ = ["EtcdAccess", "LocalCopy", "Store", "open_store"]
+__all__ = ["LocalCopy", "open_store", "sqlite_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +38,42 @@ def open_store(
     A bare path may begin with `~` and may be relative to the current folder. Nothing is opened,
     asked or made on disk before the first call. Raises InvalidRequest for anything else.
     """
-    scheme, colon, rest = url.partition(":")
-    if not url.strip():
-        raise InvalidRequest("the store's name is empty; give --store a path")
-    if not colon or "/" in scheme:
-        return _open_sqlite(url)
+    path = sqlite_path(url)
+    if path is not None:
+        from macvlan_ros.stores.sqlite import SqliteStore
+
+        return SqliteStore(path)
+    scheme, _, rest = url.partition(":")
     if scheme == "memory" and not rest:
         from macvlan_ros.stores.memory import MemoryStore
 
         return MemoryStore()
     if scheme in ("etcd", "etcds") and rest.startswith("//"):
         return _open_etcd(url, access, copy)
-    if scheme == "sqlite":
-        if not rest.startswith("///") or rest == "///":
-            raise InvalidRequest(
-                f"store {url}: write the whole path after three slashes, like "
-                "sqlite:///var/lib/macvlan-ros/state.db"
-            )
-        return _open_sqlite(rest[2:])
     raise InvalidRequest(
         f"store {_shown(url)}: unknown kind {scheme!r}; give a path, sqlite:///absolute/path, or "
         "etcd://192.168.50.10:2379/macvlan-ros"
     )
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file that `url` names, as it names it; None when it is another kind of store.
+
+    Raises InvalidRequest.
+    """
+    if not url.strip():
+        raise InvalidRequest("the store's name is empty; give --store a path")
+    scheme, colon, rest = url.partition(":")
+    if not colon or "/" in scheme:
+        return url
+    if scheme != "sqlite":
+        return None
+    if not rest.startswith("///") or rest == "///":
+        raise InvalidRequest(
+            f"store {url}: write the whole path after three slashes, like "
+            "sqlite:///var/lib/macvlan-ros/state.db"
+        )
+    return rest[2:]
 
 
 def _shown(url: str) -> str:
@@ -86,9 +101,3 @@ def _open_etcd(url: str, access: EtcdAccess | None, copy: LocalCopy | None) -> S
         witness=copy.witness,
         note=copy.note,
     )
-
-
-def _open_sqlite(path: str) -> Store:
-    from macvlan_ros.stores.sqlite import SqliteStore
-
-    return SqliteStore(path)

@@ -7,12 +7,9 @@ import json
 from netaddr import AddrFormatError
 
 from macvlan_ros.models import STATIC, IPAddress, IPNetwork, IPRange, Pool, Reservation
+from macvlan_ros.stores.damage import Undecodable
 
 _DIGITS = {"4": 8, "6": 32}
-
-
-class Undecodable(ValueError):
-    """What was read is not what any version of macvlan-ros writes."""
 
 
 def encode_address(address: IPAddress) -> str:

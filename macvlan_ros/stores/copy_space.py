@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from macvlan_ros.errors import StoreAway
 from macvlan_ros.stores import etcd_kv as kv
-from macvlan_ros.stores.codec import Undecodable, decode_reservation
+from macvlan_ros.stores.codec import decode_reservation
 from macvlan_ros.stores.copy_file import CopyFile
+from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.etcd_client import EtcdClient
 from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry, Operation
 from macvlan_ros.stores.etcd_space import EtcdSpace

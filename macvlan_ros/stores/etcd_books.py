@@ -10,12 +10,12 @@ from typing import Any
 from macvlan_ros.models import IPAddress, Pool, Record, Reservation
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.codec import (
-    Undecodable,
     decode_pool,
     decode_reservation,
     decode_value,
     encode_reservation,
 )
+from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.etcd_kv import Comparison, Entry, Operation
 from macvlan_ros.stores.etcd_space import EtcdSpace
 

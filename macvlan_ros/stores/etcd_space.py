@@ -24,7 +24,8 @@ from macvlan_ros.errors import StoreDown
 from macvlan_ros.models import STATIC, IPAddress, Reservation
 from macvlan_ros.stores import etcd_errors as errors
 from macvlan_ros.stores import etcd_kv as kv
-from macvlan_ros.stores.codec import Undecodable, encode_address
+from macvlan_ros.stores.codec import encode_address
+from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.etcd_client import EtcdClient
 from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry, Operation
 from macvlan_ros.stores.etcd_seen import Seen, seen_by_reading, seen_by_writing

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from macvlan_ros.models import Record, Reservation
-from macvlan_ros.stores.codec import Undecodable, decode_reservation, encode_reservation
+from macvlan_ros.stores.codec import decode_reservation, encode_reservation
+from macvlan_ros.stores.damage import Undecodable
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.stores import sqlite_errors as errors
-from macvlan_ros.stores.codec import Undecodable
+from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
 
 Migration: TypeAlias = Sequence[str]

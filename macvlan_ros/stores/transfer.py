@@ -16,12 +16,12 @@ from macvlan_ros.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from macvlan_ros.models import Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import (
-    Undecodable,
     decode_pool,
     decode_reservation,
     encode_pool,
     encode_reservation,
 )
+from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.rules import check_new_pool, settle
 from macvlan_ros.whole_file import write_whole
 

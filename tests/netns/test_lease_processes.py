@@ -16,7 +16,8 @@ from macvlan_ros.addresses import parse_pool
 from macvlan_ros.lease_keeping import keep_up
 from macvlan_ros.lease_wire import LeaseWire
 from macvlan_ros.leases import Leases
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.stores import open_store
+from macvlan_ros.stores.base import Store
 from tests.netns.dhcp_servers import Dnsmasq, dnsmasq
 from tests.netns.lan import Machine, make_lan
 

@@ -19,7 +19,8 @@ from macvlan_ros.leases import Done, Leases
 from macvlan_ros.models import DYNAMIC, Reservation
 from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.search import Surroundings
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.stores import open_store
+from macvlan_ros.stores.base import Store
 from tests.netns.dhcp_servers import Dnsmasq, Row, dnsmasq, udhcpd
 from tests.netns.lan import Capture, Lan, Machine, make_lan, repeating
 

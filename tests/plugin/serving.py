@@ -23,7 +23,8 @@ from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.routes import routes
 from macvlan_ros.plugin.server import Limits, Server
 from macvlan_ros.plugin.sockets import bind
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.stores import open_store
+from macvlan_ros.stores.base import Store
 from tests.plugin.client import Client, Reply
 
 MAC = "com.docker.network.endpoint.macaddress"

@@ -13,7 +13,8 @@ from macvlan_ros.addresses import parse_pool
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
-from macvlan_ros.stores import Store, open_store
+from macvlan_ros.stores import open_store
+from macvlan_ros.stores.base import Store
 from tests.plugin.client import Reply
 from tests.plugin.serving import Docker, mac, serving
 from tests.stores.etcd_server import Etcd, running

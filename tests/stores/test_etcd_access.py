@@ -16,7 +16,8 @@ from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, StoreDown
 from macvlan_ros.models import Record
 from macvlan_ros.opening import open_for
-from macvlan_ros.stores import EtcdAccess, open_store
+from macvlan_ros.stores import open_store
+from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.etcd import EtcdStore
 from macvlan_ros.stores.etcd_address import parse_url

@@ -22,9 +22,11 @@ from netaddr import IPAddress
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound, StoreDown
 from macvlan_ros.models import Reservation
-from macvlan_ros.stores import Store, open_store, sqlite_file
+from macvlan_ros.stores import open_store, sqlite_file
+from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import encode_pool
-from macvlan_ros.stores.sqlite import MIGRATIONS, SqliteStore
+from macvlan_ros.stores.sqlite import SqliteStore
+from macvlan_ros.stores.sqlite_schema import MIGRATIONS
 from tests.stores.processes import as_nobody, fork
 
 LAB = parse_pool("lab", subnet="192.168.50.0/24")

@@ -15,8 +15,9 @@ from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros.models import Pool, Record, Reservation
 from macvlan_ros.stores import sqlite_file
-from macvlan_ros.stores.sqlite import MIGRATIONS, SqliteStore
+from macvlan_ros.stores.sqlite import SqliteStore
 from macvlan_ros.stores.sqlite_file import SqliteFile
+from macvlan_ros.stores.sqlite_schema import MIGRATIONS
 from tests.stores.processes import die_after, fork, run_all
 
 # What the first version wrote, letter by letter: its schema must not follow the code's.

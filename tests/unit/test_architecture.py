@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.stores import open_store
 
 PACKAGE = Path(__file__).parents[2] / "macvlan_ros"
 
@@ -80,23 +84,40 @@ def test_the_plugin_never_reaches_the_engine() -> None:
     assert not {"macvlan_ros.engine", "macvlan_ros.app"} & seen
 
 
+DEAR = ["docker", "pyroute2", "rich", "ruamel"]
+QUICK = [*DEAR, "netaddr", "macvlan_ros.models", "macvlan_ros.app"]
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "--help"], ["list"], ["pool", "list"], ["launch", "--help"]]
+    ("arguments", "dear"),
+    [
+        (["list", "--help"], DEAR),
+        (["list"], DEAR),
+        (["pool", "list"], DEAR),
+        (["launch", "--help"], DEAR),
+        (["--help"], QUICK),
+        (["list", "-q"], QUICK),
+        (["allocate", "-q", "known"], QUICK),
+    ],
 )
-def test_light_commands_load_neither_docker_nor_pyroute2(
-    arguments: list[str], tmp_path: Path
+def test_light_commands_load_nothing_dear(
+    arguments: list[str], dear: list[str], tmp_path: Path
 ) -> None:
+    store = open_store(f"{tmp_path / 'state.db'}")
+    store.add_pool(Pool("lan", IPNetwork("192.168.50.0/24")))
+    mac, address = "02:00:00:00:00:01", IPAddress("192.168.50.201")
+    store.reserve([Reservation("lan", address, "known", mac)])
+    store.close()
     script = (
         "import sys\n"
         "from macvlan_ros.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "dear = {'docker', 'pyroute2', 'rich', 'ruamel'} & set(sys.modules)\n"
+        f"dear = set({dear}) & set(sys.modules)\n"
         "assert not dear, dear\n"
     )
-    store = f"--store={tmp_path / 'state.db'}"
     done = subprocess.run(
-        [sys.executable, "-c", script, store, *arguments],
+        [sys.executable, "-c", script, f"--store={tmp_path / 'state.db'}", *arguments],
         capture_output=True,
         text=True,
         timeout=30,

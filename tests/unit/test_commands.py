@@ -10,6 +10,9 @@ import click
 import pytest
 
 from macvlan_ros import cli
+from macvlan_ros.cli.contents import ENTRIES
+
+_WHERE = "put it into SECTIONS of macvlan_ros/cli/contents.py"
 
 
 def test_the_table_has_every_command_and_where_it_is() -> None:
@@ -19,7 +22,7 @@ def test_the_table_has_every_command_and_where_it_is() -> None:
         for command in getattr(loaded, "COMMANDS", ()):
             assert command.name not in found, f"two commands {command.name!r}"
             found[command.name] = module.name
-    assert found == cli.MODULES, "put it into MODULES of macvlan_ros/cli/__init__.py"
+    assert found == {name: entry.module for name, entry in ENTRIES.items()}, _WHERE
 
 
 def test_every_command_says_what_it_does() -> None:
@@ -27,7 +30,7 @@ def test_every_command_says_what_it_does() -> None:
     for name in cli.cli.list_commands(context):
         command = cli.cli.get_command(context, name)
         assert command is not None
-        assert command.get_short_help_str(), name
+        assert command.get_short_help_str(limit=1000) == ENTRIES[name].summary, _WHERE
 
 
 def test_a_command_that_is_not_there_is_not_looked_for_among_the_modules() -> None:

@@ -8,11 +8,12 @@ from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros import report, views
 from macvlan_ros.census import Sighting
+from macvlan_ros.columns import View
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
 from macvlan_ros.lease_book import Lease
 from macvlan_ros.models import Network, Pool, Reservation
-from macvlan_ros.report import Report, View, range_text
+from macvlan_ros.report import Report, range_text
 from macvlan_ros.running import ServiceStatus
 from tests.unit.links import ETH0
 
