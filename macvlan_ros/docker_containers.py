@@ -52,6 +52,11 @@ class ContainerCalls(Calls):
         found = self._find_containers({"name": [f"^/?{re.escape(name)}$" for name in names]})
         return {one.name: one for one in found if one.name in names}
 
+    def container_ids(self) -> frozenset[str]:
+        """The ids of all containers, whoever made them, in every state."""
+        with self.asking("list its containers", quick=True) as client:
+            return frozenset(str(one["Id"]) for one in client.containers(all=True))
+
     def _find_containers(self, filters: Mapping[str, list[str]]) -> tuple[Container, ...]:
         with self.asking("list its containers", quick=True) as client:
             listing = client.containers(all=True, filters=dict(filters))

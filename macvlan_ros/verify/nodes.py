@@ -6,7 +6,7 @@ behind a name or an address that others cannot use, taking it away would not hel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from netaddr import IPAddress
@@ -27,12 +27,14 @@ _CLEAN = "macvlan-ros verify --clean"
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is known beside the answers: who is where, which processes listen on which port, which
-    of the places is this PC, and whether it and its own containers reach each other."""
+    of the places is this PC, and whether it and its own containers reach each other; `gone` are ids
+    of containers that no PC of the stack has any more."""
 
     places: Sequence[Place]
     listeners: Mapping[int, Sequence[Culprit]]
     here: str
     shim: bool = True
+    gone: Collection[str] = ()
 
     def at(self, address: IPAddress | None) -> Place | None:
         """Whose address it is."""
@@ -112,6 +114,8 @@ def _unanswered(
         gone = around.called(uri.host)
         if culprit is None and gone is not None and _is_down(gone, around):
             return _stale(heard, f"{text}; '{gone.name}' does not run")
+        if culprit is None and uri.host in around.gone:
+            return _stale(heard, f"{text}; no PC of the stack has such a container any more")
         return _blamed(heard, list(failed), text, culprit, around)
     if "hangs" in problems:
         return _check(

@@ -12,6 +12,7 @@ from macvlan_ros.verify import culprits, resolving, rpc
 from macvlan_ros.verify.asking import Heard, ask_all
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check
 from macvlan_ros.verify.converse import Call, converse
+from macvlan_ros.verify.gone import FindGone
 from macvlan_ros.verify.graph import Graph, Master, read_graph, unregister
 from macvlan_ros.verify.nodes import Surroundings, judge
 from macvlan_ros.verify.place import Place, Vantage
@@ -39,11 +40,13 @@ def examine(
     shim: bool,
     until: float,
     clean: bool = False,
+    find_gone: FindGone = lambda _names, _until: frozenset(),
 ) -> Outcome:
     """Check the master at `uri` and all nodes registered with it, until `until` at the latest.
 
     `here` is this PC's name, `shim` whether it and its own containers reach each other. With
-    `clean`, stale registrations are taken out of the master.
+    `clean`, stale registrations are taken out of the master. `find_gone` says which names are those
+    of containers that are gone (gone.py).
     """
     master_uri = rpc.parse_uri(uri)
     if master_uri.problem:
@@ -64,7 +67,9 @@ def examine(
     graph = read_graph(master, until=until)
     if graph.problem:
         checks.append(_unreadable(master, graph, here))
-    checks += _check_nodes(graph, vantages, around, master, until=until, clean=clean)
+    checks += _check_nodes(
+        graph, vantages, around, master, until=until, clean=clean, find_gone=find_gone
+    )
     return Outcome(tuple(checks), master)
 
 
@@ -167,12 +172,18 @@ def _check_nodes(
     *,
     until: float,
     clean: bool,
+    find_gone: FindGone,
 ) -> list[Check]:
     hosts = {node.uri.host for node in graph.nodes if node.uri.host and not node.uri.problem}
     meanings = resolving.everywhere(vantages, hosts, until=_soon(until, _NAMES))
     heard = ask_all(graph.nodes, vantages, meanings, until=until)
     ports = {one.node.uri.port for one in heard if _is_bad(one)}
-    known = replace(around, listeners=culprits.listeners(_enterable(around), ports))
+    unknown = {one.node.uri.host for one in heard if not any(one.addresses.values())}
+    known = replace(
+        around,
+        listeners=culprits.listeners(_enterable(around), ports),
+        gone=find_gone(unknown, until),
+    )
     checks = [judge(one, known) for one in heard]
     if not clean:
         return checks

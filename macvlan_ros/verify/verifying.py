@@ -14,7 +14,7 @@ from macvlan_ros.errors import MacvlanRosError, StackFileError
 from macvlan_ros.models import Stack
 from macvlan_ros.ros import Graph
 from macvlan_ros.shim import shim_links
-from macvlan_ros.verify import discovery, finding_places, pairs, rosgraph
+from macvlan_ros.verify import discovery, finding_places, gone, pairs, rosgraph
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage
 
@@ -58,7 +58,8 @@ def verify(app: App, stack: Stack | None, wishes: Wishes) -> tuple[Check, ...]:
             graph = finding_places.graph_of(app, stack, places)
         except StackFileError as error:
             troubles.append(finding_places.in_words(here, error, kind="discovery"))
-    found = _Verification(here, places, master, graph, wishes, until).run(
+    find_gone = gone.finder(app, stack)
+    found = _Verification(here, places, master, graph, wishes, until, find_gone).run(
         local=app.engine.endpoint.scheme == "unix"
     )
     return (*troubles, *found)
@@ -81,11 +82,13 @@ class _Verification:
         graph: Graph,
         wishes: Wishes,
         until: float,
+        find_gone: gone.FindGone,
     ) -> None:
         self._here = here
         self._places = tuple(places)
         self._master = master
         self._graph = graph
+        self._find_gone = find_gone
         self._wishes = wishes
         self._until = until
         self._shim = bool(shim_links())
@@ -175,6 +178,7 @@ class _Verification:
             shim=self._shim,
             until=self._until,
             clean=self._wishes.clean,
+            find_gone=self._find_gone,
         )
         checks = list(outcome.checks)
         if self._wishes.traffic and outcome.master is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,21 +20,21 @@ STACK = """
 x-macvlan-ros:
   range: 192.168.50.192/27
   master: core
-  hosts: {qtpc: {parent: eth0}, qtrp: {parent: eth0}}
+  hosts: {{qtpc: {{parent: eth0, docker: "{qtpc}"}}, qtrp: {{parent: eth0, docker: "{qtrp}"}}}}
 services:
   core:
     image: ros:lab
     command: roscore
-    x-macvlan-ros: {host: qtpc, address: 192.168.50.195}
+    x-macvlan-ros: {{host: qtpc, address: 192.168.50.195}}
   talker:
     image: ros:lab
-    x-macvlan-ros: {host: qtpc, address: 192.168.50.196}
+    x-macvlan-ros: {{host: qtpc, address: 192.168.50.196}}
   spare:
     image: ros:lab
-    x-macvlan-ros: {host: qtpc, address: 192.168.50.198}
+    x-macvlan-ros: {{host: qtpc, address: 192.168.50.198}}
   hardware:
     image: ros:lab
-    x-macvlan-ros: {host: qtrp, address: 192.168.50.197}
+    x-macvlan-ros: {{host: qtrp, address: 192.168.50.197}}
 """
 MASTER = "http://192.168.50.195:11311"
 #: What each node is started with, beside ROS_IP as it should be.
@@ -88,14 +87,18 @@ class Robot:
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     folder = tmp_path_factory.mktemp("robot")
-    (folder / "compose.yaml").write_text(textwrap.dedent(STACK))
     with started() as lab:
         robot = Robot(lab, folder)
+        (folder / "compose.yaml").write_text(STACK.format(**engines(lab)))
         for host in lab.hosts.values():
             ros_image.give(host)
             host.macvlan_ros("launch", check=True, cwd=folder)
         ros_image.wait_for_topic(robot.qtpc, "core", "/rosout")
         yield robot
+
+
+def engines(lab: Lab) -> dict[str, str]:
+    return {name: host.docker_url for name, host in lab.hosts.items()}
 
 
 def about(said: tuple[int, list[dict[str, Any]]], node: str) -> dict[str, Any]:
@@ -139,20 +142,25 @@ def test_a_node_that_set_neither_variable_is_told_so(robot: Robot) -> None:
 def test_a_removed_containers_registration_is_stale_until_it_is_cleaned(robot: Robot) -> None:
     robot.publish(robot.qtpc, "spare", "/ended")
     robot.publish(robot.qtrp, "hardware", "/removed")
-    robot.wait_for("/ended", "/removed")
+    alone = ["env", "-u", "ROS_IP", "rostopic", "pub", "-r", "2", "/t", "std_msgs/String", "hi"]
+    robot.qtrp.docker("exec", "-d", "hardware", *alone, "__name:=nameless")
+    robot.wait_for("/ended", "/removed", "/nameless")
+    assert about(robot.verify(robot.qtpc), "/nameless")["kind"] == "node"  # it runs there
     robot.qtrp.docker("rm", "-f", "hardware")
     end = "kill -9 $(pgrep -f __name:=[e]nded)"
     robot.qtpc.docker("exec", "spare", "sh", "-c", end)
     said = robot.verify(robot.qtpc)
-    assert (about(said, "/ended")["kind"], about(said, "/removed")["kind"]) == ("stale", "stale")
+    stale = ("/ended", "/removed", "/nameless")
+    assert {about(said, node)["kind"] for node in stale} == {"stale"}
+    assert "no PC of the stack has such a container" in about(said, "/nameless")["text"]
     assert "nothing listens" in about(said, "/ended")["text"]
     assert "'hardware' on qtrp" in about(said, "/removed")["text"]
 
     _, found = robot.verify(robot.qtpc, "--clean")
     cleaned = {one["target"] for one in found if "unregistered" in one["text"]}
-    assert {"/ended", "/removed"} <= cleaned
+    assert set(stale) <= cleaned
     nodes = robot.qtpc.docker("exec", "core", "rosnode", "list").split()
-    assert not {"/ended", "/removed"} & set(nodes)
+    assert not set(stale) & set(nodes)
     assert "/rosout" in nodes
     robot.qtrp.macvlan_ros("launch", check=True, cwd=robot.folder)
 
