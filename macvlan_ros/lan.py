@@ -27,8 +27,9 @@ class Lan:
     """Probes on the interfaces of this host; any number of threads may share it.
 
     `told` hears of each probe whether somebody answered, and `heard` who holds which of the
-    addresses that were asked for because they are wanted; without `asked` nobody ever is. Frames
-    from a parent do not reach the containers over that very parent: those are known from elsewhere.
+    addresses that were asked for because they are wanted; that is done as `timing` says ("fast" or
+    "rfc5227"), and without `asked` never. Frames from a parent do not reach the containers over
+    that very parent: those are known from elsewhere.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Lan:
         told: Callable[[bool], None] = lambda _: None,
         heard: Heard = lambda *_: None,
         asked: bool = True,
+        timing: str = "fast",
     ) -> None:
         self._told = told
         self._heard = heard
         self._asked = asked
+        self._timing = timing
         self._lock = threading.Lock()
         self._wires: dict[str, Prober] = {}
         self._proxies: set[tuple[str, str]] = set()
@@ -59,7 +62,7 @@ class Lan:
         A LAN that cannot be asked (no carrier, say) is no reason to refuse: the store decides.
         """
         try:
-            answers = self.answering(pool, (address,))
+            answers = self.answering(pool, (address,), timing=self._timing)
         except MacvlanRosError as error:
             self._tell_deaf(error)
             return
@@ -71,12 +74,10 @@ class Lan:
                 "nothing of; choose another, or find that device and move it"
             )
 
-    def silent(
-        self, pool: Pool, addresses: Sequence[IPAddress], *, timing: str = "fast"
-    ) -> tuple[IPAddress, ...]:
+    def silent(self, pool: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
         """Those of `addresses` that nobody answers for; all, when the LAN cannot be asked."""
         try:
-            answers = self.answering(pool, addresses, timing=timing)
+            answers = self.answering(pool, addresses, timing=self._timing)
         except MacvlanRosError as error:
             self._tell_deaf(error)
             return tuple(addresses)

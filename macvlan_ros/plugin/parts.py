@@ -66,13 +66,17 @@ class Parts:
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         heard = Strangers(store, host=host).hear
-        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe != "none")
+        careful = probe == "rfc5227"
+        timing = probe if careful else "fast"
+        #: Seconds that a container's start may take longer than other calls: its address is asked
+        #: for with the full timing (at most 7 s) where none was asked for ahead.
+        self.asking = 8.0 if careful else 0.0
+        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe != "none", timing=timing)
         self._renewing = Renewing(store, host=host)
-        # Docker would wait too long for the careful form: only who asks ahead takes it
-        ahead = partial(self._lan.silent, timing=probe) if probe != "none" else None
-        self._lookahead = Lookahead(self._lan.silent, ahead=ahead)
+        self._lookahead = Lookahead(self._lan.silent)
         surroundings = _Around()
-        ipam = Ipam(store, surroundings=surroundings, host=host, ask=self._lan.answering)
+        ask = partial(self._lan.answering, timing=timing)
+        ipam = Ipam(store, surroundings=surroundings, host=host, ask=ask)
         self._herald = Herald(links.running_macs)
         self.enrolling = Enrolling(
             Enrolment(store, host=host, service="plugin", shared=shared, links=links.links)

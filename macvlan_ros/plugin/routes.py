@@ -12,8 +12,9 @@ from macvlan_ros.plugin.server import Route
 __all__ = ["routes"]
 
 
-def routes(network: NetworkDriver, ipam: IpamDriver) -> Mapping[str, Route]:
-    """Path -> route. A call without arguments may come with an empty body."""
+def routes(network: NetworkDriver, ipam: IpamDriver, *, asking: float = 0.0) -> Mapping[str, Route]:
+    """Path -> route. A call without arguments may come with an empty body. A request for an address
+    may take `asking` seconds longer than others."""
 
     nothing = Route(wire.Nothing.read, network.nothing, may_be_empty=True)
     plain = wire.Nothing.read
@@ -49,7 +50,10 @@ def routes(network: NetworkDriver, ipam: IpamDriver) -> Mapping[str, Route]:
         ),
         "/IpamDriver.ReleasePool": Route(wire.ReleasePool.read, ipam.release_pool),
         "/IpamDriver.RequestAddress": Route(
-            wire.RequestAddress.read, ipam.request_address, ipam.undo_request_address
+            wire.RequestAddress.read,
+            ipam.request_address,
+            ipam.undo_request_address,
+            longer=asking,
         ),
         "/IpamDriver.ReleaseAddress": Route(wire.ReleaseAddress.read, ipam.release_address),
     }

@@ -49,12 +49,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one call is read, done, and undone when its answer came too late to be used."""
+    """How one call is read, done, and undone when its answer came too late to be used. It may take
+    `longer` than others, in seconds."""
 
     read: Callable[[Fields], Any]
     handle: Callable[[Any], Answer]
     undo: Callable[[Any, Any], None] | None = None
     may_be_empty: bool = False
+    longer: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class _Handler(socketserver.StreamRequestHandler):
             if route.undo is not None and reply.answer is not None:
                 route.undo(request, reply.answer)
 
-        limit = self.server.limits.work_seconds
+        limit = self.server.limits.work_seconds + route.longer
         try:
             return self.server.workers.run(work, seconds=limit, undo=undo)
         except TooLate as error:

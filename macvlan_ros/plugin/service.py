@@ -65,7 +65,9 @@ def serve(
         undo.callback(listener.close)
         if handed is None:
             undo.callback(_remove, path, listener)
-        table = telling(routes(parts.network, parts.ipam), parts.oversight.tell)
+        table = telling(
+            routes(parts.network, parts.ipam, asking=parts.asking), parts.oversight.tell
+        )
         server = Server(listener, table, limits=limits, metrics=parts.metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

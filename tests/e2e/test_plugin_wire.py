@@ -197,3 +197,26 @@ def test_without_the_right_to_send_frames_containers_get_addresses_all_the_same(
     log = pc.log.read_text()
     assert "Traceback" not in log
     assert "cannot watch eth0" in log
+
+
+def test_with_the_full_timing_no_address_is_given_that_was_asked_for_in_haste(
+    pc: PluginHost, lab: Lab
+) -> None:
+    """Somebody else who is about to take the address counts then; Docker waits for so long."""
+    rival = neighbour(lab)
+    pc.stop()
+    pc.host.run("sh", "-c", "printf '[macvlan-ros]\\nprobe = rfc5227\\n' >/etc/macvlan-ros.conf")
+    try:
+        pc.start()
+        pc.network()
+        wanted = IPAddress("192.168.50.71")
+        with repeating(rival, lambda _: frames.probe(wanted, rival.mac), rate=2):
+            said = pc.refused("run", "-d", "--network", "lan", "--ip", str(wanted), IMAGE)
+        assert rival.mac in said
+        start = time.monotonic()
+        pc.run("fixed", "--ip", WANTED)
+        assert time.monotonic() - start > 3.9
+        pc.run("chosen")
+        assert "TooLate" not in pc.log.read_text()
+    finally:
+        pc.host.path("/etc/macvlan-ros.conf").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from netaddr import IPAddress, IPNetwork
@@ -13,27 +14,28 @@ from macvlan_ros.models import Pool
 LAB = Pool("lab", IPNetwork("192.168.50.0/24"))
 
 
-def test_who_asks_ahead_may_take_longer_than_who_is_waited_for() -> None:
-    asked: list[tuple[str, int]] = []
+def test_many_are_asked_for_ahead_and_whoever_wants_one_waits_for_nobody() -> None:
+    asked: list[int] = []
     done = threading.Event()
 
-    def at_once(_: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
-        asked.append(("at once", len(addresses)))
-        return tuple(addresses)
-
-    def carefully(_: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
-        asked.append(("carefully", len(addresses)))
+    def ask(_: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
+        asked.append(len(addresses))
         done.set()
         return tuple(addresses)
 
     def supply(count: int) -> list[IPAddress]:
         return [LAB.subnet[number] for number in range(1, count + 1)]
 
-    lookahead = Lookahead(at_once, ahead=carefully)
+    lookahead = Lookahead(ask)
     lookahead.start()
     assert lookahead.proven(LAB, supply) == ()
     assert done.wait(10)
-    assert lookahead.sift(LAB, supply(3)) == tuple(supply(3))
+    end = time.monotonic() + 10
+    while not (proven := lookahead.proven(LAB, supply)):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert proven == tuple(supply(asked[0]))
+    lookahead.take(LAB, proven[0])
+    assert lookahead.proven(LAB, supply) == proven[1:]
     lookahead.stop()
-    assert [how for how, _ in asked] == ["carefully", "at once"]
-    assert asked[0][1] > 3
+    assert len(asked) == 1
