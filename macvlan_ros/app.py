@@ -396,6 +396,7 @@ class App(Closing):
             reservations=[one for one in held if one.address in asked],
             running=self.links.running_macs(),
             own={own.ip: parent.mac for own in parent.addresses if own.ip in asked},
+            elsewhere=[one for one in held if one.address.version != asked.version],
         )
 
     def host_environment(

@@ -45,17 +45,33 @@ def classify(
     reservations: Sequence[Reservation],
     running: Collection[str],
     own: Mapping[IPAddress, str],
+    elsewhere: Sequence[Reservation] = (),
 ) -> tuple[Sighting, ...]:
     """Say of everybody seen whose they are, and add this PC and its running containers.
 
     `running` are the MACs of this PC's macvlan links, `own` this PC's addresses on the LAN with
-    their MACs. A machine that answers for every address is left out.
+    their MACs. A container has one MAC, though its owner may hold an IPv6 address with another one:
+    `elsewhere` are the reservations of other subnets. A machine that answers for every address is
+    left out.
     """
     held = {reservation.address: reservation for reservation in reservations}
+    macs: dict[tuple[str, str], set[str]] = {}
+    for each in (*reservations, *elsewhere):
+        macs.setdefault((each.owner, each.host), set()).add(each.mac)
+
+    def macs_of(one: Reservation | None) -> Collection[str]:
+        return macs[one.owner, one.host] if one is not None else ()
+
     answers = [one for one in seen if not one.proxy]
     times = Counter(one.address for one in answers)
     found = [
-        _sighting(one, pools=pools, held=held.get(one.address), twice=times[one.address] > 1)
+        _sighting(
+            one,
+            pools=pools,
+            held=held.get(one.address),
+            macs=macs_of(held.get(one.address)),
+            twice=times[one.address] > 1,
+        )
         for one in answers
     ]
     found += [
@@ -65,8 +81,8 @@ def classify(
     found += [
         Sighting(
             one.address,
-            one.mac,
-            vendor(one.mac),
+            mac,
+            vendor(mac),
             None,
             OURS,
             one.owner,
@@ -74,18 +90,24 @@ def classify(
             _trouble_here(one.address, times),
         )
         for one in reservations
-        if one.mac in running and one.address not in own
+        for mac in macs_of(one)
+        if mac in running and one.address not in own
     ]
     return tuple(sorted(found, key=lambda one: (one.address, one.latency_ms or 0.0)))
 
 
 def _sighting(
-    seen: Seen, *, pools: Sequence[Pool], held: Reservation | None, twice: bool
+    seen: Seen,
+    *,
+    pools: Sequence[Pool],
+    held: Reservation | None,
+    macs: Collection[str],
+    twice: bool,
 ) -> Sighting:
     whose, owner, host, trouble = ELSEWHERE, "", "", ""
     if held is not None:
         owner, host = held.owner, held.host
-        whose = OURS if held.mac == seen.mac else STRANGER
+        whose = OURS if seen.mac in macs else STRANGER
         if whose == STRANGER:
             trouble = f"holds the address of '{owner}', whose MAC is {held.mac}"
     elif any(pool.gateway == seen.address for pool in pools):

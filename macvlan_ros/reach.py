@@ -96,8 +96,8 @@ class Reach:
         if network.mode != "bridge":
             return (
                 f"the network {network.name!r} has the mode {network.mode}, in which macvlan links"
-                " do not reach one another, so a shim would reach no container; in the mode bridge"
-                " it would"
+                " do not reach one another, so no shim can lead this PC and its containers to each"
+                " other; in the mode bridge it would"
             )
         return ""
 

@@ -43,8 +43,8 @@ def up(context: click.Context, network: str, announce: bool) -> None:
     Its address is reserved in the network's pool, under the name shim-HOST.
     """
     app, report = open_app(context)
-    reached = []
-    for one in app.reach.networks(network):
+    reached, networks = [], app.reach.networks(network)
+    for one in networks:
         objection = app.reach.objection(one)
         if objection:
             report.note(objection)
@@ -55,7 +55,7 @@ def up(context: click.Context, network: str, announce: bool) -> None:
     if not network and app.engine.endpoint.scheme == "unix":
         for refused in _guide(app).lead():
             report.note(refused)
-    if report.as_json or not report.quiet:
+    if report.as_json or not (report.quiet or (networks and not reached)):
         report.table(views.SHIMS, reached)
 
 
@@ -94,6 +94,9 @@ def show(context: click.Context, network: str) -> None:
         host = app.settings.host_name
         reached += reach_plugins.show(app.store, host=host, engine=app.engine, links=app.links)
     report.table(views.SHIMS, reached)
+    for one in reached:
+        if one.objection:
+            report.note(one.objection)
 
 
 @shim.command()

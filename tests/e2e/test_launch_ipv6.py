@@ -121,6 +121,14 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
         assert neighbour_mac(third, address) == mac
     assert pings(third, shim)
     assert neighbour_mac(third, shim) not in ("", qtpc.mac, one["mac"])
+    # a scan knows the container by the MAC that it has, which its IPv4 address came with
+    words = ("scan", "ros_lan6", "--subnet", f"{CORE.rpartition(':')[0]}:0/120", "--json")
+    seen = {one["address"]: one for one in json.loads(qtpc.macvlan_ros(*words, check=True).stdout)}
+    assert (seen[CORE]["whose"], seen[CORE]["mac"], seen[CORE]["trouble"]) == (
+        "ours",
+        one["mac"],
+        "",
+    )
     # again changes nothing; a new container has the same addresses
     assert launched(qtpc, folder)["core"]["action"] == "unchanged"
     qtpc.macvlan_ros("down", check=True, cwd=str(folder))

@@ -184,6 +184,11 @@ def test_without_a_shim_containers_run_and_nothing_is_made(pc: PluginHost, how: 
         finally:
             watch.terminate()
             watch.wait(20)
+    if how == "network":
+        said = "the network 'lan' has no shim: its option is shim=no"
+        assert said in pc.host.macvlan_ros("doctor", "--no-dhcp").stdout
+        (shown,) = json.loads(pc.host.macvlan_ros("shim", "show", "--json", check=True).stdout)
+        assert shown["objection"] == said
     if how == "setting":
         pc.host.path("/etc/macvlan-ros.conf").unlink()
 
@@ -198,6 +203,7 @@ def test_a_pool_with_hardly_an_address_left_keeps_them_for_containers(pc: Plugin
     said = pc.log.read_text()[before:]
     assert "the shim needs an address of its own" in said
     assert said.count("call=shim") == 1
+    assert "'lan' has no shim" in pc.host.macvlan_ros("doctor", "--no-dhcp").stdout
 
 
 def test_the_shim_is_shared_with_what_launch_started(pc: PluginHost, tmp_path: Path) -> None:

@@ -65,3 +65,27 @@ def test_two_machines_on_one_address_are_trouble() -> None:
         own={},
     )
     assert [one.trouble for one in found] == ["two machines answer for this address"] * 2
+
+
+def test_a_container_answers_for_its_ipv6_address_with_the_mac_of_its_ipv4_one() -> None:
+    six = parse_pool("six", subnet="fd00:50::/64", ranges=["fd00:50::1:0/112"])
+    held = Reservation("six", IPAddress("fd00:50::1:5"), "talker", "02:00:00:00:00:06", "qtrp")
+    for mac, whose in ((TALKER.mac, "ours"), (held.mac, "ours"), (OTHER, "stranger")):
+        (found,) = classify(
+            [Seen(held.address, mac, 0.001)],
+            pools=[LAB, six],
+            reservations=[held],
+            running=(),
+            own={},
+            elsewhere=[TALKER],
+        )
+        assert (found.whose, found.owner) == (whose, "talker")
+    (here,) = classify(
+        [],
+        pools=[six],
+        reservations=[held],
+        running=(TALKER.mac,),
+        own={},
+        elsewhere=[TALKER],
+    )
+    assert (str(here.address), here.mac) == ("fd00:50::1:5", TALKER.mac)
