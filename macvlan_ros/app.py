@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
+    from macvlan_ros.takeover import Takeover
 
 
 def _silent(_text: str) -> None:
@@ -166,16 +167,9 @@ class App(Closing):
     def launcher(self) -> Launcher:
         from macvlan_ros.booking import Booking
         from macvlan_ros.launch import Launcher
-        from macvlan_ros.takeover import Takeover
 
         return Launcher(
-            booking=Booking(
-                self.ipam,
-                takeover=Takeover(
-                    self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.made
-                ),
-                note=self.made,
-            ),
+            booking=Booking(self.ipam, takeover=self.takeover, note=self.made),
             links=self.links,
             engine=self.engine,
             attendance=self.attendance,
@@ -186,6 +180,12 @@ class App(Closing):
             meter=self.meter,
             quiet=self.quiet,
         )
+
+    @cached_property
+    def takeover(self) -> Takeover:
+        from macvlan_ros.takeover import Takeover
+
+        return Takeover(self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.made)
 
     @cached_property
     def images(self) -> Images:

@@ -26,7 +26,6 @@ from macvlan_ros.docker_values import (
     MANAGED,
 )
 from macvlan_ros.errors import (
-    AddressInUse,
     BadSubnet,
     ImageNotFound,
     InvalidRequest,
@@ -254,14 +253,9 @@ class Runner:
         held = done.reservation
         if done.new:
             undo.add(self._app.ipam.release, pool.name, [name])
-        elif held.host != self._app.settings.host_name and self._app.settings.probe != "none":
-            answers = self._app.scout.ask(pool, [held.address])
-            if held.address in answers:
-                raise AddressInUse(
-                    f"'{name}' holds {held.address}, and on the LAN {answers[held.address]} answers"
-                    f" for it: its container runs on {held.host or 'another host'}; stop it there"
-                    " first, or take another --name"
-                )
+        elif held.host not in ("", self._app.settings.host_name):
+            own = self._app.settings.host_name
+            (held,) = self._app.takeover.take(pool, [(held, own)], undo=undo)
         return held
 
     def _reserve6(

@@ -27,6 +27,9 @@ def three(module_lab: Lab) -> Iterator[Lab]:
         yield lab
 
 
+CLI = {"MACVLAN_ROS_DOCKER_CLI": "/usr/bin/docker"}
+
+
 def stack(host: str) -> str:
     return f"""
 x-macvlan-ros:
@@ -98,6 +101,33 @@ def test_hosts_are_known_and_a_dead_ones_address_is_taken_over_once_it_is_silent
     back = qtnx.macvlan_ros("launch", cwd=str(write(tmp_path, stack("qtnx"))))
     assert back.returncode == 4
     assert "'camera' belongs to the host 'qtpc'" in back.stderr
+
+
+def test_run_takes_the_address_of_its_name_over_once_nobody_answers_for_it(three: Lab) -> None:
+    qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
+    run = ("run", "-d", "--name", "camera", "ros:lab")
+    qtnx.macvlan_ros(*run, check=True, env=CLI)
+    before = camera(qtpc)
+    refused = qtpc.macvlan_ros(*run, env=CLI)
+    assert refused.returncode == 4
+    assert (
+        f"'camera' belongs to the host 'qtnx', and its address {before['address']}"
+        in refused.stderr
+    )
+    assert qtpc.docker("ps", "-aq") == ""
+    qtnx.cut_power()
+    unasked = qtpc.macvlan_ros("run", "--no-probe", *run[1:], env=CLI)
+    assert unasked.returncode == 6
+    assert "has to be asked" in unasked.stderr
+    taken = qtpc.macvlan_ros(*run, env=CLI)
+    assert taken.returncode == 0, taken.stderr
+    assert "'qtpc' takes it over" in taken.stderr
+    after = camera(qtnx)
+    assert (after["address"], after["mac"], after["host"]) == (
+        before["address"],
+        before["mac"],
+        "qtpc",
+    )
 
 
 def test_a_living_host_gives_up_what_it_only_defends(three: Lab, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_an_address_that_answers_on_the_lan_is_not_given_twice(qtpc: Host, qtrp:
     taken = run(qtrp, "-d", "--name", "talker", IMAGE, MACVLAN_ROS_PROBE="fast")
     assert taken.returncode == 4
     assert address in taken.stderr
-    assert "runs on qtpc" in taken.stderr
+    assert "'talker' belongs to the host 'qtpc'" in taken.stderr
     assert not qtrp.docker("ps", "-aq")
     qtpc.docker("rm", "-f", "talker")
     moved = run(qtrp, "-d", "--name", "talker", IMAGE, MACVLAN_ROS_PROBE="fast")
