@@ -132,22 +132,26 @@ units_option = click.option(
 @units_option
 @click.option("--no-start", is_flag=True, help="Write the units only.")
 @click.option("--no-shim", is_flag=True, help="Without the unit that keeps shims for launch.")
+@click.option("--mdns", is_flag=True, help="Publish the containers' names on the LAN: NAME.local.")
 @quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
 @click.pass_context
-def install(context: click.Context, folder: Path, no_start: bool, no_shim: bool) -> None:
+def install(
+    context: click.Context, folder: Path, *, no_start: bool, no_shim: bool, mdns: bool
+) -> None:
     """Have systemd start the service before Docker, and keep the shims of what launch starts. Run
     it again after an upgrade."""
     from macvlan_ros.plugin import install as installing
 
     app, report = open_app(context)
     if isinstance(app, Rehearsed):
-        units = installing.units_of(shim=not no_shim)
+        units = installing.units_of(shim=not no_shim, mdns=mdns)
         app.changes += [f"write {folder / name}" for name in units]
         app.changes += [] if no_start else [f"have systemd enable and start {', '.join(units)}"]
         return
-    for path in installing.install(folder, start=not no_start, shim=not no_shim):
+    written = installing.install(folder, start=not no_start, shim=not no_shim, mdns=mdns)
+    for path in written:
         if not report.quiet:
             report.line(path)
 

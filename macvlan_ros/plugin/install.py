@@ -12,14 +12,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from macvlan_ros import mdns_voice
 from macvlan_ros.errors import Forbidden, NotFound, Unavailable
 
-__all__ = ["SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]
+__all__ = ["MDNS_UNIT", "SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]
 
 #: Serves Docker, and keeps the shims of the plugin's networks.
 UNITS = ("macvlan-ros.socket", "macvlan-ros.service")
 #: Keeps the shims of networks that launch and the command line made.
 SHIM_UNIT = "macvlan-ros-shim.service"
+#: Publishes the names of this PC's containers.
+MDNS_UNIT = "macvlan-ros-mdns.service"
 _PLACEHOLDER = "@EXECUTABLE@"
 _SYSTEMCTL_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
@@ -36,14 +39,18 @@ class Status:
     answers: bool
 
 
-def install(folder: Path, *, start: bool = True, shim: bool = True) -> tuple[Path, ...]:
+def install(
+    folder: Path, *, start: bool = True, shim: bool = True, mdns: bool = False
+) -> tuple[Path, ...]:
     """Write the units into `folder` and, with `start`, enable and start them; without `shim` not
-    the one that keeps shims.
+    the one that keeps shims, with `mdns` the one that publishes names.
 
     Doing it again brings them up to date. Raises Forbidden, NotFound, Unavailable.
     """
     written = []
-    units = units_of(shim=shim)
+    units = units_of(shim=shim, mdns=mdns)
+    if mdns:
+        mdns_voice.require()
     for name in units:
         text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
         try:
@@ -62,20 +69,22 @@ def install(folder: Path, *, start: bool = True, shim: bool = True) -> tuple[Pat
         _systemctl("stop", "macvlan-ros.service")
         _systemctl("restart", "macvlan-ros.socket")
         _systemctl("start", "macvlan-ros.service")
-        if shim:
+        for name in units[len(UNITS) :]:
             # it waits for Docker by itself, and Docker for nothing of it
-            _systemctl("restart", "--no-block", SHIM_UNIT)
+            _systemctl("restart", "--no-block", name)
     return tuple(written)
 
 
-def units_of(*, shim: bool) -> tuple[str, ...]:
-    """The names of the units; without `shim` not the one that keeps shims."""
-    return (*UNITS, SHIM_UNIT) if shim else UNITS
+def units_of(*, shim: bool, mdns: bool) -> tuple[str, ...]:
+    """The names of the units; without `shim` not the one that keeps shims, with `mdns` the one that
+    publishes names."""
+    return (*UNITS, *([SHIM_UNIT] if shim else ()), *([MDNS_UNIT] if mdns else ()))
 
 
 def present(folder: Path) -> tuple[Path, ...]:
     """The units that are in `folder`."""
-    return tuple(folder / name for name in (*UNITS, SHIM_UNIT) if (folder / name).exists())
+    every = units_of(shim=True, mdns=True)
+    return tuple(folder / name for name in every if (folder / name).exists())
 
 
 def uninstall(folder: Path, *, stop: bool = True) -> tuple[Path, ...]:

@@ -29,7 +29,8 @@ def test_a_launched_container_is_known_on_another_pc_until_it_stops(
         "harmoni_core",
     ).strip()
     command = qtpc.macvlan_ros_command("names", "--mdns", "--interval", "0.5")
-    process = qtpc.popen(*command)
+    # with the rights that its unit leaves it: none
+    process = qtpc.popen("setpriv", "--bounding-set=-all", "--no-new-privs", *command)
     await_answer(qtrp, address)
     qtpc.macvlan_ros("stop", check=True, cwd=folder)
     await_answer(qtrp, "")

@@ -45,17 +45,19 @@ def activate(host: Host) -> subprocess.Popen[str]:
 
 def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "macvlan_ros", "plugin"]
-    install = [*words, "install", "--no-start", "--units", str(tmp_path)]
+    install = [*words, "install", "--no-start", "--mdns", "--units", str(tmp_path)]
     for _ in range(2):
         subprocess.run(install, check=True, timeout=60, cwd=ROOT, capture_output=True)
     units = sorted(tmp_path.iterdir())
-    names = ["macvlan-ros-shim.service", "macvlan-ros.service", "macvlan-ros.socket"]
-    assert [unit.name for unit in units] == names
+    kinds = ("-mdns.service", "-shim.service", ".service", ".socket")
+    assert [unit.name for unit in units] == [f"macvlan-ros{kind}" for kind in kinds]
     verify = ["systemd-analyze", "verify", *map(str, units)]
     done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    service = units[1].read_text()
-    assert "After=docker.service" in units[0].read_text()
+    service = units[2].read_text()
+    for unit in units[:2]:
+        assert "After=docker.service" in unit.read_text()
+    assert " names --mdns\n" in units[0].read_text()
     assert "Before=docker.service" in service
     assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n" in service
     assert all("@EXECUTABLE@" not in unit.read_text() for unit in units)
