@@ -62,7 +62,7 @@ class Booking:
         undo: Undo,
     ) -> dict[str, Reservation]:
         belongs = [one for one in stacks.enabled(stack) if placement.is_here(one, site.host)]
-        names = {service.name for service in (*here, *belongs)}
+        names = {service.name for service in (*here, *belongs) if not service.off_lan}
         held_for = [
             service
             for service in stack.services.values()

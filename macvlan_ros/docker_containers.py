@@ -82,7 +82,7 @@ class ContainerCalls(Calls):
         self,
         service: Service,
         *,
-        attachment: Attachment,
+        attachment: Attachment | None,
         environment: Mapping[str, str | None],
         hosts: Sequence[tuple[str, str]],
         labels: Mapping[str, str],
@@ -91,11 +91,11 @@ class ContainerCalls(Calls):
     ) -> str:
         """Create the service's container, joined to all its networks, and return its id.
 
-        `name` is the service's container name if not said; `files` are put into it, by path, which
-        reaches an engine on another PC too. An environment value of None removes
-        the image's variable. All or nothing: what was created is removed if a later step fails,
-        or is interrupted. Raises `ContainerConflict` when the name is taken, `ImageNotFound`,
-        `NetworkNotFound`, `InvalidRequest`, `EngineRefused`.
+        `attachment` is None for a service off the LAN. `name` is the service's container name if
+        not said; `files` are put into it, by path, which reaches an engine on another PC too. An
+        environment value of None removes the image's variable. All or nothing: what was created is
+        removed if a later step fails, or is interrupted. Raises `ContainerConflict` (the name is
+        taken), `ImageNotFound`, `NetworkNotFound`, `InvalidRequest`, `EngineRefused`.
         """
         name = name or service.container_name
         doing = f"create container {name!r}"
@@ -129,7 +129,8 @@ class ContainerCalls(Calls):
         return identity
 
     def _join_bridges(self, identity: str, service: Service) -> None:
-        for bridge in service.bridges:
+        # the first is what a container off the LAN is made on
+        for bridge in service.bridges[1:] if service.off_lan else service.bridges:
             doing = f"join container {service.container_name!r} to network {bridge.name!r}"
             with self.asking(doing) as client:
                 # for a container that does not run yet, Docker would find out at its start

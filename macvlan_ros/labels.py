@@ -22,16 +22,11 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
     """Our own labels, and those by which `docker compose ps`, `logs` and `down` know a container
     (docker/compose, pkg/api/labels.go)."""
     files = [str(Path(file).absolute()) for file in stack.files]
-    service = planned.service
-    default = service.default_route or planned.attachment.network
     return {
-        **({LABEL_DEFAULT_ROUTE: default} if service.bridges else {}),
-        LABEL_POOL: planned.pool,
-        **({LABEL_POOL6: planned.pool6} if planned.pool6 else {}),
+        **_of_place(planned),
         LABEL_STACK: stack.name,
         LABEL_SERVICE: planned.service.name,
         LABEL_OWNER: planned.service.owner,
-        LABEL_ADDRESS: str(planned.attachment.address),
         LABEL_CONFIG_HASH: planned.config_hash,
         "com.docker.compose.project": stack.name,
         "com.docker.compose.service": planned.service.name,
@@ -42,4 +37,18 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
         "com.docker.compose.config-hash": planned.config_hash,
         "com.docker.compose.project.working_dir": str(Path(files[0]).parent),
         "com.docker.compose.project.config_files": ",".join(files),
+    }
+
+
+def _of_place(planned: Planned) -> dict[str, str]:
+    """What is remembered of the address on the LAN, where there is one."""
+    place, service = planned.attachment, planned.service
+    if place is None:
+        return {}
+    default = service.default_route or place.network
+    return {
+        **({LABEL_DEFAULT_ROUTE: default} if service.bridges else {}),
+        LABEL_POOL: planned.pool,
+        **({LABEL_POOL6: planned.pool6} if planned.pool6 else {}),
+        LABEL_ADDRESS: str(place.address),
     }

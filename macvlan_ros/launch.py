@@ -28,7 +28,7 @@ _REPLACED_DRIVERS = ("overlay", "macvlan", "ipvlan", "host")
 @dataclass(frozen=True, slots=True)
 class Launched:
     """One service after a launch. `action` is unchanged, started, created or recreated, and failed
-    where its host was lost; only then it may have no address."""
+    where its host was lost; then it may have no address, and when it is not on the LAN."""
 
     service: str
     container: str
@@ -211,7 +211,7 @@ class Launcher:
         self, ready: Ready, *, undo: Undo, wait_seconds: float
     ) -> Iterator[tuple[Starter, Follower]]:
         """What starts the planned containers, and what follows them; see `attend`."""
-        places = [one.attachment for one in ready.planned]
+        places = [one.attachment for one in ready.planned if one.attachment]
         both = (each for place in places for each in (place.address, place.address6))
         addresses_here = [each for each in both if each is not None]
         with self._attendance.arriving(ready.network, addresses_here, undo=undo) as arrivals:
@@ -236,8 +236,8 @@ class Launcher:
             Launched(
                 one.service.name,
                 one.service.container_name,
-                one.attachment.address,
-                one.attachment.mac,
+                one.attachment.address if one.attachment else None,
+                one.attachment.mac if one.attachment else "",
                 done[one.service.name],
                 self._settings.host_name,
             )

@@ -315,7 +315,8 @@ class Service:
     `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
     it lies on the LAN. None means: as the image has it. Sizes are bytes, times seconds, `cpus` a
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
-    `default_route` is the network that has it, "" the macvlan one.
+    `default_route` is the network that has it, "" the macvlan one. `off_lan` is "" for a service
+    on the LAN, else what it has instead: the name of its first bridge, "host" or "none".
     """
 
     name: str
@@ -377,6 +378,7 @@ class Service:
     pull_policy: str = "missing"
     ros: str = ""
     default_route: str = ""
+    off_lan: str = ""
 
     @property
     def owner(self) -> str:

@@ -38,20 +38,25 @@ def api_number(version: str) -> tuple[int, ...]:
 def container_payload(
     service: Service,
     *,
-    attachment: Attachment,
+    attachment: Attachment | None,
     environment: Mapping[str, str | None],
     hosts: Sequence[tuple[str, str]],
     labels: Mapping[str, str],
     api_version: str,
 ) -> dict[str, Any]:
-    """The whole body for a container with this address and MAC on its macvlan network.
+    """The whole body for a container with this address and MAC on its macvlan network; None for
+    one that is not on the LAN.
 
     An environment value of None removes what the image sets. `hosts` stand after the service's
     own `extra_hosts`, so that the file's entries win.
     """
-    endpoint_has_mac = api_number(api_version) >= ENDPOINT_MAC_SINCE
     config = _config(service, environment=environment, labels=labels)
-    config["HostConfig"] = _host_config(service, network=attachment.network, hosts=hosts)
+    network = attachment.network if attachment else service.off_lan
+    config["HostConfig"] = _host_config(service, network=network, hosts=hosts)
+    if attachment is None:
+        config["NetworkingConfig"] = {"EndpointsConfig": _off_lan_endpoints(service)}
+        return config
+    endpoint_has_mac = api_number(api_version) >= ENDPOINT_MAC_SINCE
     endpoint: dict[str, Any] = {
         "IPAMConfig": _fixed(attachment),
         "Aliases": service_aliases(service),
@@ -62,6 +67,17 @@ def container_payload(
         endpoint["GwPriority"] = -1 if service.default_route else 1
     config["NetworkingConfig"] = {"EndpointsConfig": {attachment.network: endpoint}}
     return config
+
+
+def _off_lan_endpoints(service: Service) -> dict[str, Any]:
+    """The endpoint on the first bridge, if the container is on one."""
+    return {
+        bridge.name: {
+            "IPAMConfig": {"IPv4Address": str(bridge.address)} if bridge.address else None,
+            "Aliases": service_aliases(service, bridge.aliases),
+        }
+        for bridge in service.bridges[:1]
+    }
 
 
 def _fixed(attachment: Attachment) -> dict[str, str]:

@@ -50,17 +50,23 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One container as it shall be. `environment` None takes a variable of the image out; `files`
+    """One container as it shall be. `attachment` is None, and `pool` "", for one that is not on
+    the LAN. `environment` None takes a variable of the image out; `files`
     are put into it before it starts, by path."""
 
     service: Service
     pool: str
-    attachment: Attachment
+    attachment: Attachment | None
     environment: Mapping[str, str | None]
     hosts: tuple[tuple[str, str], ...]
     config_hash: str
     files: Mapping[str, str] = field(default_factory=dict)
     pool6: str = ""
+
+    @property
+    def network(self) -> str:
+        """What Docker calls the container's main network."""
+        return self.attachment.network if self.attachment else self.service.off_lan
 
 
 def wanted_parent(stack: Stack, host: str, usual: str) -> str:
@@ -212,7 +218,8 @@ def notes_about_hosts(stack: Stack, site: Site, known: Mapping[str, IPAddress]) 
         f"'{service.name}' runs on {service.host} and has no fixed address, so its name"
         " does not resolve here; give it one with x-macvlan-ros: {address: ...}"
         for service in stack.services.values()
-        if not placement.is_here(service, site.host) and service.name not in known
+        if not (placement.is_here(service, site.host) or service.off_lan)
+        and service.name not in known
     ]
 
 
@@ -256,6 +263,10 @@ def build(
     planned: list[Planned] = []
     for service in here:
         image = images[service.image]
+        hosts = (*elsewhere, *service.extra_hosts)
+        if service.off_lan:
+            planned.append(_planned_off_lan(service, hosts, image))
+            continue
         reservation = held[service.name]
         environment = ros.environment(
             service,
@@ -273,7 +284,6 @@ def build(
             service.mac or reservation.mac,
             six.address if six else None,
         )
-        hosts = (*elsewhere, *service.extra_hosts)
         planned.append(
             Planned(
                 service,
@@ -287,6 +297,13 @@ def build(
             )
         )
     return planned, notes
+
+
+def _planned_off_lan(service: Service, hosts: tuple[tuple[str, str], ...], image: Image) -> Planned:
+    """ROS is not set up for it: nobody on the LAN could reach its nodes."""
+    environment = ros.RosEnvironment(dict(service.environment))
+    hashed = _config_hash(service, None, environment, hosts, image.id)
+    return Planned(service, "", None, environment.variables, hosts, hashed)
 
 
 def host_addresses(stack: Stack, site: Site) -> dict[str, IPAddress]:
@@ -329,7 +346,7 @@ def _elsewhere(
 
 def _config_hash(
     service: Service,
-    attachment: Attachment,
+    attachment: Attachment | None,
     environment: ros.RosEnvironment,
     hosts: Sequence[tuple[str, str]],
     image_id: str,
@@ -337,9 +354,12 @@ def _config_hash(
     what = dataclasses.asdict(service)
     for key in _NOT_THE_CONTAINER:
         del what[key]
+    if not service.off_lan:
+        del what["off_lan"]  # as it was before there was such a key
+    place = dataclasses.asdict(attachment) if attachment else {}
     what |= {
         "environment": dict(environment.variables),
-        "attachment": {k: v for k, v in dataclasses.asdict(attachment).items() if v is not None},
+        "attachment": {key: value for key, value in place.items() if value is not None},
         "hosts": list(hosts),
         "image_id": image_id,
     }

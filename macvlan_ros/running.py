@@ -183,9 +183,9 @@ class Running:
     def _release(self, gone: Sequence[Container]) -> None:
         by_pool: dict[str, list[str]] = {}
         for container in gone:
-            by_pool.setdefault(container.labels.get(LABEL_POOL, ""), []).append(container.name)
-            if LABEL_POOL6 in container.labels:
-                by_pool.setdefault(container.labels[LABEL_POOL6], []).append(container.name)
+            for label in (LABEL_POOL, LABEL_POOL6):
+                if label in container.labels:
+                    by_pool.setdefault(container.labels[label], []).append(container.name)
         for pool, owners in by_pool.items():
             self._ipam.release(pool, owners)
 

@@ -132,7 +132,7 @@ class Starter:
             self._start(plan)
             return "created"
         # somebody may have taken it off its network, which is no part of what it was made from
-        attached = plan.attachment.network in found.networks
+        attached = plan.network in found.networks
         if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash and attached:
             return self._keep(found, plan)
         return self._replace(found, plan)
@@ -213,7 +213,8 @@ class Starter:
 
 
 def _told(plan: Planned, what: str) -> str:
-    return f"{plan.service.name}: {what}, {plan.attachment.address}"
+    where = plan.attachment.address if plan.attachment else "off the LAN"
+    return f"{plan.service.name}: {what}, {where}"
 
 
 def _verdict(state: Container | None, condition: str) -> bool | str:

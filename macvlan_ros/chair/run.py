@@ -155,11 +155,12 @@ class Run:
 
     def _failed_row(self, name: str) -> Launched:
         service, planned = self._services[name], self._plans.get(name)
+        place = planned.attachment if planned else None
         return Launched(
             name,
             service.container_name,
-            planned.attachment.address if planned else None,
-            planned.attachment.mac if planned else "",
+            place.address if place else None,
+            place.mac if place else "",
             "failed",
             service.host,
         )
@@ -181,7 +182,8 @@ class Run:
         except MacvlanRosError as error:
             named(error, service.host)
             raise
-        self._chair.say(service, done, str(planned.attachment.address))
+        place = planned.attachment
+        self._chair.say(service, done, str(place.address) if place else "off the LAN")
         if name == self._master and done != "unchanged" and not self._is_dry(service.host):
             self._await_master(service)
         return done
@@ -232,6 +234,7 @@ class Run:
     def _await_master(self, service: Service) -> None:
         """Before the others start; one that does not answer is a warning."""
         planned = self._plans[service.name]
+        assert planned.attachment, "a master off the LAN is refused with the file"
         uri = f"http://{planned.attachment.address}:{MASTER_PORT}"
         engine = self._places[service.host].seat.engine
         self._chair.say(service, "waits", f"until it answers at {uri}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from macvlan_ros import labels
 from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
-from macvlan_ros.models import Stack
+from macvlan_ros.models import Attachment, Stack
 from macvlan_ros.plan import Planned
 from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.writing import RESET
@@ -34,12 +34,18 @@ def override(
     nodes = tree.mapping()["services"].mapping()
     bridges = _names(tree, stack)
     services: dict[str, Any] = {
-        one.service.name: _service(stack, one, nodes[one.service.name], bridges) for one in planned
+        one.service.name: _service(stack, one, one.attachment, nodes[one.service.name], bridges)
+        for one in planned
+        # off the LAN it is as its own file says
+        if one.attachment
     }
     if endpoint_macs:
         for one in services.values():
             one["networks"][_KEY]["mac_address"] = one["mac_address"]
     for name in elsewhere:
+        if stack.services[name].off_lan:
+            services[name] = {"scale": 0}
+            continue
         kept = {bridge.name for bridge in stack.services[name].bridges}
         services[name] = {"scale": 0, **_off_the_files(nodes[name], kept, bridges)}
         services[name]["networks"][_KEY] = None
@@ -73,9 +79,9 @@ def _names(tree: Node, stack: Stack) -> dict[str, str]:
 
 
 def _service(
-    stack: Stack, planned: Planned, node: Node, names: Mapping[str, str]
+    stack: Stack, planned: Planned, place: Attachment, node: Node, names: Mapping[str, str]
 ) -> dict[str, Any]:
-    service, place = planned.service, planned.attachment
+    service = planned.service
     room = _off_the_files(node, {bridge.name for bridge in service.bridges}, names)
     networks: dict[str, Any] = room.pop("networks")
     networks[_KEY] = {"ipv4_address": str(place.address), "priority": _FIRST}

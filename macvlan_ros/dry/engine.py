@@ -98,7 +98,7 @@ class DryEngine(Engine):
         self,
         service: Service,
         *,
-        attachment: Attachment,
+        attachment: Attachment | None,
         environment: Mapping[str, str | None],  # noqa: ARG002 - as inherited
         hosts: Sequence[tuple[str, str]],  # noqa: ARG002
         labels: Mapping[str, str],  # noqa: ARG002
@@ -106,7 +106,8 @@ class DryEngine(Engine):
         files: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> str:
         called = name or service.container_name
-        self._would(f"create the container '{called}' with {attachment.address}")
+        where = f"with {attachment.address}" if attachment else "off the LAN"
+        self._would(f"create the container '{called}' {where}")
         self.names[called] = called
         return called
 

@@ -192,6 +192,10 @@ def _stack(
         notes=tuple(context.notes),
     )
     _check_together(stack, nodes)
+    meeting = ((section.master, stack.master), (section.discovery, stack.discovery.place))
+    for where, name in meeting:
+        if where is not None and name in services and services[name].off_lan:
+            raise where.error(f"names {name!r}, which is not on the LAN: it has 'lan: false'")
     return stack
 
 

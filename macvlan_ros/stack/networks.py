@@ -59,7 +59,8 @@ class DeclaredNetwork:
 class Attached:
     """How a service is attached: what it says about the macvlan network, and the bridges.
 
-    `default_route` is the bridge's network that it says has it, "" for the macvlan one.
+    `default_route` is the bridge's network that it says has it, "" for the macvlan one; `off_lan`
+    as `Service` has it.
     """
 
     former_address: IPAddress | None = None
@@ -67,6 +68,7 @@ class Attached:
     aliases: tuple[str, ...] = ()
     bridges: tuple[BridgeUse, ...] = ()
     default_route: str = ""
+    off_lan: str = ""
 
 
 def declared(node: Node | None, context: Context) -> dict[str, DeclaredNetwork]:
@@ -133,6 +135,43 @@ def _ipam(
     return tuple(one for one in subnets if one is not None), gateway, tuple(parts)
 
 
+def off_the_lan(
+    own: Node, entries: Mapping[str, Node], networks: Mapping[str, DeclaredNetwork]
+) -> Attached:
+    """How a service is attached whose own section, `own`, says that it is not on the LAN.
+
+    Raises StackFileError where the file does not say on what else.
+    """
+    node, mode = entries.get("networks"), _only_mode(entries)
+    if mode is not None:
+        if mode.string() not in ("none", "host"):
+            raise mode.error("must be none or host for a service with 'lan: false'")
+        return Attached(off_lan=mode.string())
+    bridges = []
+    for key, use_node in (node.named() if node is not None else {}).items():
+        network = networks.get(key)
+        if network is None or network.replaced:
+            raise use_node.error(
+                "is the LAN's, and the service has 'lan: false'; declare another one under the"
+                " top-level 'networks'"
+            )
+        bridges.append(_bridge(use_node, network, _use(use_node)))
+    if not bridges:
+        raise own.error(
+            "has 'lan: false', and nothing says on which network the service is instead; name one"
+            " of the top-level 'networks', or say network_mode: none, or host"
+        )
+    return Attached(bridges=tuple(bridges), off_lan=bridges[0].name)
+
+
+def _only_mode(entries: Mapping[str, Node]) -> Node | None:
+    """The `network_mode`. Raises StackFileError when there are `networks` too."""
+    mode = entries.get("network_mode")
+    if mode is not None and "networks" in entries:
+        raise mode.error("cannot stand beside 'networks'; remove one of the two")
+    return mode
+
+
 def attached(
     service: str,
     entries: Mapping[str, Node],
@@ -144,10 +183,8 @@ def attached(
     Raises StackFileError for a network that is not declared, and for a mode that leaves the
     container without a network of its own.
     """
-    node, mode = entries.get("networks"), entries.get("network_mode")
+    node, mode = entries.get("networks"), _only_mode(entries)
     if mode is not None:
-        if node is not None:
-            raise mode.error("cannot stand beside 'networks'; remove one of the two")
         _check_mode(service, mode, context)
     own_mac = take(entries, "mac_address", mac, "")
     uses = node.named() if node is not None else {}
@@ -198,7 +235,9 @@ def _check_mode(service: str, node: Node, context: Context) -> None:
             )
         return
     if mode == "none":
-        raise node.error("is 'none', but ROS needs a network; remove it or launch without ROS")
+        raise node.error(
+            "is 'none', but ROS needs a network; remove it, or add x-macvlan-ros: {lan: false}"
+        )
     if mode.startswith(("service:", "container:")):
         raise node.error(
             f"is {mode!r}: that shares another container's address, and here every container has "

@@ -24,7 +24,7 @@ _LAN_KEYS = ("network", "pool", "subnet", "gateway", "range", "exclude", "parent
 _LAN6_KEYS = ("pool6", "subnet6", "gateway6", "range6")
 _KEYS = (*_LAN_KEYS, *_LAN6_KEYS, "ros_over", "master", "domain", "discovery", "hosts")
 _HOST_KEYS = ("parent", "address", "range", "docker")
-_SERVICE_KEYS = ("host", "address", "address6", "mac", "ros")
+_SERVICE_KEYS = ("host", "address", "address6", "mac", "ros", "lan")
 _FAMILIES = ("ipv4", "ipv6")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
@@ -68,6 +68,7 @@ class ServiceSection:
     address6: IPAddress | None = None
     mac: str = ""
     ros: str = ""
+    lan: bool = True
 
 
 def network_name(node: Node | None) -> str:
@@ -164,7 +165,17 @@ def service_section(node: Node | None, around: Section) -> ServiceSection:
     if wanted is not None and wanted.version != 4:
         raise entries["address"].error(f"is {wanted}; IPv6 belongs to 'address6'")
     wanted6 = take(entries, "address6", partial(_inside6, around), None)
-    return ServiceSection(host, wanted, wanted6, take(entries, "mac", mac, ""), ros)
+    own_mac = take(entries, "mac", mac, "")
+    return ServiceSection(host, wanted, wanted6, own_mac, ros, lan=_lan(entries))
+
+
+def _lan(entries: Mapping[str, Node]) -> bool:
+    """Whether the service is on the LAN; one that is not can have no address there."""
+    wanted = "lan" not in entries or entries["lan"].boolean()
+    for key in () if wanted else ("address", "address6", "mac"):
+        if key in entries:
+            raise entries[key].error("goes with an address on the LAN, and 'lan' is false")
+    return wanted
 
 
 def master(node: Node | None, services: Iterable[str], hosts: Mapping[str, HostEntry]) -> str:

@@ -125,6 +125,8 @@ def replace_network(stack: Stack, name: str, *, driver: str) -> Stack:
 
 
 def _without(service: Service, name: str) -> Service:
+    if service.off_lan:
+        return service  # it is there by its own will
     given_up = [bridge for bridge in service.bridges if bridge.name == name]
     if not given_up:
         return service

@@ -15,7 +15,7 @@ from macvlan_ros.stack.deploy import deploy
 from macvlan_ros.stack.environment import environment
 from macvlan_ros.stack.keys import IGNORED, REFUSED
 from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
-from macvlan_ros.stack.networks import DeclaredNetwork, attached
+from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
 from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.section import SECTION, Section, service_section
 from macvlan_ros.stack.security import security_options
@@ -167,7 +167,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
             context.note(f"service {name!r}: {sentence}")
     _note_details(name, entries, context)
     own = service_section(entries.get(SECTION), around.section)
-    net = attached(name, entries, around.networks, context)
+    net = _attached(name, entries, around, context, lan=own.lan)
     fields.update(_image(name, node, entries, context))
     fields.update(deploy(name, entries, context))
     dependencies = _dependencies(entries, around.containers)
@@ -196,7 +196,16 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         aliases=net.aliases,
         bridges=net.bridges,
         default_route=net.default_route,
+        off_lan=net.off_lan,
     )
+
+
+def _attached(
+    name: str, entries: Mapping[str, Node], around: Surroundings, context: Context, *, lan: bool
+) -> Attached:
+    if lan:
+        return attached(name, entries, around.networks, context)
+    return off_the_lan(entries[SECTION], entries, around.networks)
 
 
 def _known(node: Node) -> dict[str, Node]:

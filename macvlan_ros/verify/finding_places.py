@@ -57,11 +57,13 @@ def on_our_networks(app: App) -> tuple[Place, ...]:
 
 
 def of_stack(app: App, stack: Stack, names: Sequence[str]) -> tuple[Place, ...]:
-    """The stack's services, or the named ones; with their containers where these run here.
+    """The stack's services, or the named ones, that are on the LAN; with their containers where
+    these run here.
 
     Raises ServiceNotFound, and what the engine and the store raise.
     """
-    services = stacks.select(stack, names) if names else stacks.enabled(stack)
+    chosen = stacks.select(stack, names) if names else stacks.enabled(stack)
+    services = [one for one in chosen if not one.off_lan]
     running = {
         one.service: one
         for one in app.engine.containers(stack=stack.name)

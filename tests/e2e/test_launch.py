@@ -274,6 +274,41 @@ def test_an_additional_bridge_stays(qtpc: Host, write_stack: WriteStack) -> None
     assert "robot_database" not in qtpc.docker("network", "ls")
 
 
+def test_a_database_stays_off_the_lan(qtpc: Host, write_stack: WriteStack) -> None:
+    folder = write_stack(
+        """
+        networks: {inside: {internal: true}}
+        services:
+          db: {image: "ros:lab", networks: [inside], x-macvlan-ros: {lan: false}}
+          alone: {image: "ros:lab", network_mode: none, x-macvlan-ros: {lan: false}}
+          robot: {image: "ros:lab", networks: [default, inside], depends_on: [db]}
+        """
+    )
+    done = qtpc.macvlan_ros("launch", check=True, cwd=folder)
+    assert "db: created, off the LAN" in done.stderr
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    assert {one["owner"] for one in held} == {"robot", "shim-qtpc"}
+    lan = "192.168.50."
+    assert lan not in qtpc.docker("exec", "db", "ip", "-o", "-4", "addr")
+    assert qtpc.docker("exec", "alone", "ip", "-o", "link").count("link/") == 1
+    assert lan in qtpc.docker("exec", "robot", "ip", "-o", "-4", "addr")
+    qtpc.docker("exec", "robot", "ping", "-c", "1", "-W", "5", "db")
+    again = json.loads(qtpc.macvlan_ros("launch", "--json", check=True, cwd=folder).stdout)
+    assert {(one["service"], one["action"]) for one in again} == {
+        (name, "unchanged") for name in ("db", "alone", "robot")
+    }
+    assert {one["service"] for one in again if one["address"] is None} == {"db", "alone"}
+    for words in (("ps",), ("status",), ("verify",), ("restart",), ("map", "-o", "-")):
+        shown = qtpc.macvlan_ros(*words, cwd=folder)
+        assert shown.returncode == 0, (words, shown.stdout, shown.stderr)
+    override = qtpc.macvlan_ros("compose", "config", check=True, cwd=folder).stdout
+    assert "  robot:" in override
+    assert "  db:" not in override
+    qtpc.macvlan_ros("down", "--release", check=True, cwd=folder)
+    assert not qtpc.docker("ps", "-aq")
+    assert "robot_inside" not in qtpc.docker("network", "ls")
+
+
 def test_a_service_waits_until_what_it_depends_on_is_healthy(
     qtpc: Host, write_stack: WriteStack
 ) -> None:
