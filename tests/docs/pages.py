@@ -89,6 +89,17 @@ def all_pages() -> list[Path]:
     return [path for path in found if "_build" not in path.parts and read(path).steps]
 
 
+def untyped(path: Path) -> list[str]:
+    """The page's `sh` blocks that no step types: they show what cannot be done in the lab, or what
+    is done by another test."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [
+        "\n".join(block)
+        for language, block, _, note in _blocks(lines)
+        if language == "sh" and (note is None or note["kind"] == "lab")
+    ]
+
+
 def same(expected: str, said: str) -> bool:
     """Whether a command said what the page shows, but for times, MACs and the like."""
     parts = [re.escape(_masked(part).strip()) for part in re.split(r"(?m)^\.\.\.$", expected)]
@@ -107,6 +118,14 @@ def _stage(lines: list[str]) -> str:
 
 
 def _steps(lines: list[str]) -> Iterator[Step]:
+    for language, block, first, note in _blocks(lines):
+        yield from _block(language, block, first, note)
+
+
+def _blocks(
+    lines: list[str],
+) -> Iterator[tuple[str, list[str], int, re.Match[str] | None]]:
+    """Each block with its language, the number of its first line, and the note before it."""
     note: re.Match[str] | None = None
     number = 0
     while number < len(lines):
@@ -117,7 +136,7 @@ def _steps(lines: list[str]) -> Iterator[Step]:
             continue
         end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == "```")
         block = [line[len(fence["indent"]) :] for line in lines[number + 1 : end]]
-        yield from _block(fence["language"], block, number + 1, note)
+        yield fence["language"], block, number + 1, note
         note, number = None, end + 1
 
 
