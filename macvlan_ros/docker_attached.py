@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
+from macvlan_ros.docker_hosts import aliases_of
 from macvlan_ros.docker_values import (
     LABEL_DEFAULT_ROUTE,
     LAN_DRIVERS,
@@ -30,7 +31,7 @@ class Attached:
     `addresses` are those on that network, IPv4 first. `pid` is its first process, as the engine's
     PC counts them: /proc/PID/ns/net is its network namespace. `gateway` is the one that its default
     route shall have, where it is on several networks and we made it; `gateway6` is what Docker
-    takes for that network's IPv6 router.
+    takes for that network's IPv6 router. `aliases` are what else it goes by, beside its name.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Attached:
     pid: int
     gateway: IPAddress | None = None
     gateway6: IPAddress | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class AttachedCalls(Calls):
@@ -151,6 +153,7 @@ class AttachedCalls(Calls):
             pid=pid,
             gateway=_gateway(found),
             gateway6=read_address(endpoint.get("IPv6Gateway")),
+            aliases=aliases_of(found),
         )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import read_address
+from macvlan_ros.docker_values import LABEL_SERVICE, read_address
 from macvlan_ros.errors import NotFound
 from macvlan_ros.models import IPAddress
 
 
 @dataclass(frozen=True, slots=True)
 class HostsFile:
-    """A running container, its addresses, and its hosts file on the engine's host."""
+    """A running container, its addresses, and its hosts file on the engine's host. `aliases` are
+    what else it goes by: its service of a stack, and a hostname that somebody gave it."""
 
     name: str
     addresses: tuple[IPAddress, ...]
     path: str
+    aliases: tuple[str, ...] = ()
 
 
 class HostsCalls(Calls):
@@ -35,9 +39,23 @@ class HostsCalls(Calls):
                 continue
             try:
                 with self.asking("look at a container", quick=True) as client:
-                    path = client.inspect_container(entry["Id"]).get("HostsPath") or ""
+                    details = client.inspect_container(entry["Id"])
             except NotFound:
                 continue
+            path = details.get("HostsPath") or ""
+            name = entry["Names"][0].removeprefix("/")
             if path:
-                found.append(HostsFile(entry["Names"][0].removeprefix("/"), addresses, path))
+                found.append(HostsFile(name, addresses, path, aliases_of(details)))
         return tuple(found)
+
+
+def aliases_of(details: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a container that was inspected goes by, beside its name."""
+    config = details.get("Config") or {}
+    service = str((config.get("Labels") or {}).get(LABEL_SERVICE) or "")
+    hostname = str(config.get("Hostname") or "")
+    if str(details.get("Id")).startswith(hostname):
+        hostname = ""  # Docker's own choice
+    names = dict.fromkeys((service, hostname))
+    own = str(details.get("Name") or "").removeprefix("/")
+    return tuple(name for name in names if name and name != own)

@@ -7,18 +7,21 @@ under its name would not be seen there.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from macvlan_ros.docker_hosts import HostsFile
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Forbidden
-from macvlan_ros.models import STATIC, IPAddress
+from macvlan_ros.models import STATIC, IPAddress, Record
 from macvlan_ros.stores.base import Store
 from macvlan_ros.whole_file import cannot_write
 
 __all__ = ["Names", "with_block", "write_in_place"]
 
+_KIND = "names"
 _BEGIN = "# macvlan-ros: containers of other PCs"
 _END = "# macvlan-ros: end"
 
@@ -30,6 +33,7 @@ class Names:
         self._store = store
         self._engine = engine
         self._host = host
+        self._told = ""
 
     def refresh(self) -> tuple[str, ...]:
         """Write the names that other hosts' containers have by the store into the hosts files of
@@ -39,20 +43,27 @@ class Names:
         """
         if self._engine.endpoint.scheme != "unix":
             return ()
+        files = self._engine.hosts_files()
+        self._tell(files)
         subnets = {pool.name: pool.subnet for pool in self._store.pools()}
         others = [
             held
             for held in self._store.reservations()
             if held.kind == STATIC and held.host not in ("", self._host)
         ]
+        aliases = self._aliases(files)
         changed = []
-        for container in self._engine.hosts_files():
+        for container in files:
             on = {
                 name
                 for name, subnet in subnets.items()
                 if any(own in subnet for own in container.addresses)
             }
-            names = {held.owner: held.address for held in others if held.pool in on}
+            known = [held for held in others if held.pool in on]
+            names = {held.owner: held.address for held in known}
+            for held in known:
+                for alias in aliases.get((held.host, held.owner), ()):
+                    names.setdefault(alias, held.address)
             names.pop(container.name, None)
             if on and self._update(Path(container.path), names):
                 changed.append(container.name)
@@ -72,6 +83,32 @@ class Names:
 
     def _change(self, file: Path, names: Mapping[str, IPAddress]) -> bool:
         return write_in_place(file, lambda text: with_block(text, names))
+
+    def _tell(self, files: Sequence[HostsFile]) -> None:
+        """Write down what this host's containers go by, for the other hosts."""
+        value = json.dumps({one.name: one.aliases for one in files if one.aliases}, sort_keys=True)
+        if value != self._told and self._store.age() is None:
+            record = Record(_KIND, self._host, self._host, value)
+            if value != "{}" or self._store.recall(_KIND, self._host):
+                self._store.remember(record, replace=True)
+            self._told = value
+
+    def _aliases(self, files: Sequence[HostsFile]) -> dict[tuple[str, str], list[str]]:
+        """What the other hosts' containers go by, by host and name; but for what means one of this
+        host's own, which Docker's DNS would be asked for in vain."""
+        own = {name for one in files for name in (one.name, *one.aliases)}
+        found = {}
+        for record in self._store.recall(_KIND):
+            for name, aliases in _decode(record.value).items():
+                found[record.key, name] = [alias for alias in aliases if alias not in own]
+        return found
+
+
+def _decode(value: str) -> dict[str, list[str]]:
+    try:
+        return {str(name): [str(one) for one in more] for name, more in json.loads(value).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}  # of another version
 
 
 def with_block(text: str, names: Mapping[str, IPAddress]) -> str:

@@ -20,8 +20,8 @@ class OnLans:
         self._known: dict[str, tuple[Attached, ...]] = {}
 
     def look(self) -> dict[str, dict[str, tuple[IPAddress, ...]]]:
-        """The containers' addresses there, IPv4 first, by parent and name. Raises what engine and
-        store raise."""
+        """The containers' addresses there, IPv4 first, by parent and name; by their services' names
+        too, where no container has that name. Raises what engine and store raise."""
         parents = {network.id: network.parent for network in self._engine.networks()}
         plugins = self._state.networks()
         names = self._engine.network_names() if plugins else {}
@@ -34,4 +34,9 @@ class OnLans:
             here = found.setdefault(parent, {})
             for one in self._known[id_]:
                 here[one.name] = (*here.get(one.name, ()), *one.addresses)
+        for id_, parent in parents.items():
+            here = found[parent]
+            for one in self._known[id_]:
+                for alias in one.aliases:
+                    here.setdefault(alias, here[one.name])
         return found

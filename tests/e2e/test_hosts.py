@@ -170,15 +170,16 @@ def test_running_containers_learn_the_names_of_those_that_come_later(
 ) -> None:
     qtpc, qtnx = three.hosts["qtpc"], three.hosts["qtnx"]
     first = 'services: {first: {image: "ros:lab"}}\n'
-    second = 'services: {second: {image: "ros:lab"}}\n'
+    second = 'services: {other: {image: "ros:lab", container_name: second, hostname: desk}}\n'
     qtpc.macvlan_ros("launch", check=True, cwd=str(write(tmp_path, first)))
     qtpc.popen(*qtpc.macvlan_ros_command("shim", "watch", "--interval", "0.5"))
     qtnx.macvlan_ros("launch", check=True, cwd=str(write(tmp_path, second)))
-    asking = ("/usr/bin/docker", "exec", "first", "ping", "-c", "1", "-W", "1", "second")
-    deadline = time.monotonic() + 20
-    while qtpc.run(*asking, check=False).returncode:
-        assert time.monotonic() < deadline, qtpc.docker("exec", "first", "cat", "/etc/hosts")
     assert json.loads(qtnx.macvlan_ros("names", "--json", check=True).stdout) == {
         "changed": ["second"]
     }
+    asking = ("/usr/bin/docker", "exec", "first", "ping", "-c", "1", "-W", "1")
+    deadline = time.monotonic() + 20
+    for name in ("second", "other", "desk"):
+        while qtpc.run(*asking, name, check=False).returncode:
+            assert time.monotonic() < deadline, qtpc.docker("exec", "first", "cat", "/etc/hosts")
     qtnx.docker("exec", "second", "ping", "-c", "1", "-W", "2", "first")

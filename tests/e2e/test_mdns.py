@@ -11,7 +11,7 @@ from tests.e2e.conftest import IMAGE
 from tests.lab import Host
 from tests.netns.test_mdns import ASK
 
-STACK = f'services: {{harmoni_core: {{image: "{IMAGE}"}}}}\n'
+STACK = f'services: {{core: {{image: "{IMAGE}", container_name: harmoni_core}}}}\n'
 
 
 def ask(host: Host, name: str) -> str:
@@ -32,6 +32,7 @@ def test_a_launched_container_is_known_on_another_pc_until_it_stops(
     # with the rights that its unit leaves it: none
     process = qtpc.popen("setpriv", "--bounding-set=-all", "--no-new-privs", *command)
     await_answer(qtrp, address)
+    assert ask(qtrp, "core") == address
     qtpc.macvlan_ros("stop", check=True, cwd=folder)
     await_answer(qtrp, "")
     qtpc.macvlan_ros("launch", check=True, cwd=folder)
