@@ -143,6 +143,7 @@ def test_a_launched_stack_has_ipv6_beside_ipv4(pc: PluginHost, tmp_path: Path) -
     try:
         pc.host.macvlan_ros("launch", check=True, cwd=str(tmp_path))
         assert pings(pc.host, "fd00:50::1:5")
+        assert pc.docker("exec", "talker", "ip", "-6", "route", "show", "default") == ""
         again = pc.host.macvlan_ros("launch", "--json", check=True, cwd=str(tmp_path))
         assert [one["action"] for one in json.loads(again.stdout)] == ["unchanged"]
         pc.host.macvlan_ros("down", "--release", check=True, cwd=str(tmp_path))
