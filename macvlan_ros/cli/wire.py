@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -39,14 +40,20 @@ def scan(
     otherwise.
     """
     app, report = open_app(context)
-    while True:
+
+    def look(*, again: bool = False) -> None:
         found = _look(app, report, pool=pool, subnet=subnet, rate=rate)
-        if watch and not report.as_json:
+        if again and not report.as_json:
             report.clear()
         report.table(views.SIGHTINGS, found)
-        if not watch:
-            break
-        time.sleep(1)
+
+    if not watch:
+        look()
+        return
+    with suppress(KeyboardInterrupt):  # its usual end
+        while True:
+            look(again=True)
+            time.sleep(1)
 
 
 @click.command()

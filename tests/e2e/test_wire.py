@@ -5,6 +5,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pexpect
 from netaddr import IPAddress
 
 from macvlan_ros import frames
@@ -107,6 +108,29 @@ def test_a_scan_says_whose_each_address_is(
     assert found["192.168.50.1"]["whose"] == "gateway"
     assert found["192.168.50.11"]["whose"] == "here"
     assert (found[qtrp.address]["whose"], found[qtrp.address]["mac"]) == ("elsewhere", qtrp.mac)
+
+
+def test_a_watching_scan_shows_whoever_comes_and_a_large_one_how_far_it_is(
+    lab: Lab, qtpc: Host
+) -> None:
+    qtpc.macvlan_ros(*POOL, check=True)
+    command = qtpc.command(*qtpc.macvlan_ros_command("scan", "--watch"))
+    child = pexpect.spawn(command[0], list(command[1:]), timeout=60, encoding="utf-8")
+    child.expect_exact("192.168.50.12")
+    lab.add_stranger("192.168.50.205")
+    child.expect_exact("192.168.50.205")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    qtpc.run("ip", "address", "add", "10.9.0.1/22", "dev", "eth0")
+    command = qtpc.command(*qtpc.macvlan_ros_command("scan", "--subnet", "10.9.0.0/22"))
+    child = pexpect.spawn(command[0], list(command[1:]), timeout=60, encoding="utf-8")
+    child.expect(r"scanning: \d+ %, \d+ of 2044 questions asked")
+    child.expect(pexpect.EOF)
+    child.close()
+    qtpc.run("ip", "address", "delete", "10.9.0.1/22", "dev", "eth0")
+    assert child.exitstatus == 0
 
 
 def test_a_machine_that_answers_for_every_address_does_not_make_the_pool_full(
