@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,9 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR = "http://deb.debian.org/debian"
 #: Seconds for one command of apt's.
 FETCH = 150.0
+
+#: Seconds after which a tree that nobody has wanted may go.
+UNUSED = 86400.0
 
 #: What a Docker Engine needs, with its own command line and a few programs to look around.
 ENGINE = ("docker.io", "docker-cli", "docker-compose", "iptables", "busybox-static")
@@ -100,10 +104,24 @@ def place(
 
 @contextlib.contextmanager
 def one_at_a_time(made: Path) -> Iterator[None]:
-    """Several test processes want the same tree; the first one makes it."""
+    """Several test processes want the same tree; the first one makes it. When it has been made,
+    what nobody has wanted for a day is removed: by then its recipe is another one mostly."""
+    there = made.exists()
     with made.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(lock.fileno())
         yield
+        if made.exists() and not there:
+            _remove_unused(made.parent)
+
+
+def _remove_unused(kept: Path) -> None:
+    for path in kept.glob("*.lock"):
+        with path.open() as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - path.stat().st_mtime > UNUSED:
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink()
 
 
 def _fetch(work: Path, suite: str, packages: Sequence[str], *, without: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +62,14 @@ def test_a_folder_is_made_once_and_again_when_its_recipe_changes(
     assert (again, again.stat().st_ctime_ns) == (first, made)
     other = debian.tree("bookworm", ["hostname"], without=["libc6"], files={"etc/a": "two"})
     assert (other / "etc/a").read_text() == "two"
+    assert first.exists()
+    # a day later nobody has wanted the first one any more
+    os.utime(first.with_suffix(".lock"), (0, time.time() - debian.UNUSED - 60))
+    third = debian.tree("bookworm", ["hostname"], without=["libc6"], files={"etc/a": "three"})
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(other.name, f"{other.name}.lock"),
+        *(third.name, f"{third.name}.lock"),
+    }
 
 
 def test_a_package_that_is_not_there_is_named(
