@@ -26,9 +26,10 @@ from .host import ROOT, kill_group
 
 #: Without cmpxchg16b: qemu 7.2 loses the flags at an interrupt after it, and the kernel panics.
 CPU = "Nehalem,-cx16"
-#: Seconds: four on a machine with nothing else to do.
+#: Seconds: ten on a machine with nothing else to do.
 BOOT = 120.0
 TIMEOUT = 60.0
+PREFIX = "macvlan-ros-machine-"
 
 COMMAND = """#!/usr/bin/python3
 import sys
@@ -53,7 +54,8 @@ class Machine:
         if program is None:
             raise LabError("the virtual machine needs qemu: apt-get install qemu-system-x86")
         made = machine_image.make()
-        self.folder = Path(tempfile.mkdtemp(prefix="macvlan-ros-machine-"))
+        _remove_stale()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
             (self.folder / "brought").write_bytes(self._brought(made / "root"))
             self._start([program, *self._options(made)])
@@ -140,7 +142,8 @@ class Machine:
     def _start(self, command: Sequence[str]) -> None:
         with (self.folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                # it ends with the thread that starts it, however that one ends
+                ["setpriv", "--pdeathsig", "KILL", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -203,6 +206,14 @@ class Machine:
             for name, text in {"usr/local/bin/macvlan-ros": COMMAND, **self._files}.items():
                 _add(archive, name, text.encode())
         return buffer.getvalue()
+
+
+def _remove_stale() -> None:
+    """The folders of machines whose owners were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:
