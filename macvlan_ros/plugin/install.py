@@ -6,9 +6,11 @@ import http.client
 import json
 import shlex
 import shutil
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +119,10 @@ def status(folder: Path, path: Path) -> Status:
 
 def _template(name: str) -> Path:
     """A unit as it was installed with the package, or as it is in the source tree."""
-    package = Path(__file__).resolve().parents[2]
-    places = (Path(sys.prefix) / "share" / "macvlan-ros", package / "plugin")
+    # Debian's own Python puts what pip installs, and it only, under /usr/local.
+    roots = dict.fromkeys((sys.prefix, sysconfig.get_path("data"), site.getuserbase()))
+    source = Path(__file__).resolve().parents[2] / "plugin"
+    places = (*(Path(root) / "share" / "macvlan-ros" for root in roots), source)
     for place in places:
         if (place / name).is_file():
             return place / name
