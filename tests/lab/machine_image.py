@@ -5,7 +5,6 @@ It is for what network namespaces on this machine's kernel cannot show: VLANs, a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import lzma
 import re
@@ -22,32 +21,23 @@ from .host import ROOT
 SUITE = "trixie"
 PACKAGES = (
     *("base-files", "base-passwd", "coreutils", "dash", "grep", "libc-bin", "sed", "util-linux"),
-    *("docker.io", "docker-cli", "iptables", "iproute2", "kmod", "mount"),
+    *("docker.io", "docker-cli", "iptables", "iproute2", "kmod", "mount", "systemd"),
     *("busybox-static", "linux-image-cloud-amd64", "python3"),
 )
 #: What those depend on and have no use for here.
 WITHOUT = (
     *("adduser", "debconf", "dpkg", "init-system-helpers", "initramfs-tools", "linux-base"),
-    *("lsb-base", "perl-base", "systemd", "tzdata"),
+    *("lsb-base", "perl-base", "tzdata"),
 )
 #: Bytes: room for the files, and for what a test makes.
 SIZE = 1500 << 20
 #: Seconds for one step of making the disk.
 PATIENCE = 120.0
 
-#: The first process: what systemd would set up, and then commands from the second serial port, as
-#: lines of base64, which are answered there with what they said and their exit code.
+#: A service of systemd's: commands from the second serial port, as lines of base64, are answered
+#: there with what they said and their exit code.
 AGENT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t cgroup2 cgroup /sys/fs/cgroup
-mount -t tmpfs -o mode=755 run /run
-mount -t tmpfs tmp /tmp
-mkdir /dev/pts /dev/shm
-mount -t devpts devpts /dev/pts
-mount --make-rshared /
-cat /etc/hostname >/proc/sys/kernel/hostname
 ip link set lo up
 stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1
@@ -59,7 +49,15 @@ while read -r line; do
     echo "$(base64 -w0 /run/agent.out)_$(base64 -w0 /run/agent.err)_$code"
 done
 """
-#: Before that: the modules of the disk, and what the tests bring along, on a disk of its own.
+AGENT_UNIT = """[Unit]
+After=basic.target
+
+[Service]
+ExecStart=/usr/sbin/agent
+# what a command leaves running is not the agent's to end
+KillMode=process
+"""
+#: Before systemd: the modules of the disk, and what the tests bring along, on a disk of its own.
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 for module in $(/bin/busybox cat /modules/order); do
@@ -68,16 +66,21 @@ done
 /bin/busybox mount -t ext4 /dev/vda /disk
 /bin/busybox tar -x -C /disk -f /dev/vdb
 /bin/busybox mount --move /dev /disk/dev
-exec /bin/busybox switch_root /disk /sbin/agent
+exec /bin/busybox switch_root /disk /usr/lib/systemd/systemd
 """
+DOCKERD = "--iptables=false --ip6tables=false --bridge=none --exec-opt native.cgroupdriver=cgroupfs"
 FILES = {
     "usr/sbin/agent": AGENT,
+    "etc/systemd/system/agent.service": AGENT_UNIT,
+    # there is nobody to ask for control groups over D-Bus, and no bridge is wanted
+    "etc/default/docker": f'DOCKER_OPTS="{DOCKERD}"\n',
+    "etc/machine-id": "6d6163766c616e2d726f732d6c616221\n",
     "etc/hostname": "robot\n",
     "etc/hosts": "127.0.0.1 localhost robot\n",
     "etc/resolv.conf": "",
     "etc/fstab": "",
 }
-#: What an installation would have done.
+#: What an installation would have done; and of systemd no more than is needed, for all is slow.
 FINISH = """
 cp /usr/share/base-passwd/passwd.master /etc/passwd
 cp /usr/share/base-passwd/group.master /etc/group
@@ -87,6 +90,13 @@ ln -s /run /run/lock /var
 depmod $(ls /usr/lib/modules)
 ln -s busybox /usr/bin/ping
 python3 -m compileall -q -x "/(test|idlelib|lib2to3)/" /usr/lib/python3*
+cd /usr/lib/systemd/system
+rm -r multi-user.target.wants timers.target.wants sysinit.target.wants
+mkdir sysinit.target.wants
+ln -s ../systemd-journald.service sysinit.target.wants
+mkdir -p /etc/systemd/system/multi-user.target.wants
+ln -s ../agent.service /etc/systemd/system/multi-user.target.wants
+ln -s /usr/lib/systemd/system/multi-user.target /etc/systemd/system/default.target
 rm -rf /usr/share/doc /usr/share/man /usr/share/locale
 """
 #: In the order in which they are loaded; the others come when they are asked for.
@@ -102,8 +112,7 @@ def make() -> Path:
     recipe = tree.name.encode() + Path(__file__).read_bytes()
     recipe += (ROOT / "setup.cfg").read_bytes()
     made = debian.KEPT / f"machine-{hashlib.sha256(recipe).hexdigest()[:12]}"
-    with made.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with debian.one_at_a_time(made):
         if not made.exists():
             work = made.with_suffix(".work")
             shutil.rmtree(work, ignore_errors=True)
