@@ -40,8 +40,10 @@ def judge(parent: str, device: Mapping[str, str], profile: Mapping[str, str]) ->
     """What may take the parent away."""
     if device.get("GENERAL.NM-MANAGED", "yes") == "no":
         return
-    name = device.get("GENERAL.CONNECTION", "")
-    if not name or not device.get("GENERAL.STATE", "").startswith(_CONNECTED):
+    name, state = device.get("GENERAL.CONNECTION", ""), device.get("GENERAL.STATE", "")
+    if state.startswith(_CONNECTED) and "externally" in state:
+        return  # somebody else set it up, and NetworkManager only watches
+    if not name or not state.startswith(_CONNECTED):
         yield Finding(
             "manager",
             WARNING,

@@ -173,6 +173,10 @@ def test_what_nft_never_says_is_no_traceback(text: str) -> None:
     assert list(judge_nft(text, "eth0", "mvr-eth0")) == []
 
 
+# as NetworkManager 1.42 prints them
+EXTERNAL = (
+    "GENERAL.STATE:100 (connected (externally))\nGENERAL.CONNECTION:eth0\nGENERAL.NM-MANAGED:yes\n"
+)
 CONNECTED = "GENERAL.STATE:100 (connected)\nGENERAL.CONNECTION:Wired 1\nGENERAL.NM-MANAGED:yes\n"
 PROFILE = "connection.autoconnect:{}\n802-3-ethernet.cloned-mac-address:{}\n"
 
@@ -183,8 +187,17 @@ PROFILE = "connection.autoconnect:{}\n802-3-ethernet.cloned-mac-address:{}\n"
         (CONNECTED, PROFILE.format("yes", ""), []),
         (CONNECTED, PROFILE.format("yes", "02\\:00\\:00\\:00\\:00\\:01"), []),
         (CONNECTED, PROFILE.format("no", "random"), ["reboot", "made-up MAC"]),
-        ("GENERAL.STATE:30 (disconnected)\nGENERAL.CONNECTION:\n", "", ["takes it down"]),
-        ("GENERAL.STATE:10 (unmanaged)\nGENERAL.NM-MANAGED:no\n", "", []),
+        (EXTERNAL, PROFILE.format("no", ""), []),
+        (
+            "GENERAL.STATE:30 (disconnected)\nGENERAL.CONNECTION:\nGENERAL.NM-MANAGED:yes\n",
+            "",
+            ["takes it down"],
+        ),
+        (
+            "GENERAL.STATE:10 (unmanaged)\nGENERAL.CONNECTION:\nGENERAL.NM-MANAGED:no\n",
+            PROFILE.format("no", "random"),
+            [],
+        ),
     ],
 )
 def test_networkmanager_is_asked_what_it_will_do(
