@@ -163,8 +163,12 @@ def test_a_shell_without_a_terminal_reads_its_commands(qtpc: Host, launched: Pat
     assert (done.stdout, done.returncode) == ("here\n", 3)
 
 
-@pytest.mark.parametrize("words", ["logs -f talker", "scan --watch ros_lan"])
-def test_a_terminal_may_change_its_size(qtpc: Host, launched: Path, words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "interrupted"), [("logs -f talker", 130), ("scan --watch ros_lan", 0)]
+)
+def test_a_terminal_may_change_its_size(
+    qtpc: Host, launched: Path, words: str, interrupted: int
+) -> None:
     ours, theirs = pty.openpty()
     command = qtpc.macvlan_ros_command(*words.split())
     env = {"TERM": "xterm", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
@@ -179,7 +183,7 @@ def test_a_terminal_may_change_its_size(qtpc: Host, launched: Path, words: str) 
         assert read_until(ours, b"again" if "logs" in words else b"listener")
         os.killpg(process.pid, signal.SIGINT)
         read_until(ours, b"", process)
-        assert process.wait(30) == 130
+        assert process.wait(30) == interrupted
     finally:
         kill_group(process)
         os.close(ours)
