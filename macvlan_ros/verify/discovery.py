@@ -26,6 +26,13 @@ from macvlan_ros.verify.datagrams import ANSWERED, REFUSED, SILENT
 from macvlan_ros.verify.place import Place, Vantage
 
 _PATIENCE = 2.0
+_TELL = "macvlan-ros launch; where only the entrypoint sets ROS up, with x-macvlan-ros: {ros: 2}"
+#: Variables by which a container is told of peers, of a server, of a router.
+_OF_PEERS = ("CYCLONEDDS_URI", "ROS_STATIC_PEERS", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_OF = {
+    "server": ("ROS_DISCOVERY_SERVER",),
+    "router": ("ZENOH_CONFIG_OVERRIDE", "ZENOH_SESSION_CONFIG_URI"),
+}
 _FIRST, _EACH_DOMAIN, _EACH_NODE = 7410, 250, 2
 #: Of a container that cannot be entered so many ports are asked: most likely nobody has them.
 _ASKED = 3
@@ -49,10 +56,14 @@ def examine(
     inside = [one for one in vantages if not one.is_host and _may_speak(one.place)]
     if graph.kind == "unicast":
         return _unicast(inside, places, graph, until)
+    if graph.kind not in _OF:
+        return []
     guests = [one for one in inside if one.name != graph.owner]
-    if graph.kind == "server":
-        return _server([one for one in guests if not _has_cyclone(one.place)], graph, until)
-    return _router(guests, graph, until) if graph.kind == "router" else []
+    told = [one for one in guests if _is_told(one.place, graph.kind)]
+    found = [_untold(one, graph) for one in guests if one not in told]
+    if graph.kind == "router":
+        return found + _router(told, graph, until)
+    return found + _server([one for one in told if not _has_cyclone(one.place)], graph, until)
 
 
 def ports(domain: int) -> list[int]:
@@ -61,13 +72,29 @@ def ports(domain: int) -> list[int]:
     return [first + _EACH_NODE * number for number in range(PARTICIPANTS)]
 
 
+def _is_told(place: Place, kind: str) -> bool:
+    """Whether a container was told of a server or router at all; also where that is not known."""
+    variables = culprits.environment(place.pid)
+    middleware = variables.get("RMW_IMPLEMENTATION", "")
+    minds = "fastrtps" if kind == "server" else "zenoh"
+    if minds not in middleware:
+        return True  # another middleware has its own ways
+    return any(variables.get(name) for name in _OF[kind])
+
+
+def _untold(guest: Vantage, graph: Graph) -> Check:
+    text = f"its {_OF[graph.kind][0]} does not name {graph.meeting}"
+    return Check("discovery", guest.name, graph.owner or graph.meeting, BAD, text, _TELL)
+
+
 def _has_cyclone(place: Place) -> bool:
     """Cyclone DDS knows no discovery server."""
     return "cyclone" in culprits.environment(place.pid).get("RMW_IMPLEMENTATION", "")
 
 
 def _may_speak(place: Place) -> bool:
-    return place.ros in ("", "2")
+    """Whether it may have ROS 2 nodes: where nothing tells, in what cannot be looked into."""
+    return place.ros == "2" or not (place.ros or place.pid)
 
 
 def _unicast(
@@ -130,7 +157,7 @@ def _judge(
         yield about(
             BAD,
             f"its configuration does not name {peer.address}",
-            "it is of another stack file or of before: macvlan-ros launch",
+            _TELL,
         )
     elif ANSWERED not in of.values() if heard else set(of.values()) == {SILENT}:
         yield about(
@@ -145,13 +172,13 @@ def _judge(
 
 def _told(place: Place) -> str | None:
     """The peers that a container was told of, in the text that has them; None where that is none
-    of ours, or cannot be known."""
+    of ours, or in a file."""
     variables = culprits.environment(place.pid)
+    if variables and not any(variables.get(name) for name in _OF_PEERS):
+        return ""
     config = variables.get("CYCLONEDDS_URI", "")
     peers = variables.get("ROS_STATIC_PEERS", "")
-    if not (peers or "<Peer " in config):
-        return None
-    return f"{config} {peers}"
+    return f"{config} {peers}" if peers or "<Peer " in config else None
 
 
 def names(text: str, address: IPAddress) -> bool:

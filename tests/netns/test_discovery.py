@@ -11,7 +11,7 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.ros import Graph
-from macvlan_ros.verify import discovery
+from macvlan_ros.verify import culprits, discovery
 from macvlan_ros.verify.check import Check
 from tests.conftest import started
 from tests.lab import Host, Lab
@@ -32,6 +32,19 @@ time.sleep(600)
 def lan() -> Iterator[Lab]:
     with started(hosts=("core", "talker", "third"), engines=False, subnet6="fd00:50::/64") as lab:
         yield lab
+
+
+@pytest.fixture(autouse=True)
+def told(lan: Lab, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables of all containers, as `launch` makes them."""
+    places = [place(host) for host in lan.hosts.values()]
+    variables = {
+        "ROS_STATIC_PEERS": ";".join(f"{one.address};{one.address6}" for one in places),
+        "ROS_DISCOVERY_SERVER": "set",
+        "ZENOH_CONFIG_OVERRIDE": "set",
+    }
+    monkeypatch.setattr(culprits, "environment", lambda _pid: variables)
+    return variables
 
 
 @contextmanager
@@ -90,6 +103,22 @@ def test_a_firewall_that_drops_the_ports_is_told_on_this_pc_and_on_others(lan: L
         ("talker", "third"),
     }
     assert "UDP ports 7410 to 7472" in found["core", "third"].text
+
+
+def test_a_container_that_was_not_told_of_its_peers_is_named(
+    lan: Lab, told: dict[str, str]
+) -> None:
+    told["ROS_STATIC_PEERS"] = str(lan.hosts["core"].address)
+    found = examine(lan, Graph(kind="unicast"))
+    assert found["talker", "core"].level == "ok"
+    assert "does not name" in found["core", "talker"].text
+    del told["ROS_STATIC_PEERS"]
+    assert {one.level for one in examine(lan, Graph(kind="unicast")).values()} == {"bad"}
+    graph = Graph(kind="router", owner="third", meeting="192.168.50.13:7447")
+    told["RMW_IMPLEMENTATION"] = "rmw_zenoh_cpp"
+    del told["ZENOH_CONFIG_OVERRIDE"]
+    missing = examine(lan, graph)["talker", "third"]
+    assert "its ZENOH_CONFIG_OVERRIDE does not name 192.168.50.13:7447" in missing.text
 
 
 def test_a_discovery_server_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
