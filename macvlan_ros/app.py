@@ -388,8 +388,10 @@ class App(Closing):
         parent = self.parent(str(pool.subnet) if pool else "")
         whole = pool.subnet if pool else next(a.cidr for a in parent.addresses if a.version == 4)
         asked = addresses.parse_subnet(subnet) if subnet else whole
-        seen = self.scout.wire(parent.name).scan(asked, rate=rate, progress=progress)
         held = self.store.reservations()
+        seen = self.scout.wire(parent.name).scan(
+            asked, rate=rate, progress=progress, known=[one.address for one in held]
+        )
         return census.classify(
             seen,
             pools=self.store.pools(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import select
 import socket
 import struct
@@ -15,13 +16,13 @@ from types import TracebackType
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import bpf, frames, interfaces
+from macvlan_ros import bpf, frames, interfaces, procnet
 from macvlan_ros.asking import FrameAsker
 from macvlan_ros.errors import Forbidden, MacvlanRosError, ParentNotFound
 from macvlan_ros.frames import ETH_ARP, ETH_IPV6
 from macvlan_ros.kernel_wire import KernelWire
 from macvlan_ros.namespaces import inside
-from macvlan_ros.prober import Prober
+from macvlan_ros.prober import LARGEST_SCAN, Prober
 from macvlan_ros.probing import Exchange
 
 __all__ = ["Port", "Wire", "open_wire"]
@@ -35,6 +36,7 @@ _BATCH = 64
 _SEND_PATIENCE = 1.0
 _IDLE_PORTS = 2
 _ANNOUNCE_INTERVAL = 0.05
+_ECHO_REPLY, _PINGS = 129, 3
 
 
 class Port:
@@ -207,6 +209,30 @@ class Wire(Prober):
                 if number:
                     time.sleep(_ANNOUNCE_INTERVAL)
                 port.send(frame)
+
+    def _present(self, subnet: IPNetwork) -> Collection[IPAddress]:
+        """Each machine answers with one address, which is of the subnet when we ask from there."""
+        own = inside(self.namespace, procnet.host_addresses)
+        sender = next(
+            (
+                one.address
+                for one in own
+                if one.interface == self.interface and one.address in subnet
+            ),
+            None,
+        )
+        if sender is None:
+            return super()._present(subnet)
+        number, found = random.getrandbits(16), set[IPAddress]()
+        with self._port(ETH_IPV6) as port:
+            port.filter(bpf.icmp6(_ECHO_REPLY))
+            for _ in range(_PINGS):
+                port.send(frames.ping_everybody(sender, port.mac, number))
+                end = time.monotonic() + self.scan_window
+                while (left := end - time.monotonic()) > 0 and len(found) < LARGEST_SCAN:
+                    answers = (frames.ping_answered(one, number) for one in port.receive(left))
+                    found.update(one for one in answers if one is not None and one in subnet)
+        return found
 
     def close(self) -> None:
         with self._lock:

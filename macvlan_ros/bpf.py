@@ -80,6 +80,16 @@ def udp_to(port: int) -> list[Instruction]:
     ]
 
 
+def icmp6(kind: int) -> list[Instruction]:
+    """ICMPv6 messages of one type (without extension headers)."""
+    return [
+        *_untagged(0x86DD),
+        *((_LOAD_BYTE, 0, 0, 20), (_EQUAL, 1, 0, 58), _DROP),
+        *((_LOAD_BYTE, 0, 0, 54), (_EQUAL, 1, 0, kind), _DROP),
+        _KEEP,
+    ]
+
+
 def udp6_to(port: int) -> list[Instruction]:
     """IPv6 UDP datagrams to `port` (without extension headers)."""
     return [

@@ -24,6 +24,7 @@ _ARP = struct.Struct("!HHBBH6sI6sI")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _ND = struct.Struct("!BBHI16s")
 _ICMPV6, _SOLICITATION, _ADVERTISEMENT, _UDP = 58, 135, 136, 17
+_ECHO, _ECHO_REPLY = 128, 129
 _SOURCE_LINK, _TARGET_LINK = 1, 2
 _SOLICITED, _OVERRIDE = 0x40000000, 0x20000000
 _ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
@@ -209,6 +210,24 @@ def _ipv6(source: bytes, destination: bytes, src: bytes, dst: bytes, body: bytes
     body = body[:2] + struct.pack("!H", checksum) + body[4:]
     header = _IPV6.pack(6 << 28, len(body), _ICMPV6, 255, src, dst)
     return _ETHERNET.pack(destination, source, ETH_IPV6) + header + body
+
+
+def ping_everybody(sender: IPAddress, mac: str, number: int) -> bytes:
+    """An ICMPv6 echo request to all nodes of the link (RFC 4443, section 4.1)."""
+    body = struct.pack("!BBHHH", _ECHO, 0, 0, number, 0)
+    return _ipv6(mac_bytes(mac), b"\x33\x33" + _ALL_NODES[-4:], sender.packed, _ALL_NODES, body)
+
+
+def ping_answered(frame: bytes, number: int) -> IPAddress | None:
+    """Who answered `ping_everybody`, if the frame is such an answer. Never raises."""
+    start = _ETHERNET.size
+    if len(frame) < start + _IPV6.size + 8:
+        return None
+    first, _, following, _, src, _ = _IPV6.unpack_from(frame, start)
+    kind, code, _, said = struct.unpack_from("!BBHH", frame, start + _IPV6.size)
+    if (first >> 28, following, kind, code, said) != (6, _ICMPV6, _ECHO_REPLY, 0, number):
+        return None
+    return IPAddress(int.from_bytes(src, "big"), 6)
 
 
 def udp6(

@@ -91,14 +91,17 @@ class Prober(Closing, abc.ABC):
         *,
         rate: float | None = None,
         progress: Callable[[int, int], None] | None = None,
+        known: Iterable[IPAddress] = (),
     ) -> tuple[Seen, ...]:
         """Who is on the LAN, by address.
 
         Up to 256 addresses are asked for at once, three times, in 0.6 s; more of them twice, with
-        1000 questions a second unless `rate` says otherwise. `progress` is told how many of how
-        many questions are done. Raises InvalidRequest above 65536 addresses.
+        1000 questions a second unless `rate` says otherwise. Of an IPv6 subnet above 65536
+        addresses those are asked for that answer to a ping of everybody, and the `known` ones.
+        `progress` is told how many of how many questions are done. Raises InvalidRequest above
+        65536 addresses where that cannot be.
         """
-        wanted = self._usable(subnet)
+        wanted = self._worth_asking(subnet, known)
         burst = rate is None and len(wanted) <= BURST
         passes = 3 if burst else 2
         total, done = passes * len(wanted), 0
@@ -161,13 +164,21 @@ class Prober(Closing, abc.ABC):
             )
         return home
 
+    def _worth_asking(self, subnet: IPNetwork, known: Iterable[IPAddress]) -> list[IPAddress]:
+        if subnet.version == 4 or subnet.size <= LARGEST_SCAN:
+            return self._usable(subnet)
+        self._home(IPAddress(subnet.first, 6), self.reachable())
+        present = {*self._present(subnet), *(one for one in known if one in subnet)}
+        return sorted(present)
+
+    def _present(self, subnet: IPNetwork) -> Collection[IPAddress]:
+        """Who answers to a ping of everybody. Raises InvalidRequest where that cannot be sent."""
+        raise InvalidRequest(_too_large(subnet))
+
     def _usable(self, subnet: IPNetwork) -> list[IPAddress]:
         """The addresses of a subnet that somebody may hold."""
         if subnet.size > LARGEST_SCAN:
-            raise InvalidRequest(
-                f"{subnet} has {subnet.size} addresses, and at most {LARGEST_SCAN} can be scanned; "
-                "name a part of it"
-            )
+            raise InvalidRequest(_too_large(subnet))
         self._home(IPAddress(subnet.first, subnet.version), homes := self.reachable())
         self._home(IPAddress(subnet.last, subnet.version), homes)
         edges = {edge for home in homes for edge in _edges(home)}
@@ -192,6 +203,13 @@ def _ipv6_subnets(interface: str, root: Path) -> list[IPNetwork]:
         if len(row) == 6 and row[5] == interface
     ]
     return list(dict.fromkeys(found))
+
+
+def _too_large(subnet: IPNetwork) -> str:
+    return (
+        f"{subnet} has {subnet.size} addresses, and at most {LARGEST_SCAN} can be scanned; "
+        "name a part of it"
+    )
 
 
 def _edges(subnet: IPNetwork) -> tuple[IPAddress, ...]:

@@ -37,7 +37,8 @@ def scan(
 
     The LAN is that of POOL, else of the only pool, else of the parent. Up to 256 addresses are
     asked for at once and take 0.6 s; of a larger LAN 1000 a second, each twice, unless --rate says
-    otherwise.
+    otherwise. Of a whole IPv6 LAN those are shown who answer a ping of everybody, with one address
+    each, and whoever has a reserved address.
     """
     app, report = open_app(context)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros import addresses, census, conflicts
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, guarded
+from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import Link, Pool
 from macvlan_ros.vendors import who
 
@@ -34,7 +35,8 @@ def _pools_on(app: App, parent: Link) -> Sequence[Pool]:
 
 
 def _check_pool(app: App, pool: Pool) -> Iterator[Finding]:
-    if pool.subnet.size > _LARGEST_SCAN:
+    found = _scanned(app, pool)
+    if found is None:
         yield Finding(
             "lan",
             OK,
@@ -42,7 +44,6 @@ def _check_pool(app: App, pool: Pool) -> Iterator[Finding]:
             f"see for yourself: macvlan-ros scan {pool.name}",
         )
         return
-    found = app.scan(pool.name)
     troubles = [one for one in found if one.trouble]
     for one in troubles:
         yield Finding("lan", BAD, f"{one.address}: {who(one.mac)} {one.trouble}", _remedy(one))
@@ -51,6 +52,16 @@ def _check_pool(app: App, pool: Pool) -> Iterator[Finding]:
     for one in found:
         if one.defended_by:
             yield Finding("lan", OK, f"{one.address} of '{one.owner}' is defended while it is down")
+
+
+def _scanned(app: App, pool: Pool) -> tuple[Sighting, ...] | None:
+    """Who is on the pool's LAN; None where that takes too long. In IPv6 all are asked at once."""
+    if pool.subnet.version == 4 and pool.subnet.size > _LARGEST_SCAN:
+        return None
+    try:
+        return app.scan(pool.name)
+    except InvalidRequest:  # of a large one, by a user who may not send frames
+        return None
 
 
 def _remedy(one: Sighting) -> str:

@@ -122,13 +122,14 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     assert pings(third, shim)
     assert neighbour_mac(third, shim) not in ("", qtpc.mac, one["mac"])
     # a scan knows the container by the MAC that it has, which its IPv4 address came with
-    words = ("scan", "ros_lan6", "--subnet", f"{CORE.rpartition(':')[0]}:0/120", "--json")
+    words = ("scan", "ros_lan6", "--json")
     seen = {one["address"]: one for one in json.loads(qtpc.macvlan_ros(*words, check=True).stdout)}
     assert (seen[CORE]["whose"], seen[CORE]["mac"], seen[CORE]["trouble"]) == (
         "ours",
         one["mac"],
         "",
     )
+    assert (seen[qtrp.address6]["whose"], seen[qtrp.address6]["mac"]) == ("elsewhere", qtrp.mac)
     # again changes nothing; a new container has the same addresses
     assert launched(qtpc, folder)["core"]["action"] == "unchanged"
     qtpc.macvlan_ros("down", check=True, cwd=str(folder))
@@ -281,6 +282,8 @@ def test_a_dhcpv6_server_that_gives_out_the_pools_addresses_is_told(
 ) -> None:
     qtpc, server = lan.hosts["qtpc"], neighbour(lan)
     server.run("ip", "address", "add", "fd00:50::2/64", "dev", "eth0", "nodad")
+    holder = lan.add_stranger("192.168.50.66")
+    holder.run("ip", "address", "add", "fd00:50::1:166/64", "dev", "eth0", "nodad")
     overlapping = ("192.168.50.100,192.168.50.120,1h", "--dhcp-range=fd00:50::1:0,fd00:50::1:ff,1h")
     with dnsmasq(server, tmp_path, *overlapping) as router:
         done = qtpc.macvlan_ros("pool", "add", "six", "--subnet", "fd00:50::/64", "--range", PART)
@@ -289,7 +292,10 @@ def test_a_dhcpv6_server_that_gives_out_the_pools_addresses_is_told(
     assert "looking for the LAN's DHCPv6 server on eth0" in done.stderr
     assert "hands out addresses of the pool 'six': it just offered fd00:50::1:" in done.stderr
     assert "--dhcp" not in done.stderr
-    found = [one["text"] for one in json.loads(shown.stdout) if one["level"] == "warning"]
-    (warning,) = (text for text in found if "the DHCPv6 server" in text)
+    found = {one["text"]: one["level"] for one in json.loads(shown.stdout)}
+    (bad,) = (text for text, level in found.items() if level == "bad")
+    assert bad.startswith(f"fd00:50::1:166: {holder.mac}")
+    (warning,) = (text for text, level in found.items() if level == "warning")
+    assert "the DHCPv6 server" in warning
     assert server.mac in warning
     assert "which is in the pool 'six'" in warning

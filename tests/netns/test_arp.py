@@ -125,6 +125,25 @@ def test_nothing_is_asked_outside_of_the_interfaces_own_subnet(prober: Prober) -
         prober.scan(IPNetwork("192.168.50.0/23"))
 
 
+def test_of_a_whole_ipv6_lan_those_are_found_who_answer_a_ping_and_those_who_are_known(
+    lan: Lan, wire: Wire
+) -> None:
+    whole = IPNetwork("fd00:50::/64")
+    one, two = lan.add("fd00:50::20/64"), lan.add("fd00:50::abcd:30/64")
+    silent = lan.add("fd00:50::1:40/64")
+    silent.run("sysctl", "-qw", "net.ipv6.icmp.echo_ignore_multicast=1")
+    known = IPAddress("fd00:50::1:40")
+    expected = {at(20, 6): one.mac, IPAddress("fd00:50::abcd:30"): two.mac}
+    assert {seen.address: seen.mac for seen in wire.scan(whole)} == expected
+    expected[known] = silent.mac
+    found = wire.scan(whole, known=[known, at(20), IPAddress("fd00:99::1")])
+    assert {seen.address: seen.mac for seen in found} == expected
+    with pytest.raises(InvalidRequest, match="at most 65536"):
+        KernelWire("eth0", namespace=wire.namespace).scan(whole)
+    with pytest.raises(BadSubnet):
+        wire.scan(IPNetwork("fd00:99::/64"))
+
+
 def test_a_subnet_above_a_sixteenth_bit_is_not_scanned(prober: Prober) -> None:
     with pytest.raises(InvalidRequest, match=r"131072 addresses, and at most 65536"):
         prober.scan(IPNetwork("10.0.0.0/15"))

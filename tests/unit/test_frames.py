@@ -105,6 +105,20 @@ def test_an_answer_to_a_request_goes_to_the_asker_alone() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     frames.parse(data)
+    frames.ping_answered(data, 1)
+
+
+def test_only_an_answer_to_ones_own_ping_of_everybody_counts() -> None:
+    asked = frames.ping_everybody(V6, OURS, 0x1234)
+    header, message = asked[14:54], asked[54:]
+    pseudo = header[8:40] + len(message).to_bytes(4, "big") + bytes([0, 0, 0, 58])
+    assert frames.internet_checksum(pseudo + message) == 0
+    assert asked[:6] == bytes.fromhex("333300000001")
+    answer = asked[:54] + b"\x81" + asked[55:]
+    assert frames.ping_answered(answer, 0x1234) == V6
+    for other in (asked, answer[:60], frames.probe(V6, OURS), b""):
+        assert frames.ping_answered(other, 0x1234) is None
+    assert frames.ping_answered(answer, 1) is None
 
 
 @given(
