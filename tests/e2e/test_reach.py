@@ -246,6 +246,10 @@ def test_an_engine_on_another_pc_is_a_note_and_nothing_is_made_here(
     done = qtpc.macvlan_ros("launch", cwd=write_stack(TWO), env=remote)
     assert done.returncode == 0, done.stderr
     assert "is not on this PC" in done.stderr
+    cli = {"MACVLAN_ROS_DOCKER_CLI": "/usr/bin/docker"}
+    run = qtpc.macvlan_ros("run", "-d", "--name", "box", "ros:lab", env={**remote, **cli})
+    assert run.returncode == 0, run.stderr
+    assert "announces none of them on the LAN; on that PC run" in run.stderr
     assert shims(qtpc) == shims(qtrp) == []
     refused = qtpc.macvlan_ros("shim", "up", "ros_lan", env=remote)
     assert refused.returncode == 2
