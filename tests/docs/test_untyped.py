@@ -34,7 +34,7 @@ ELSEWHERE = {
     "docs/how-to/master-on-the-host.md": "tests/e2e/test_ros.py",
     "docs/how-to/swarm-services.md": "tests/e2e/test_swarm.py",
     "docs/how-to/troubleshooting.md": "tests/e2e/test_doctor.py, test_verify.py",
-    "docs/how-to/vlans.md": "tests/e2e/test_vlan.py",
+    "docs/how-to/vlans.md": "tests/e2e/test_machine.py",
     "docs/how-to/wi-fi.md": "Wi-Fi, and ipvlan in the kernel",
     "docs/one-chair.md": "tests/e2e/test_chair.py",
     "docs/ros.md": "tests/e2e/test_ros.py",
