@@ -16,6 +16,7 @@ from netaddr import IPAddress
 from macvlan_ros.links import Links
 from macvlan_ros.mdns import Publisher
 from macvlan_ros.shim import ensure_shim
+from tests.netns.avahi import avahi
 from tests.netns.lan import Machine, make_lan
 from tests.netns.namespace import cable
 
@@ -119,6 +120,19 @@ def test_another_machine_learns_the_address_and_none_when_the_container_has_gone
         assert ask(site.other, OTHER, "harmoni_core") == ""
         assert site.said[-2:] == ["harmoni-core.local: gone", "harmoni_core.local: gone"]
     assert not site.noted
+
+
+@pytest.mark.timeout(90)
+def test_avahi_finds_a_container_and_forgets_it_when_it_has_gone(site: Site) -> None:
+    with avahi(site.other) as resolver, site.publisher() as publisher:
+        publisher.look()
+        for name in ("harmoni_core", "harmoni-core"):
+            assert resolver.resolve(name) == str(CORE)
+        site.containers.clear()
+        publisher.look()
+        deadline = time.monotonic() + 20
+        while resolver.resolve("harmoni-core"):  # for a second it may (RFC 6762, section 10.1)
+            assert time.monotonic() < deadline
 
 
 def test_a_container_of_the_same_host_hears_it_by_the_shim_alone(site: Site) -> None:
