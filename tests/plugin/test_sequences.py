@@ -78,7 +78,9 @@ class Engine(RuleBasedStateMachine):
     @rule(last=LASTS)
     def stop(self, last: int) -> None:
         address = f"192.168.60.{last}"
-        self.docker.around.running.discard(self.given.pop(address, ""))
+        mac_there = self.given.pop(address, "")
+        if mac_there not in self.given.values():  # two containers may have been given one MAC
+            self.docker.around.running.discard(mac_there)
         self.docker.release(self.pools[0], address)
 
     @rule(last=LASTS)
