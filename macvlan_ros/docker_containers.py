@@ -34,12 +34,16 @@ class ContainerCalls(Calls):
     `identity` is a container's id or name. Errors name the container by what was given.
     """
 
-    def containers(self, *, stack: str | None = None) -> tuple[Container, ...]:
-        """The containers that we made, of one stack or of all, in every state, by name."""
+    def containers(
+        self, *, stack: str | None = None, state: str | None = None
+    ) -> tuple[Container, ...]:
+        """The containers that we made, of one stack or of all, in one state or in every one, by
+        name."""
         labels = [f"{LABEL_MANAGED}={MANAGED}"]
         if stack is not None:
             labels.append(f"{LABEL_STACK}={stack}")
-        return self._find_containers({"label": labels})
+        states = {} if state is None else {"status": [state]}
+        return self._find_containers({"label": labels, **states})
 
     def container(self, name: str) -> Container | None:
         """The container of exactly that name, whoever made it; None when there is none."""

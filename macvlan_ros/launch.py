@@ -303,8 +303,8 @@ class Launcher:
 
     def _look_after(self, stack: Stack, here: Sequence[Service]) -> None:
         names = {service.container_name for service in here}
-        for container in self._engine.containers(stack=stack.name):
-            if container.name in names and container.state == "exited" and container.exit_code:
+        for container in self._engine.containers(stack=stack.name, state="exited"):
+            if container.name in names and container.exit_code:
                 self._note(
                     f"{container.name} ended at once with exit code {container.exit_code};"
                     f" look at: docker logs {container.name}"

@@ -77,7 +77,8 @@ class Reach:
         self._links = links
         self._engine = engine
         self._host = host
-        self._known: dict[str, tuple[Attached, ...]] = {}
+        # by network, by endpoint: an endpoint is made with each start of a container
+        self._known: dict[str, dict[str, Attached]] = {}
         self._visits = Visits()
 
     def objection(self, network: Network) -> str:
@@ -184,6 +185,7 @@ class Reach:
         container = self._engine.attached_as(name, network.id)
         if container is None:
             return
+        self._known.setdefault(network.id, {})[container.endpoint] = container
         errand = _errand(network)
         if shim is not None:
             self._route(shim, [container])
@@ -275,9 +277,10 @@ class Reach:
             self._ipam.release(held.pool, [held.owner])
 
     def _attached(self, network: Network) -> tuple[Attached, ...]:
-        found = self._engine.attached(network.id, known=self._known.get(network.id, ()))
-        self._known[network.id] = found
-        self._visits.keep({one.endpoint for known in self._known.values() for one in known})
+        before = tuple(self._known.get(network.id, {}).values())
+        found = self._engine.attached(network.id, known=before)
+        self._known[network.id] = {one.endpoint: one for one in found}
+        self._visits.keep({endpoint for known in self._known.values() for endpoint in known})
         return found
 
     def _route(self, shim: Shim, containers: Sequence[Attached]) -> tuple[IPAddress, ...]:
