@@ -132,6 +132,8 @@ class Report:
 
         form = "%(relativeCreated)6.0f ms  %(name)s: %(message)s"
         logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, format=form)
+        # every netlink message, in hundreds of long lines
+        logging.getLogger("pyroute2").setLevel(logging.INFO)
         logging.getLogger("macvlan_ros").debug("%s", first)
 
     def note(self, text: str) -> None:
