@@ -229,7 +229,10 @@ def test_a_namespace_that_is_gone_is_named() -> None:
 
 
 def test_links_that_change_while_they_are_read_are_read_again(pc: Namespace) -> None:
-    """A table too long for one message, and somebody at work in it."""
+    """A table too long for one message, and somebody at work in it.
+
+    Whether the kernel marks such a reading is its own affair: tests/unit/test_netlink.py has those.
+    """
     pc.run("sh", "-c", "seq 60 | sed 's/.*/link add b& type bridge/' | ip -batch -")
     churn = "while :; do ip link add d0 type bridge; ip link del d0; sleep 0.05; done"
     with subprocess.Popen(["nsenter", f"--net={pc.path}", "sh", "-c", churn]) as churning:
