@@ -348,8 +348,11 @@ def test_a_machine_that_answers_every_solicitation_is_found_out_by_either_way_of
         return frames.answer(heard, proxy.mac) if asks and heard.target in part else None
 
     with stranger(proxy, reply):
-        found = prober.probe(IPAddress(f"fd00:50::1:{last}") for last in range(18, 26))
-        alone = prober.probe([IPAddress("fd00:50::1:99")])
+        for _ in range(4):  # on a busy machine it answers too late to be noticed
+            found = prober.probe(IPAddress(f"fd00:50::1:{last}") for last in range(18, 26))
+            alone = prober.probe([IPAddress("fd00:50::1:99")])
+            if found.proxy and alone.proxy:
+                break
     assert found.proxy == alone.proxy == proxy.mac
     assert {address: answer.mac for address, answer in found.items()} in ({real20: real.mac}, {})
     assert not alone
