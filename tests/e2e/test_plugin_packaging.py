@@ -113,6 +113,14 @@ def boot(host: Host) -> float:
     return time.monotonic() - began
 
 
+def socket_alone(service: subprocess.Popen[str], host: Host) -> subprocess.Popen[str]:
+    """The service is ended; its socket is there for whoever asks first."""
+    service.terminate()
+    service.wait(20)
+    host.path(SOCKET).unlink(missing_ok=True)
+    return activate(host)
+
+
 @pytest.mark.alone
 def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Host) -> None:
     pc = PluginHost(host)
@@ -125,18 +133,16 @@ def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Hos
     service = activate(host)
     pc.network()
     pc.run("one", "--restart", "always", "--ip", "192.168.50.70")
-    host.kill_engine()
-    service.terminate()
-    service.wait(20)
-    host.path(SOCKET).unlink(missing_ok=True)
-    activate(host)
-    began = time.monotonic()
-    host.start_engine()
-    spent = time.monotonic() - began
-    assert within(10, lambda: "one" in pc.docker("ps", "--format", "{{.Names}}"))
-    assert pc.interface("one").address == "192.168.50.70/24"
-    # what is to be kept out are the 15 s and more that Docker waits for a plugin that is absent
-    assert spent - without < 10, (spent, without)
+    spent: list[float] = []
+    while not spent or (spent[-1] - without >= 1 and len(spent) < 4):  # other work slows a machine
+        host.kill_engine()
+        service = socket_alone(service, host)
+        began = time.monotonic()
+        host.start_engine()
+        spent.append(time.monotonic() - began)
+        assert within(20, lambda: "one" in pc.docker("ps", "--format", "{{.Names}}"))
+        assert pc.interface("one").address == "192.168.50.70/24"
+    assert spent[-1] - without < 1, (spent, without)
     pc.docker("rm", "-f", "one")
     pc.docker("network", "rm", "lan")
 
