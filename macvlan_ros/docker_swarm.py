@@ -3,6 +3,9 @@
 A swarm's macvlan network has its settings from a `config-only` network on each node, so that the
 parent may be another there. Its addresses come from our IPAM driver, for Docker's own would hand
 out the same ones on every node (github.com/moby/moby/issues/49921).
+
+A swarm takes our network driver only as a managed plugin. Where that is enabled it serves the
+network too, so that several may stand on one parent: Docker's own macvlan has that from Docker 26.
 """
 
 from __future__ import annotations
@@ -50,9 +53,10 @@ class SwarmCalls(Calls):
         has the name.
         """
         manager = self._is_manager()
+        plugin = self._managed_plugin()
         config = name + HERE
         ipam = {
-            "Driver": _DRIVER,
+            "Driver": plugin or _DRIVER,
             "Options": {"pool": pool.name, **({"owner": owner} if owner else {})},
             "Config": [
                 {
@@ -74,7 +78,7 @@ class SwarmCalls(Calls):
             self._ensure(
                 name,
                 {
-                    "Driver": "macvlan",
+                    "Driver": plugin or "macvlan",
                     "Scope": "swarm",
                     "Attachable": True,
                     # with labels of its own Docker would refuse it
@@ -93,6 +97,13 @@ class SwarmCalls(Calls):
                 " docker swarm join"
             )
         return bool(swarm.get("ControlAvailable"))
+
+    def _managed_plugin(self) -> str:
+        """What Docker calls our managed plugin, where it is enabled; "" where it is not."""
+        with self.asking("list its plugins", quick=True) as client:
+            listing: list[dict[str, Any]] = client.plugins()
+        enabled = (str(each.get("Name")) for each in listing if each.get("Enabled"))
+        return next((name for name in enabled if _is_ours(name)), "")
 
     def _found(self, name: str) -> dict[str, Any] | None:
         with self.asking("list its networks", quick=True) as client:
@@ -117,6 +128,11 @@ class SwarmCalls(Calls):
             answer = client.post(url, json={"Name": name, "CheckDuplicate": True, **wanted})
         if answer.status_code >= 400:
             raise refusal(answer.status_code, str(answer.json().get("message", "")), doing)
+
+
+def _is_ours(plugin: str) -> bool:
+    """Whether a managed plugin's name, as `example.org/macvlan-ros:latest`, is that of ours."""
+    return plugin.rpartition("/")[2].partition(":")[0] == _DRIVER
 
 
 def _part(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -177,8 +178,44 @@ def test_the_managed_plugin_is_made_enabled_and_used(host: Host, tmp_path: Path)
     pc.docker("rm", "-f", "one", "two")
     pc.docker("network", "rm", "lan")
     assert pc.remembered() == []
+    serves_two_owners_of_a_swarm_on_one_parent(pc)
     pc.docker("plugin", "disable", "macvlan-ros")
     pc.docker("plugin", "rm", "macvlan-ros")
+
+
+def serves_two_owners_of_a_swarm_on_one_parent(pc: PluginHost) -> None:
+    """As Docker's own macvlan does not before Docker 26."""
+    pc.docker("swarm", "init", "--advertise-addr", pc.host.address)
+    pool = ("--subnet", "192.168.50.0/24", "--range", "192.168.50.192/27", "--no-probe")
+    pc.host.macvlan_ros("pool", "add", "lab", *pool, check=True)
+    done = pc.host.macvlan_ros("allocate", "--json", "--no-probe", "core", "face", check=True)
+    held = {one["owner"]: one["address"] for one in json.loads(done.stdout)}
+    for owner in held:
+        words = ("network", "create", owner, "--swarm", "--pool", "lab", "--owner", owner)
+        pc.host.macvlan_ros(*words, check=True)
+        service = ("service", "create", "-d", "--no-resolve-image", "--stop-grace-period", "1s")
+        pc.docker(*service, "--name", owner, "--network", owner, IMAGE)
+
+    def have() -> dict[str, str]:
+        """The services whose containers run, with their addresses."""
+        form = "{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        there = pc.docker("ps", "-q").split()
+        shown = pc.docker("inspect", "-f", form, *there, check=False) if there else ""
+        pairs = (line.removeprefix("/").partition(" ") for line in shown.splitlines())
+        return {name.partition(".")[0]: address for name, _, address in pairs}
+
+    tasks = ("service", "ps", "--no-trunc", *held)
+    assert within(60, lambda: have() == held), (have(), held, pc.docker(*tasks))
+    pc.docker("service", "rm", *held)
+    assert within(60, lambda: not pc.docker("ps", "-q"))
+
+    def gone() -> bool:
+        left = pc.docker("network", "ls", "--format", "{{.Name}}", "--filter", "name=(core|face)")
+        pc.docker("network", "rm", *left.split(), check=False)
+        return not left
+
+    assert within(30, gone)
+    pc.docker("swarm", "leave", "--force")
 
 
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
