@@ -195,6 +195,12 @@ def test_one_container_on_several_networks_over_one_parent(pc: PluginHost) -> No
     assert pc.interface("two", "ctl0").gateway == ""
     pc.docker("network", "disconnect", "control", "one")
     assert "ctl0" not in pc.docker("exec", "one", "ip", "link")
+    shown = pc.docker("network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", "lan")
+    assert shown.split() == ["one"]
+    pc.docker("rm", "-f", "two")
+    pruned = pc.docker("network", "prune", "-f").split()
+    assert ("control" in pruned, "lan" in pruned) == (True, False)
+    assert pc.interface("one").gateway == "192.168.50.1"
 
 
 def test_options_of_a_network_reach_the_container(pc: PluginHost) -> None:
