@@ -185,6 +185,18 @@ def quiet_option(help_text: str) -> Callable[[F], F]:
     return shared("-q", "--quiet", "quiet", is_flag=True, help=help_text)
 
 
+def interval_option(default: float, help_text: str) -> Callable[[F], F]:
+    """How often what goes on for ever looks, in seconds."""
+    return click.option(
+        "--interval",
+        type=click.FloatRange(0.1, 3600),
+        default=default,
+        show_default=True,
+        metavar="S",
+        help=help_text,
+    )
+
+
 host_option = shared("--host", metavar="NAME", help="Which host of the stack this PC is.")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
-
 import click
 
-from macvlan_ros import views
+from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    dry_run_option,
+    interval_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
 
@@ -63,14 +66,7 @@ def rm(context: click.Context, name: str) -> None:
 @click.option(
     "--mdns", is_flag=True, help="Tell the whole LAN by multicast DNS, until Ctrl-C: NAME.local."
 )
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 3600),
-    default=3.0,
-    show_default=True,
-    metavar="S",
-    help="With --mdns: seconds between two looks.",
-)
+@interval_option(3.0, "With --mdns: seconds between two looks.")
 @quiet_option("Print nothing.")
 @dry_run_option
 @shared_options
@@ -105,16 +101,11 @@ def _publish(app: App, report: Report, interval: float) -> None:
             f"the engine at {app.engine.endpoint.url} is not on this PC; run it on that PC"
         )
     # the goodbyes are said on the way out
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    interrupts.end_well()
     with mdns.Publisher(
         app.on_lans.look, links=app.links, say=report.progress, note=report.note
     ) as publisher:
         publisher.run(interval)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 COMMANDS = (interfaces, hosts, names)

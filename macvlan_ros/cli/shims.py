@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import views
+from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
-from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
+from macvlan_ros.cli.common import (
+    dry_run_option,
+    interval_option,
+    open_app,
+    quiet_option,
+    shared_options,
+)
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.report import Report
 from macvlan_ros.settings import is_shared
@@ -101,14 +105,7 @@ def show(context: click.Context, network: str) -> None:
 
 @shim.command()
 @network_argument
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds between two looks.",
-)
+@interval_option(2.0, "Seconds between two looks.")
 @quiet_option("Say nothing but errors.")
 @shared_options
 @click.pass_context
@@ -118,8 +115,7 @@ def watch(context: click.Context, network: str, interval: float) -> None:
     After a reboot, when the parent was down, when containers come, go or restart. One line on
     stderr for each change.
     """
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    interrupts.end_well()  # all that a look changes is whole by itself
     app, report = open_app(context)
     _watch(app, report, network, interval)
 
@@ -152,11 +148,6 @@ def _guide(app: App) -> Guide:
 
     host = app.settings.host_name
     return Guide(app.store, host=host, engine=app.engine, links=app.links)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    """All that a look changes is whole by itself, so the service may end at any moment."""
-    raise SystemExit(0)
 
 
 COMMANDS = (shim,)

@@ -7,7 +7,7 @@ from typing import Any
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models import Network
-from macvlan_ros.reach import Reach, Reached
+from macvlan_ros.reach import Reach, Reached, pools_of
 from macvlan_ros.shim import show_shim
 
 __all__ = ["DryReach"]
@@ -26,9 +26,8 @@ class DryReach(Reach):
         if objection:
             raise InvalidRequest(objection)
         shim = show_shim(self._links, parent=network.parent)
-        for pool in (network.pool, network.six.pool if network.six else ""):
-            if pool:
-                self._reserve(pool, shim)
+        for pool in pools_of(network):
+            self._reserve(pool, shim)
         if shim is None:
             self._would(f"make the shim over {network.parent}")
 

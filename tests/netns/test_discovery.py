@@ -121,29 +121,31 @@ def test_a_container_that_was_not_told_of_its_peers_is_named(
     assert "its ZENOH_CONFIG_OVERRIDE does not name 192.168.50.13:7447" in missing.text
 
 
-def test_a_discovery_server_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
+def meeting_place(
+    lan: Lab, source: str, kind: str, protocol: str, port: int
+) -> tuple[Check, Check]:
+    """What is found of the third's server or router when it does not run, and when a firewall is
+    before it; when it runs all is well."""
     third = lan.hosts["third"]
-    graph = Graph(kind="server", owner="third", meeting=f"{third.address}:11811")
-    missing = examine(lan, graph)["core", "third"]
-    with listening(third, "SOCK_DGRAM", 11811):
-        there = examine(lan, graph)["core", "third"]
-        with dropping(third, "-p", "udp"):
-            behind = examine(lan, graph)["core", "third"]
+    graph = Graph(kind=kind, owner="third", meeting=f"{third.address}:{port}")
+    missing = examine(lan, graph)[source, "third"]
+    with listening(third, {"udp": "SOCK_DGRAM", "tcp": "SOCK_STREAM"}[protocol], port):
+        there = examine(lan, graph)[source, "third"]
+        with dropping(third, "-p", protocol):
+            behind = examine(lan, graph)[source, "third"]
     assert (missing.level, there.level, behind.level) == ("bad", "ok", "bad")
+    return missing, behind
+
+
+def test_a_discovery_server_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
+    missing, behind = meeting_place(lan, "core", "server", "udp", 11811)
     assert "no discovery server listens" in missing.text
     assert "is not reached" in behind.text
     assert "fastdds discovery" in missing.remedy
 
 
 def test_a_router_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
-    third = lan.hosts["third"]
-    graph = Graph(kind="router", owner="third", meeting=f"{third.address}:7447")
-    missing = examine(lan, graph)["talker", "third"]
-    with listening(third, "SOCK_STREAM", 7447):
-        there = examine(lan, graph)["talker", "third"]
-        with dropping(third, "-p", "tcp"):
-            behind = examine(lan, graph)["talker", "third"]
-    assert (missing.level, there.level, behind.level) == ("bad", "ok", "bad")
+    missing, behind = meeting_place(lan, "talker", "router", "tcp", 7447)
     assert "no router listens" in missing.text
     assert "does not open" in behind.text
 
