@@ -19,11 +19,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from netaddr import IPAddress
+
 from bench.bench_etcd import POOL, preset
 from bench.bench_store import open_ipam
 from bench.figures import milliseconds, seconds, show
 from macvlan_ros.addresses import parse_pool
-from macvlan_ros.models import IPAddress
 from tests.stores.etcd_server import running
 
 HELD = (100, 1_000, 10_000)

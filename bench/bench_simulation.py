@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier, Semaphore
 from pathlib import Path
 
+from netaddr import IPAddress
+
 from bench.bench_etcd import CountingStore
 from bench.figures import milliseconds, show
 from bench.plot import Curve, plot
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import IPAddress
 from macvlan_ros.stores import audit
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running

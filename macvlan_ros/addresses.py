@@ -14,7 +14,7 @@ from typing import Literal
 from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
 
 from macvlan_ros.errors import BadSubnet, InvalidRequest
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.spans import Span, count, merge, nth, points, subtract
 
 ORDERS = ("hashed", "sequential")

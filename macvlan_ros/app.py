@@ -14,15 +14,7 @@ from macvlan_ros.around import look_around
 from macvlan_ros.closing import Closing
 from macvlan_ros.errors import DockerDown, Forbidden, Unavailable
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import (
-    DEFAULT_POOL,
-    Link,
-    Network,
-    NetworkMode,
-    Pool,
-    Reservation,
-    Stack,
-)
+from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.opening import open_for
 from macvlan_ros.scout import Scout, interface_on
 from macvlan_ros.settings import Settings
@@ -43,6 +35,9 @@ if TYPE_CHECKING:
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
     from macvlan_ros.membership import Membership
+    from macvlan_ros.models.links import Link, NetworkMode
+    from macvlan_ros.models.networks import Network
+    from macvlan_ros.models.stacks import Stack
     from macvlan_ros.names import Names
     from macvlan_ros.on_lans import OnLans
     from macvlan_ros.reach import Reach

@@ -15,7 +15,7 @@ from netaddr import IPAddress
 
 from macvlan_ros import interrupts
 from macvlan_ros.errors import Forbidden, MacvlanRosError, PoolExhausted, StoreAway
-from macvlan_ros.models import Network
+from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import Made, Reach
 from macvlan_ros.shim import Shim
 from macvlan_ros.undo import Undo

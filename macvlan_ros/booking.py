@@ -11,7 +11,9 @@ from macvlan_ros import addresses, interrupts, placement, plan
 from macvlan_ros import stack as stacks
 from macvlan_ros.errors import PoolOverlap
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import DEFAULT_POOL, Pool, Reservation, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress
 
 from macvlan_ros import addresses
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.prober import Seen
 from macvlan_ros.vendors import vendor
 

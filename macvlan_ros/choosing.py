@@ -20,7 +20,7 @@ from macvlan_ros.addresses import candidates, intervals, size
 from macvlan_ros.errors import PoolExhausted
 from macvlan_ros.ipam import Surroundings
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.spans import Span, merge, points, subtract
 from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress
 
 from macvlan_ros.endpoints import SETTLED, Endpoints
-from macvlan_ros.models import DYNAMIC, Pool
+from macvlan_ros.models.pools import DYNAMIC, Pool
 from macvlan_ros.presence import Presence
 from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store

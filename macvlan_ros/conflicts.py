@@ -14,7 +14,7 @@ from typing import Any
 from netaddr import IPAddress
 
 from macvlan_ros.guard import Conflict
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
 
 __all__ = ["RECENT", "ConflictSeen", "as_record", "keep", "recent"]

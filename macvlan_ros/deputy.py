@@ -15,7 +15,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_address, parse_pool
 from macvlan_ros.errors import MacvlanRosError, Unavailable
-from macvlan_ros.models import Pool, Record
+from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Deputy", "ask"]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from macvlan_ros.errors import DeviceNotFound
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 
 
 def check(stack: Stack, here: Sequence[Service]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from netaddr import IPAddress
+
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_hosts import aliases_of
 from macvlan_ros.docker_values import (
@@ -18,7 +20,6 @@ from macvlan_ros.docker_values import (
     read_address,
 )
 from macvlan_ros.errors import NotFound
-from macvlan_ros.models import IPAddress
 
 #: How many containers are looked at side by side.
 _AT_ONCE = 8

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macvlan_ros.docker_calls import SLOW, Calls
 from macvlan_ros.docker_files import archive
@@ -19,8 +19,10 @@ from macvlan_ros.docker_values import (
     read_container,
 )
 from macvlan_ros.errors import Conflict, DockerDown, EngineRefused, MacvlanRosError, NotFound
-from macvlan_ros.models import Attachment, Service
 from macvlan_ros.payload import container_payload, service_aliases
+
+if TYPE_CHECKING:
+    from macvlan_ros.models.containers import Attachment, Service
 
 #: Seconds between two looks at a container that is waited for.
 _LOOK_EVERY = 0.1

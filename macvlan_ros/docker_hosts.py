@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netaddr import IPAddress
+
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_values import LABEL_SERVICE, read_address
 from macvlan_ros.errors import NotFound
-from macvlan_ros.models import IPAddress
 
 
 @dataclass(frozen=True, slots=True)

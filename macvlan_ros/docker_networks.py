@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from netaddr import IPAddress
 
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_values import (
@@ -24,9 +26,12 @@ from macvlan_ros.errors import (
     NetworkNotFound,
     NotFound,
 )
-from macvlan_ros.models import BridgeUse, IPAddress, Network
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.payload import bridge_payload, network_payload
+
+if TYPE_CHECKING:
+    from macvlan_ros.models.containers import BridgeUse
+    from macvlan_ros.models.networks import Network
 
 _LISTED_WITHIN = 1.0
 _LOOK_EVERY = 0.05

@@ -18,7 +18,7 @@ from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_errors import refusal
 from macvlan_ros.docker_values import LABEL_MANAGED, LABEL_POOL, MANAGED
 from macvlan_ros.errors import InvalidRequest, NetworkDiffers
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 
 #: What a node's own settings of a swarm network are called: the network's name and this.
 HERE = ".here"

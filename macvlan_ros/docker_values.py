@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netaddr import AddrFormatError
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
-from macvlan_ros.models import IPAddress, IPNetwork, Network, Side6
+from macvlan_ros.models.networks import Network, Side6
 
 LABEL_MANAGED = "macvlan-ros.managed"
 LABEL_POOL = "macvlan-ros.pool"

@@ -26,7 +26,7 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.lan_networks import LanNetworks, is_placeholder, link_exists
 from macvlan_ros.links import Links
-from macvlan_ros.models import DYNAMIC
+from macvlan_ros.models.pools import DYNAMIC
 from macvlan_ros.shim import NAME_PREFIX
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store

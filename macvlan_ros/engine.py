@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from netaddr import IPNetwork
+
 from macvlan_ros.closing import Closing
 from macvlan_ros.docker_attached import AttachedCalls, known_as
 from macvlan_ros.docker_calls import QUICK, SLOW
@@ -26,7 +28,6 @@ from macvlan_ros.docker_quick import get_json
 from macvlan_ros.docker_swarm import SwarmCalls
 from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import IPNetwork
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 from macvlan_ros.register import Register, Watchman, every
 from macvlan_ros.stores.base import Store
 

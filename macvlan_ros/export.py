@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from macvlan_ros.models import NETWORK, Reservation
+from macvlan_ros.models.pools import NETWORK, Reservation
 
 _FIELDS = ("owner", "address", "mac", "pool", "host", "created", "kind")
 

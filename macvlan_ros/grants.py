@@ -19,7 +19,7 @@ from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import AddressInUse, BadSubnet, Conflict, InvalidRequest, PoolExhausted
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import DYNAMIC, NETWORK, STATIC, Pool, Reservation
+from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.state import Former, State, Use
 from macvlan_ros.stores.base import Store
 

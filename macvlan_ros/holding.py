@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from macvlan_ros.errors import Conflict, MacvlanRosError
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.state import State
 
 __all__ = ["Holder", "Holding"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from netaddr import IPAddress
+
 from macvlan_ros import addresses
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
@@ -17,7 +19,7 @@ from macvlan_ros.errors import (
     NotFound,
 )
 from macvlan_ros.ipam import Surroundings
-from macvlan_ros.models import STATIC, IPAddress, Pool, Reservation
+from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.reach import OWNER
 from macvlan_ros.state import State

@@ -10,7 +10,9 @@ from netaddr import IPAddress
 
 from macvlan_ros import plan, ros
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import Reservation, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.pools import Reservation
+from macvlan_ros.models.stacks import Stack
 
 SHELLS = ("sh", "fish")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from macvlan_ros.models import STATIC, Reservation
+from macvlan_ros.models.pools import STATIC, Reservation
 from macvlan_ros.register import HostRecord, Register, Sight, every, silent_after
 from macvlan_ros.stores.base import Store
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ImageNotFound
-from macvlan_ros.models import Service
+from macvlan_ros.models.containers import Service
 
 
 @runtime_checkable

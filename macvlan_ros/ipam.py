@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netaddr import IPAddress
+
 from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest
-from macvlan_ros.models import DEFAULT_POOL, IPAddress, Pool, Reservation
+from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.search import Search, Surroundings, release_command
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers

@@ -14,7 +14,7 @@ from macvlan_ros.docker_values import (
     LABEL_SERVICE,
     LABEL_STACK,
 )
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.plan import Planned
 
 

@@ -10,7 +10,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import AddressInUse, MacvlanRosError
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.prober import Prober
 from macvlan_ros.scout import about_proxy, interface_on
 from macvlan_ros.vendors import who

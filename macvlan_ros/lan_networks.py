@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from macvlan_ros.errors import Conflict, InvalidRequest, NetworkNotFound, ParentNotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import NETWORK, Reservation
+from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.state import DockerNetwork, State
 
 __all__ = ["PLACEHOLDER", "LanNetworks", "is_placeholder", "link_exists", "shim_objection"]

@@ -16,7 +16,10 @@ from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ContainerConflict
 from macvlan_ros.images import Images
-from macvlan_ros.models import Link, Network, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo, all_or_nothing

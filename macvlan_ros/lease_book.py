@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from netaddr import IPAddress
 
-from macvlan_ros.models import Record, Reservation
+from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores.base import Store
 
 __all__ = ["ASKED", "HELD", "RELEASED", "Lease", "LeaseBook"]

@@ -10,7 +10,7 @@ from macvlan_ros.dhcp_client import Given
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.lease_book import ASKED, RELEASED, Lease
 from macvlan_ros.leases import Done, Leases, explain
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.stores.base import Store
 
 __all__ = ["keep_up"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from netaddr import IPAddress
+
 from macvlan_ros.addresses import describe_ranges
 from macvlan_ros.dhcp_client import Refused
 from macvlan_ros.errors import Conflict
 from macvlan_ros.leases import Leases
-from macvlan_ros.models import IPAddress, Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.search import Search
 from macvlan_ros.stores.base import Store
 

@@ -18,7 +18,7 @@ from macvlan_ros.dhcp_client import Given, Outcome, Refused
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.lease_book import RELEASED, Lease, LeaseBook
 from macvlan_ros.lease_wire import LeaseWire
-from macvlan_ros.models import NETWORK, Reservation
+from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Done", "Leases"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netaddr import AddrFormatError
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.models import IPAddress, IPNetwork, Link
+from macvlan_ros.models.links import Link
 
 
 def encode_link(link: Link) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.models import ArpSettings, MacvlanLink, Route
+from macvlan_ros.models.links import ArpSettings, MacvlanLink, Route
 from macvlan_ros.parents import Facts
 
 _IFF_UP = 0x1

@@ -29,7 +29,7 @@ from macvlan_ros.linkfacts import (
     neighbour_of,
     route_of,
 )
-from macvlan_ros.models import ArpSettings, Link, MacvlanLink, NetworkMode, Route
+from macvlan_ros.models.links import ArpSettings, Link, MacvlanLink, NetworkMode, Route
 from macvlan_ros.namespaces import inside
 from macvlan_ros.parents import Facts, find_parent, survey
 from macvlan_ros.worker import Worker

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from netaddr import IPAddress, IPRange
 
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 
 __all__ = ["Lookahead"]
 

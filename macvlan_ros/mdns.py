@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from netaddr import IPAddress
+
 from macvlan_ros.closing import Closing
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.interrupts import deaf
 from macvlan_ros.links import Links
 from macvlan_ros.mdns_voice import Voice
-from macvlan_ros.models import IPAddress
 from macvlan_ros.shim import show_shim
 
 __all__ = ["Containers", "Publisher", "names_of"]

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netaddr import IPAddress
+
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.models import IPAddress
 from macvlan_ros.namespaces import inside
 
 if TYPE_CHECKING:

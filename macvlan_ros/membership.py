@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros.enrolment import Enrolment
 from macvlan_ros.hosts import SILENT, Judged, judge
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.register import Register
 from macvlan_ros.settings import Settings, is_shared
 from macvlan_ros.stores.base import Store

@@ -12,10 +12,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from netaddr import IPAddress
+
 from macvlan_ros.docker_hosts import HostsFile
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Forbidden
-from macvlan_ros.models import STATIC, IPAddress, Record
+from macvlan_ros.models.pools import STATIC, Record
 from macvlan_ros.stores.base import Store
 from macvlan_ros.whole_file import cannot_write
 

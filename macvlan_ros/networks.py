@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import BadSubnet, InvalidRequest
-from macvlan_ros.models import Link, Network, NetworkMode, Pool, Side6
+from macvlan_ros.models.links import Link, NetworkMode
+from macvlan_ros.models.networks import Network, Side6
+from macvlan_ros.models.pools import Pool
 
 
 def describe(

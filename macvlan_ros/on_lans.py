@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from netaddr import IPAddress
+
 from macvlan_ros.docker_attached import Attached
 from macvlan_ros.engine import Engine
-from macvlan_ros.models import IPAddress
 from macvlan_ros.state import State
 
 __all__ = ["OnLans"]

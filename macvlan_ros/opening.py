@@ -10,7 +10,7 @@ from macvlan_ros.settings import Settings
 from macvlan_ros.stores import LocalCopy, open_store
 
 if TYPE_CHECKING:
-    from macvlan_ros.models import Record
+    from macvlan_ros.models.pools import Record
     from macvlan_ros.stores.base import Store
     from macvlan_ros.stores.picture import Picture
     from macvlan_ros.stores.settling import Lost

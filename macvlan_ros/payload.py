@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.docker_values import (
     LABEL_GATEWAY,
@@ -19,7 +21,10 @@ from macvlan_ros.docker_values import (
     MANAGED,
     NO_GATEWAY,
 )
-from macvlan_ros.models import Attachment, BridgeUse, IPAddress, IPNetwork, Mount, Network, Service
+
+if TYPE_CHECKING:
+    from macvlan_ros.models.containers import Attachment, BridgeUse, Mount, Service
+    from macvlan_ros.models.networks import Network
 
 #: From here on a MAC belongs to the endpoint, and one of the container is refused or ignored.
 ENDPOINT_MAC_SINCE = (1, 44)

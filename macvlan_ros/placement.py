@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from macvlan_ros import stack as stacks
 from macvlan_ros.errors import InvalidRequest, StackFileError
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 
 
 def select(stack: Stack, names: Sequence[str], *, host: str) -> tuple[Service, ...]:

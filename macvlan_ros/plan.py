@@ -12,15 +12,10 @@ from netaddr import IPAddress, IPNetwork, IPRange
 from macvlan_ros import addresses, networks, placement, ros
 from macvlan_ros.docker_values import Image
 from macvlan_ros.errors import BadSubnet, PoolNotFound
-from macvlan_ros.models import (
-    DEFAULT_POOL,
-    Attachment,
-    Link,
-    Pool,
-    Reservation,
-    Service,
-    Stack,
-)
+from macvlan_ros.models.containers import Attachment, Service
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.spans import subtract
 

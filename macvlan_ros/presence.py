@@ -15,7 +15,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import STATIC, Pool
+from macvlan_ros.models.pools import STATIC, Pool
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 

@@ -20,7 +20,8 @@ from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.lan_networks import link_exists
 from macvlan_ros.links import Links
-from macvlan_ros.models import Network, Reservation
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.sandbox import Errand, Visits
 from macvlan_ros.shim import (
     OWNER,

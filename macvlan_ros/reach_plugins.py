@@ -14,7 +14,7 @@ from macvlan_ros.docker_attached import Attached
 from macvlan_ros.engine import Engine
 from macvlan_ros.lan_networks import shim_objection
 from macvlan_ros.links import Links
-from macvlan_ros.models import Network
+from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import Reached, usual_addresses
 from macvlan_ros.sandbox import Errand, Visits
 from macvlan_ros.shim import show_shim

@@ -18,7 +18,8 @@ from typing import Any
 from macvlan_ros import __version__
 from macvlan_ros.errors import Conflict, MacvlanRosError, NotFound
 from macvlan_ros.link_codec import decode_link, encode_link
-from macvlan_ros.models import Link, Record
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.pools import Record
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stores.base import Store
 

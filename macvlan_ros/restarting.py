@@ -9,7 +9,8 @@ from macvlan_ros import placement
 from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.running import Running, each
 from macvlan_ros.undo import Undo
 

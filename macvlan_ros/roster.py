@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import scout
-from macvlan_ros.models import NETWORK, STATIC, Reservation
+from macvlan_ros.models.pools import NETWORK, STATIC, Reservation
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netaddr import IPAddress
+
 from macvlan_ros import networks
 from macvlan_ros.addresses import parse_address
 from macvlan_ros.beside import Beside
@@ -32,7 +34,9 @@ from macvlan_ros.errors import (
     MacvlanRosError,
     NotFound,
 )
-from macvlan_ros.models import Attachment, IPAddress, Network, Pool, Reservation
+from macvlan_ros.models.containers import Attachment
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT

@@ -15,7 +15,9 @@ from macvlan_ros.docker_values import LABEL_POOL, LABEL_POOL6, LABEL_SERVICE, LA
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import Network, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.starter import ASIDE
 from macvlan_ros.turns import Turns
 

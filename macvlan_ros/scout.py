@@ -12,7 +12,8 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import procnet
 from macvlan_ros.addresses import contains
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import SHIM_PREFIX, Pool
+from macvlan_ros.models.links import SHIM_PREFIX
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:

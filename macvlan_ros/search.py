@@ -7,9 +7,11 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from netaddr import IPAddress, IPNetwork
+
 from macvlan_ros.addresses import candidates_among, intervals, mac_of_owner, size, why_not
 from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
-from macvlan_ros.models import DEFAULT_POOL, IPAddress, IPNetwork, Pool, Reservation
+from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.spans import Span, count, merge, points, subtract
 from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.vendors import who

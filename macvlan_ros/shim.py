@@ -23,7 +23,7 @@ from netaddr import EUI, IPAddress, IPNetwork
 
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import SHIM_PREFIX, ArpSettings, MacvlanLink, Route
+from macvlan_ros.models.links import SHIM_PREFIX, ArpSettings, MacvlanLink, Route
 
 # A frame for the shim's address comes in by the shim while the sender's route leads out of the
 # parent: strict reverse-path filtering (rp_filter=1) would drop it, loose does not.

@@ -15,7 +15,7 @@ from itertools import count
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
 
 __all__ = ["DockerNetwork", "Endpoint", "Former", "State", "Use"]

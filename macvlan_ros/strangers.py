@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from netaddr import IPAddress
 
-from macvlan_ros.models import Pool, Record
+from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.stores.base import Store
 
 __all__ = ["MARKED_FOR", "Strangers"]

@@ -14,7 +14,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.errors import Conflict
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.undo import Undo
 
 __all__ = ["Asking", "Takeover"]

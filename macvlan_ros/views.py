@@ -10,7 +10,6 @@ from netaddr import IPNetwork
 from macvlan_ros import addresses
 from macvlan_ros.columns import Column, View
 from macvlan_ros.link_codec import encode_link
-from macvlan_ros.models import Link, Network, Pool, Reservation
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from macvlan_ros.hosts import Judged
     from macvlan_ros.launch import Launched
     from macvlan_ros.lease_book import Lease
+    from macvlan_ros.models.links import Link
+    from macvlan_ros.models.networks import Network
+    from macvlan_ros.models.pools import Pool, Reservation
     from macvlan_ros.plugin.install import Status
     from macvlan_ros.reach import Reached
     from macvlan_ros.running import ServiceStatus

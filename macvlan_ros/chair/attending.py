@@ -15,7 +15,7 @@ from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.models import Network
+from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import OWNER, pools_of
 from macvlan_ros.undo import Undo
 

@@ -26,7 +26,9 @@ from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
-from macvlan_ros.models import HostEntry, Link, Pool, Stack
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.pools import Pool
+from macvlan_ros.models.stacks import HostEntry, Stack
 from macvlan_ros.register import Register
 from macvlan_ros.running import Running
 from macvlan_ros.scout import interface_on

@@ -19,7 +19,8 @@ from macvlan_ros.chair.seats import Seat
 from macvlan_ros.docker_errands import FOLDER
 from macvlan_ros.errors import ImageNotFound, MacvlanRosError, Unavailable
 from macvlan_ros.link_codec import decode_link
-from macvlan_ros.models import Link, Pool, Reservation
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.pools import Pool, Reservation
 
 _LIMIT = 30.0
 _STATE = "state.db"

@@ -17,7 +17,7 @@ from macvlan_ros import parents
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 #: An interface's name, as against a MAC or a subnet.
 _NAME = re.compile(r"[^/:\s]{1,15}\Z")

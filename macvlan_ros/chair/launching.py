@@ -17,7 +17,8 @@ from macvlan_ros.chair.run import Outcome, Place, Run, Step
 from macvlan_ros.chair.seats import AWAY, Seat, hosts_at_once, named
 from macvlan_ros.errors import InvalidRequest, MacvlanRosError, StackFileError
 from macvlan_ros.launch import Checked, Launcher
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.undo import Undo, all_or_nothing
 
 T = TypeVar("T")

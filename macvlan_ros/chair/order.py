@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from macvlan_ros.models import Dependency, Service, Stack
+from macvlan_ros.models.containers import Dependency, Service
+from macvlan_ros.models.stacks import Stack
 
 #: A condition of ours: the service was brought up, and if it is the master, it has been waited for.
 BROUGHT_UP = "brought-up"

@@ -13,7 +13,8 @@ from macvlan_ros.chair.schedule import Schedule
 from macvlan_ros.chair.seats import AWAY, Seat, named
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.launch import Launched, Launcher, Ready
-from macvlan_ros.models import Dependency, Service, Stack
+from macvlan_ros.models.containers import Dependency, Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros import MASTER_PORT
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo

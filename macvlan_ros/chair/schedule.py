@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 
 from macvlan_ros.chair.seats import AWAY
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
-from macvlan_ros.models import Dependency
+from macvlan_ros.models.containers import Dependency
 
 
 class Schedule:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+from netaddr import IPNetwork, IPRange
 
 from macvlan_ros import addresses, drafting
-from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     Rehearsed,
     dry_run_option,
@@ -28,9 +28,12 @@ from macvlan_ros.errors import (
     InvalidRequest,
     MacvlanRosError,
 )
-from macvlan_ros.models import IPNetwork, IPRange, Link
 from macvlan_ros.report import Report, range_text
 from macvlan_ros.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.models.links import Link
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     choices,
     dry_run_option,
@@ -16,7 +16,11 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.cli.stacks import open_stack, stack_options
-from macvlan_ros.models import Service, Stack
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.models.containers import Service
+    from macvlan_ros.models.stacks import Stack
 
 #: The shell that a container has, bash for choice: it is what sets up ROS.
 _SHELL = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"

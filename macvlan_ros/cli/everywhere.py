@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from macvlan_ros import views
-from macvlan_ros.app import App
-from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Stack
-from macvlan_ros.report import Board, Report
 
 if TYPE_CHECKING:
+    from macvlan_ros.app import App
     from macvlan_ros.chair.run import Step
+    from macvlan_ros.errors import MacvlanRosError
     from macvlan_ros.logs import Source
+    from macvlan_ros.models.stacks import Stack
+    from macvlan_ros.report import Board, Report
     from macvlan_ros.running import ServiceStatus
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from macvlan_ros import addresses, views
-from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
@@ -14,7 +15,10 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
-from macvlan_ros.models import Pool
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.models.pools import Pool
 
 
 @click.command()

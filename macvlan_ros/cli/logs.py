@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.app import App
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import quiet_option, shared_options
 from macvlan_ros.cli.stacks import all_hosts_option, open_stack, stack_options_but_f
-from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Stack
-from macvlan_ros.report import Report
 
 if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.errors import MacvlanRosError
     from macvlan_ros.logs import LogLine, Source
+    from macvlan_ros.models.stacks import Stack
+    from macvlan_ros.report import Report
 
 #: What a shell says of a command that ended by Ctrl-C.
 _INTERRUPTED = 130

@@ -16,7 +16,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import NETWORK_MODES
+from macvlan_ros.models.links import NETWORK_MODES
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.settings import is_shared
 

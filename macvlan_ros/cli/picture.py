@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.app import App
 from macvlan_ros.cli.common import choices, no_probe_option, open_app, quiet_option, shared_options
 from macvlan_ros.cli.stacks import open_stack, stack_options
 from macvlan_ros.errors import InvalidRequest, StackFileError
-from macvlan_ros.models import Stack
-from macvlan_ros.report import Report
 from macvlan_ros.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.models.stacks import Stack
     from macvlan_ros.picture.gather import Gatherer
+    from macvlan_ros.report import Report
 
 _FORMS = (".svg", ".html")
 

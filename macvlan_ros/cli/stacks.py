@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from macvlan_ros import interrupts, views
-from macvlan_ros.app import App
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import (
     choices,
@@ -23,8 +22,11 @@ from macvlan_ros.cli.common import (
     shared,
     shared_options,
 )
-from macvlan_ros.models import Stack
-from macvlan_ros.report import Report
+
+if TYPE_CHECKING:
+    from macvlan_ros.app import App
+    from macvlan_ros.models.stacks import Stack
+    from macvlan_ros.report import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -17,7 +17,7 @@ from macvlan_ros.compose.onlooking import Onlooker
 from macvlan_ros.compose.override import override, unset, whole
 from macvlan_ros.docker_cli import passing
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.stack.nodes import Node
 from macvlan_ros.undo import all_or_nothing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros.docker_cli.passing import Child
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Network
+from macvlan_ros.models.networks import Network
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

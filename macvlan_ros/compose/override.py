@@ -8,7 +8,8 @@ from typing import Any
 
 from macvlan_ros import labels
 from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
-from macvlan_ros.models import Attachment, Stack
+from macvlan_ros.models.containers import Attachment
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.plan import Planned
 from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.writing import RESET

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from macvlan_ros.docker_cli.finding import DockerCli, cannot_run
 from macvlan_ros.errors import EngineRefused, NotFound
-from macvlan_ros.models import Build, Service
+from macvlan_ros.models.containers import Build, Service
 
 
 def build_image(

@@ -12,10 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netaddr import IPAddress
+
 from macvlan_ros import ros
 from macvlan_ros.docker_cli.parsing import Option, RunLine, option, without
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Attachment, IPAddress, Service
+from macvlan_ros.models.containers import Attachment, Service
 
 #: The variables that tell a ROS node where it is and where the master is.
 ROS_VARIABLES = ("ROS_IP", "ROS_HOSTNAME", "ROS_IPV6", "ROS_MASTER_URI")

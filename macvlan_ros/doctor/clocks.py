@@ -22,7 +22,7 @@ from netaddr import IPAddress
 from macvlan_ros.doctor.commands import said
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import HostEntry, Stack
+from macvlan_ros.models.stacks import HostEntry, Stack
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

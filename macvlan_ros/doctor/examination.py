@@ -23,7 +23,8 @@ from macvlan_ros.doctor import (
     store,
 )
 from macvlan_ros.doctor.finding import OK, Finding, guarded
-from macvlan_ros.models import Link, Stack
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.stacks import Stack
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

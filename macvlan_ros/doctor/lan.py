@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from macvlan_ros import addresses, census, conflicts
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, guarded
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Link, Pool
+from macvlan_ros.models.links import Link
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:

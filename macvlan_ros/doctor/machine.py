@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macvlan_ros.doctor.finding import OK, WARNING, Finding
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros.doctor.commands import said
 from macvlan_ros.doctor.finding import OK, WARNING, Finding
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from netaddr import IPAddress
+
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
-from macvlan_ros.models import IPAddress, Link
+from macvlan_ros.models.links import Link
 from macvlan_ros.verify import echo
 from macvlan_ros.verify.place import Place, Vantage
 

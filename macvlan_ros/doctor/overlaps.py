@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from macvlan_ros import procnet
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from macvlan_ros.doctor.finding import OK, Finding
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

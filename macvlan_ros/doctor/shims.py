@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from macvlan_ros import reach_plugins
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
 from macvlan_ros.errors import NotFound
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 from macvlan_ros.shim import shim_name
 
 if TYPE_CHECKING:

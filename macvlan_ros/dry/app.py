@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from netaddr import IPAddress
+
 from macvlan_ros.app import App
 from macvlan_ros.attendance import Arrivals, Attendance
 from macvlan_ros.dry.engine import DryEngine
@@ -15,7 +17,8 @@ from macvlan_ros.dry.names import DryNames
 from macvlan_ros.dry.reach import DryReach
 from macvlan_ros.dry.store import DryStore
 from macvlan_ros.lan_networks import link_exists
-from macvlan_ros.models import IPAddress, Network, Stack
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
 from macvlan_ros.shim import shim_name

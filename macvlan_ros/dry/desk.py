@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from netaddr import IPAddress
+
 from macvlan_ros.chair.desk import Desk
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.run import Step
@@ -15,7 +17,8 @@ from macvlan_ros.chair.seats import Seat
 from macvlan_ros.dry.engine import DryEngine
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.models import HostEntry, IPAddress, Pool, Reservation, Stack
+from macvlan_ros.models.pools import Pool, Reservation
+from macvlan_ros.models.stacks import HostEntry, Stack
 
 if TYPE_CHECKING:
     from macvlan_ros.dry.app import DryApp

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from macvlan_ros.dry.app import DryApp
 from macvlan_ros.errors import NetworkNotFound
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 
 __all__ = ["Deviation", "find_deviations"]
 

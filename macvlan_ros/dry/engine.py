@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from netaddr import IPAddress
+
 from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import NetworkNotFound
-from macvlan_ros.models import Attachment, BridgeUse, IPAddress, Network, Service
+from macvlan_ros.models.containers import Attachment, BridgeUse, Service
+from macvlan_ros.models.networks import Network
 
 __all__ = ["DryEngine"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from macvlan_ros.models import IPAddress
+from netaddr import IPAddress
+
 from macvlan_ros.names import Names, with_block
 
 __all__ = ["DryNames"]

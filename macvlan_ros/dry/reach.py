@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Network
+from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import Reach, Reached, pools_of
 from macvlan_ros.shim import show_shim
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.census import GATEWAY, HERE, OURS, STRANGER, Sighting
-from macvlan_ros.models import NETWORK, Reservation
+from macvlan_ros.models.pools import NETWORK, Reservation
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 #: What every ROS 1 node publishes to or reads, and so tells nothing of who talks to whom.

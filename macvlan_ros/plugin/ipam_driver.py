@@ -14,7 +14,7 @@ from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolExhauste
 from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.lan_networks import PLACEHOLDER, is_placeholder
-from macvlan_ros.models import NETWORK, Pool
+from macvlan_ros.models.pools import NETWORK, Pool
 from macvlan_ros.plugin import answers, wire
 from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
 from macvlan_ros.spans import points, subtract

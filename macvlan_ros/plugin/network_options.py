@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import NETWORK_MODES
+from macvlan_ros.models.links import NETWORK_MODES
 from macvlan_ros.plugin import wire
 from macvlan_ros.state import DockerNetwork
 

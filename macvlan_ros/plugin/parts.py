@@ -25,7 +25,7 @@ from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lan import Lan
 from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.oversight import Oversight
 from macvlan_ros.plugin.counting import Metrics, NoMetrics
 from macvlan_ros.plugin.enrolling import Enrolling

@@ -14,7 +14,7 @@ from netaddr import AddrFormatError, IPNetwork, IPRange
 
 from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 
 __all__ = ["PoolId", "name_for"]
 

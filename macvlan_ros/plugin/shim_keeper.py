@@ -16,7 +16,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.lan_networks import shim_objection
 from macvlan_ros.links import Links
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.shim import (
     OWNER,
     Shim,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from macvlan_ros.models import IPAddress, Service
+from netaddr import IPAddress
+
+from macvlan_ros.models.containers import Service
 from macvlan_ros.ros import ros1, ros2
 from macvlan_ros.ros.draft import Draft
 from macvlan_ros.ros.ros1 import MASTER_PORT, former_addresses, master_uri

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from macvlan_ros.models import IPAddress
+from netaddr import IPAddress
 
 #: How many processes with nodes of their own a container may have, to be found by unicast: each
 #: has a port, and all of them are asked. rmw_cyclonedds and rmw_fastrtps take as many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from macvlan_ros.models import IPAddress
+from netaddr import IPAddress
 
 
 @dataclass(slots=True)

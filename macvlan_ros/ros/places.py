@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from netaddr import IPAddress
 
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 
 
 def address_of(

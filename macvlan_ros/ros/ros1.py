@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from netaddr import AddrFormatError
+from netaddr import AddrFormatError, IPAddress
 
-from macvlan_ros.models import IPAddress, Stack
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros.draft import Draft, bracketed
 from macvlan_ros.ros.places import address_of
 

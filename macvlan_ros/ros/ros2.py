@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from netaddr import AddrFormatError, IPAddress
 
-from macvlan_ros.models import Discovery, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Discovery, Stack
 from macvlan_ros.ros import dds
 from macvlan_ros.ros.draft import Draft, bracketed
 from macvlan_ros.ros.places import address_of

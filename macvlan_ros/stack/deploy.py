@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from macvlan_ros.models import DeviceRequest
+from macvlan_ros.models.containers import DeviceRequest
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.mounts import device_requests
 from macvlan_ros.stack.nodes import Node, shorten, take

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from netaddr import AddrFormatError, IPAddress
 
-from macvlan_ros.models import Discovery, HostEntry
+from macvlan_ros.models.stacks import Discovery, HostEntry
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.nodes import Node, shorten
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import NETWORK_MODES, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.links import NETWORK_MODES
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack import section as own
 from macvlan_ros.stack.context import Context

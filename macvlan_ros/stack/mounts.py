@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import Device, DeviceRequest, Mount
+from macvlan_ros.models.containers import Device, DeviceRequest, Mount
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.nodes import Node, child, shorten, take

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from netaddr import IPNetwork, IPRange
+from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models import BridgeUse, IPAddress
+from macvlan_ros.models.containers import BridgeUse
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.mounts import external_name

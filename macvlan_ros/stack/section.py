@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
-from netaddr import IPNetwork, IPRange
+from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models import NETWORK_MODES, HostEntry, IPAddress
+from macvlan_ros.models.links import NETWORK_MODES
+from macvlan_ros.models.stacks import HostEntry
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.discovery import domain
 from macvlan_ros.stack.nodes import Node, shorten, take

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from macvlan_ros.errors import ServiceNotFound, StackFileError
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
 
 

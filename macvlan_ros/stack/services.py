@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from macvlan_ros.models import Dependency, Service
+from macvlan_ros.models.containers import Dependency, Service
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context

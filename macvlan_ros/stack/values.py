@@ -10,9 +10,11 @@ import shlex
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from netaddr import IPAddress, IPNetwork, IPRange
+
 from macvlan_ros.addresses import parse_address, parse_range, parse_subnet
 from macvlan_ros.errors import BadSubnet
-from macvlan_ros.models import Healthcheck, IPAddress, IPNetwork, IPRange, Ulimit
+from macvlan_ros.models.containers import Healthcheck, Ulimit
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.nodes import Node, shorten, take
 

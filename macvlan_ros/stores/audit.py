@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from macvlan_ros.addresses import shared_address, why_not
-from macvlan_ros.models import NETWORK, STATIC, Pool, Reservation
+from macvlan_ros.models.pools import NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.stores.base import Store
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from netaddr import IPAddress
+
+from macvlan_ros.models.pools import Pool, Record, Reservation
 
 #: So many held addresses `taken_near` tells of, from each place.
 WINDOW = 128

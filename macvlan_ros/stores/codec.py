@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from netaddr import AddrFormatError
+from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models import STATIC, IPAddress, IPNetwork, IPRange, Pool, Reservation
+from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.stores.damage import Undecodable
 
 _DIGITS = {"4": 8, "6": 32}

@@ -15,8 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from netaddr import IPAddress
+
 from macvlan_ros.errors import Forbidden, PoolNotFound, StoreAway, StoreDown
-from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores import etcd_books
 from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store

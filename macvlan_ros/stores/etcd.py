@@ -12,8 +12,10 @@ import time
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from netaddr import IPAddress
+
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores import etcd_books, etcd_records
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.access import EtcdAccess

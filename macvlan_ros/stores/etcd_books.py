@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from macvlan_ros.models import IPAddress, Pool, Record, Reservation
+from netaddr import IPAddress
+
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.codec import (
     decode_pool,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from macvlan_ros.models import Record, Reservation
+from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores import etcd_books
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.etcd_space import EtcdSpace

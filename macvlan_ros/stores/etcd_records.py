@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.stores import etcd_books
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.etcd_kv import Entry

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from netaddr import IPAddress
+
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.models import STATIC, IPAddress, Reservation
+from macvlan_ros.models.pools import STATIC, Reservation
 from macvlan_ros.stores import etcd_errors as errors
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.codec import encode_address

@@ -7,7 +7,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from threading import Lock
 
-from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
+from netaddr import IPAddress
+
+from macvlan_ros.models.pools import STATIC, Pool, Record, Reservation
 from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.stores.rules import (
     check_new_pool,

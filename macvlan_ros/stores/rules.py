@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from netaddr import IPAddress
+
 from macvlan_ros.addresses import describe_ranges, shared_address
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
-from macvlan_ros.models import STATIC, IPAddress, Pool, Reservation
+from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
 
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from macvlan_ros.models import IPAddress, Record, Reservation
+from netaddr import IPAddress
+
+from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores import etcd_books, etcd_exact
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.copy_file import CopyFile

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
 
-from macvlan_ros.models import STATIC, IPAddress, Pool, Record, Reservation
+from netaddr import IPAddress
+
+from macvlan_ros.models.pools import STATIC, Pool, Record, Reservation
 from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.stores.codec import (
     decode_address,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from macvlan_ros.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from macvlan_ros.models import Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import (
     decode_pool,

@@ -12,7 +12,8 @@ from macvlan_ros import placement, ros
 from macvlan_ros import stack as stacks
 from macvlan_ros.docker_values import Container
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.verify import culprits
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place

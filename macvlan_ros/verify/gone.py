@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

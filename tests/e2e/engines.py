@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from netaddr import IPAddress, IPNetwork
+
 from macvlan_ros.engine import Engine
-from macvlan_ros.models import Attachment, IPAddress, IPNetwork, Network, Service
+from macvlan_ros.models.containers import Attachment, Service
+from macvlan_ros.models.networks import Network
 from tests.lab import Host
 
 IMAGE = "robot:engine"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from macvlan_ros.errors import PoolExhausted, StoreDown
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import Record, Reservation
+from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.settling import Lost
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
@@ -25,13 +26,11 @@ from macvlan_ros.errors import (
     NetworkNotFound,
     NotFound,
 )
-from macvlan_ros.models import (
+from macvlan_ros.models.containers import (
     BridgeUse,
     Device,
     DeviceRequest,
     Healthcheck,
-    IPAddress,
-    IPNetwork,
     Mount,
     Ulimit,
 )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
@@ -18,7 +19,8 @@ from macvlan_ros.errors import (
     NotFound,
     ParentNotFound,
 )
-from macvlan_ros.models import BridgeUse, IPAddress, IPNetwork, Network
+from macvlan_ros.models.containers import BridgeUse
+from macvlan_ros.models.networks import Network
 from macvlan_ros.payload import bridge_payload
 from tests.e2e.engines import IMAGE, NETWORK, create, network_names
 from tests.lab import Host, Lab

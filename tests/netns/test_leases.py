@@ -16,7 +16,7 @@ from macvlan_ros.ipam import Ipam
 from macvlan_ros.lease_keeping import keep_up
 from macvlan_ros.lease_wire import LeaseWire
 from macvlan_ros.leases import Done, Leases
-from macvlan_ros.models import DYNAMIC, Reservation
+from macvlan_ros.models.pools import DYNAMIC, Reservation
 from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.search import Surroundings
 from macvlan_ros.stores import open_store

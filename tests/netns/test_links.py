@@ -13,7 +13,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import BadParent, NotFound, ParentNotFound, Unavailable
 from macvlan_ros.links import Links
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 from tests.netns.namespace import Namespace, cable, namespaces
 from tests.privileges import unprivileged
 

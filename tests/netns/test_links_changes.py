@@ -12,7 +12,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import KernelRefused, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import ArpSettings, MacvlanLink, Route
+from macvlan_ros.models.links import ArpSettings, MacvlanLink, Route
 from tests.netns.lan import make_lan
 from tests.netns.namespace import Namespace
 

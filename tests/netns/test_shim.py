@@ -13,7 +13,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.links import Links
-from macvlan_ros.models import ArpSettings
+from macvlan_ros.models.links import ArpSettings
 from macvlan_ros.shim import (
     Shim,
     add_container,

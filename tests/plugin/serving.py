@@ -17,7 +17,7 @@ from macvlan_ros.grants import Grants
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.routes import routes

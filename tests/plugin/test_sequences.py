@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import parse_pool
-from macvlan_ros.models import STATIC, Reservation
+from macvlan_ros.models.pools import STATIC, Reservation
 from tests.plugin.serving import Docker, mac, serving
 
 SUBNET = "192.168.60.0/24"

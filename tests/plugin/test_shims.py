@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import KernelRefused
 from macvlan_ros.links import Links
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.plugin.shim_keeper import ShimKeeper, Way
 from macvlan_ros.plugin.shims import ShimService
 from macvlan_ros.state import DockerNetwork

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.stores import LocalCopy, open_store
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.settling import Lost

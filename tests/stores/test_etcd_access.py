@@ -14,7 +14,7 @@ import pytest
 from macvlan_ros import settings
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, StoreDown
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.opening import open_for
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.access import EtcdAccess

@@ -10,7 +10,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import glance
 from macvlan_ros.stores.sqlite import SqliteStore
 

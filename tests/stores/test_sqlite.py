@@ -21,7 +21,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound, StoreDown
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.stores import open_store, sqlite_file
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import encode_pool

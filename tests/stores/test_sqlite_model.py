@@ -13,7 +13,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
-from macvlan_ros.models import DYNAMIC, STATIC, Pool, Reservation
+from macvlan_ros.models.pools import DYNAMIC, STATIC, Pool, Reservation
 from macvlan_ros.stores.sqlite import SqliteStore
 
 POOLS = [

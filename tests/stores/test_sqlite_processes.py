@@ -13,7 +13,7 @@ from pathlib import Path
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import files, sqlite, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
 from tests.stores.processes import die_after, fork, run_all

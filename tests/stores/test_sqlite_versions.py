@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models import Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores import sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
 from macvlan_ros.stores.sqlite_file import SqliteFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.models import Link
+from macvlan_ros.models.links import Link
 
 ETH0 = Link(
     name="eth0",

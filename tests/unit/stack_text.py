@@ -10,7 +10,8 @@ import pytest
 
 from macvlan_ros import stack
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 
 
 def load_text(

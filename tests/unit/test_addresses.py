@@ -14,7 +14,7 @@ from netaddr import EUI, IPAddress, IPNetwork
 from macvlan_ros import addresses
 from macvlan_ros.addresses import candidates, intervals, mac_of_owner, parse_pool, size, why_not
 from macvlan_ros.errors import BadSubnet, InvalidRequest
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 
 LAN = "192.168.50.0/24"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import open_store
 
 PACKAGE = Path(__file__).parents[2] / "macvlan_ros"
@@ -84,7 +84,7 @@ def test_the_plugin_never_reaches_the_engine() -> None:
     assert not {"macvlan_ros.engine", "macvlan_ros.app"} & seen
 
 
-DEAR = ["docker", "pyroute2", "rich", "ruamel"]
+DEAR = ["docker", "pyroute2", "rich", "ruamel", "macvlan_ros.models.containers"]
 QUICK = [*DEAR, "netaddr", "macvlan_ros.models", "macvlan_ros.app"]
 
 

@@ -4,7 +4,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.census import Sighting, classify
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.prober import Seen
 
 LAB = parse_pool(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from macvlan_ros.chair.order import BROUGHT_UP, depends_on
-from macvlan_ros.models import Dependency, Service, Stack
+from macvlan_ros.models.containers import Dependency, Service
+from macvlan_ros.models.stacks import Stack
 
 
 def service(name: str, *needs: str, ros: str = "") -> Service:

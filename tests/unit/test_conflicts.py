@@ -7,7 +7,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import conflicts
 from macvlan_ros.guard import Conflict
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores.memory import MemoryStore
 
 OURS = "02:00:00:00:00:01"

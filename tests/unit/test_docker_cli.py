@@ -9,7 +9,7 @@ from macvlan_ros.docker_cli.flags import Flags, KnownFlags, read_usage
 from macvlan_ros.docker_cli.parsing import RunLine, parse, render
 from macvlan_ros.docker_cli.rewriting import joining, lan_first, on_lan, with_ros
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Attachment
+from macvlan_ros.models.containers import Attachment
 
 ADDRESS = IPAddress("192.168.50.195")
 PLACE = Attachment("ros_lan", ADDRESS, "02:42:00:00:00:c3")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.docker_values import (
     network_differences,
@@ -15,7 +16,7 @@ from macvlan_ros.docker_values import (
     read_network,
     taken_subnets,
 )
-from macvlan_ros.models import IPAddress, IPNetwork, Network
+from macvlan_ros.models.networks import Network
 
 WANTED = Network(
     name="ros_lan",

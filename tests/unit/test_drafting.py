@@ -12,7 +12,7 @@ from netaddr import IPRange
 from macvlan_ros import stack
 from macvlan_ros.drafting import Draft, DraftService, likely_master, parse_service, render
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 from tests.unit.links import ETH0
 
 RANGE = IPRange("192.168.50.192", "192.168.50.223")

@@ -12,7 +12,7 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.export import FORMS, entries, render
-from macvlan_ros.models import DYNAMIC, NETWORK, Reservation
+from macvlan_ros.models.pools import DYNAMIC, NETWORK, Reservation
 
 
 def held(owner: str, address: str, pool: str = "lab", kind: str = "static") -> Reservation:

@@ -10,7 +10,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.errors import Conflict, DockerDown, KernelRefused
 from macvlan_ros.holding import Holder, Holding
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.state import State, Use
 from macvlan_ros.stores.memory import MemoryStore
 

@@ -11,7 +11,9 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import host_environment as hosts
 from macvlan_ros import plan
-from macvlan_ros.models import HostEntry, Reservation, Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.pools import Reservation
+from macvlan_ros.models.stacks import HostEntry, Stack
 from tests.unit.links import ETH0
 
 PARENT = replace(ETH0, mac="02:00:00:00:00:01", addresses=(IPNetwork("192.168.50.12/24"),))

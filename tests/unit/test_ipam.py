@@ -20,7 +20,7 @@ from macvlan_ros.errors import (
     PoolNotFound,
 )
 from macvlan_ros.ipam import Ipam, Surroundings
-from macvlan_ros.models import Pool, Reservation
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores.memory import MemoryStore
 
 LAB = parse_pool(

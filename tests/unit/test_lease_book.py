@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from netaddr import IPAddress
 
 from macvlan_ros.lease_book import ASKED, HELD, RELEASED, Lease, LeaseBook
-from macvlan_ros.models import Reservation
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.stores import open_store
 
 TALKER = Reservation("lab", IPAddress("192.0.2.77"), "talker", "02:00:00:00:00:01", host="qtpc")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import Pool
+from macvlan_ros.models.pools import Pool
 
 LAB = Pool("lab", IPNetwork("192.168.50.0/24"))
 

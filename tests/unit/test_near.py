@@ -10,7 +10,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import cli
-from macvlan_ros.models import Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stores import open_store
 

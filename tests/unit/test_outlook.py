@@ -9,7 +9,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import StoreDown, Unavailable
-from macvlan_ros.models import Pool, Record, Reservation
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.outlook import Outlook
 from macvlan_ros.silence import Silence
 from macvlan_ros.stores.memory import MemoryStore

@@ -6,20 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.models import (
+from macvlan_ros.models.containers import (
     Attachment,
     BridgeUse,
     Device,
     DeviceRequest,
     Healthcheck,
-    IPAddress,
-    IPNetwork,
     Mount,
-    Network,
     Service,
     Ulimit,
 )
+from macvlan_ros.models.networks import Network
 from macvlan_ros.payload import (
     api_number,
     bridge_payload,

@@ -14,7 +14,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.census import Sighting
 from macvlan_ros.errors import InvalidRequest, KernelRefused, Unavailable
-from macvlan_ros.models import NETWORK, Reservation
+from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.picture import live, page, svg
 from macvlan_ros.picture.scene import DOWN, UNKNOWN, UP, Graph, Known, Pc, Scene, compose
 

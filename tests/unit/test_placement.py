@@ -4,7 +4,8 @@ import pytest
 
 from macvlan_ros import placement
 from macvlan_ros.errors import InvalidRequest, StackFileError
-from macvlan_ros.models import Dependency, HostEntry, Service, Stack
+from macvlan_ros.models.containers import Dependency, Service
+from macvlan_ros.models.stacks import HostEntry, Stack
 
 
 def service(name: str, *after: str, host: str = "") -> Service:

@@ -12,7 +12,8 @@ from macvlan_ros.columns import View
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
 from macvlan_ros.lease_book import Lease
-from macvlan_ros.models import Network, Pool, Reservation
+from macvlan_ros.models.networks import Network
+from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.report import Report, range_text
 from macvlan_ros.running import ServiceStatus
 from tests.unit.links import ETH0

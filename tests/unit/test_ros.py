@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from netaddr import IPAddress
 
 from macvlan_ros import ros
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import BridgeUse, HostEntry, IPAddress, Service, Stack
+from macvlan_ros.models.containers import BridgeUse, Service
+from macvlan_ros.models.stacks import HostEntry, Stack
 
 OWN = IPAddress("192.168.50.195")
 OTHER = IPAddress("192.168.50.196")

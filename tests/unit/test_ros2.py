@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress
 
 from macvlan_ros import ros
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import BridgeUse, Discovery, IPAddress, Service, Stack
+from macvlan_ros.models.containers import BridgeUse, Service
+from macvlan_ros.models.stacks import Discovery, Stack
 from macvlan_ros.ros import Graph
 from macvlan_ros.ros.ros2 import PROFILE
 from tests.unit.stack_text import error_of, load_text

@@ -6,7 +6,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import roster
-from macvlan_ros.models import DYNAMIC, NETWORK, STATIC, Pool, Reservation
+from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.roster import Roster
 from macvlan_ros.state import DockerNetwork, Endpoint, State, Use
 from macvlan_ros.stores.memory import MemoryStore

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from macvlan_ros import stack
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models import Service, Stack
+from macvlan_ros.models.containers import Service
+from macvlan_ros.models.stacks import Stack
 from macvlan_ros.stack.keys import REFUSED, REFUSED_TOP
 from macvlan_ros.stack.services import SERVICE_KEYS
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress
 
 from macvlan_ros import ros, stack
-from macvlan_ros.models import IPAddress, Mount, Service, Stack
+from macvlan_ros.models.containers import Mount, Service
+from macvlan_ros.models.stacks import Stack
 
 CORE = IPAddress("192.168.50.195")
 HARDWARE = IPAddress("192.168.50.196")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from macvlan_ros.models import Dependency, Device, Ulimit
+from macvlan_ros.models.containers import Dependency, Device, Ulimit
 from tests.unit.stack_text import error_of, load_service, load_text
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import stack as stacks
-from macvlan_ros.models import BridgeUse, IPAddress, IPNetwork, Service, Stack
+from macvlan_ros.models.containers import BridgeUse, Service
+from macvlan_ros.models.stacks import Stack
 from tests.unit.stack_text import error_of, load_text
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models import HostEntry, IPAddress, IPNetwork, IPRange
+from macvlan_ros.models.stacks import HostEntry
 from tests.unit.stack_text import error_of, load_text
 
 SERVICES = "services: {core: {image: ros}, talker: {image: ros}}\n"

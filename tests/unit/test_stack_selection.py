@@ -8,7 +8,7 @@ import pytest
 
 from macvlan_ros import stack
 from macvlan_ros.errors import ServiceNotFound
-from macvlan_ros.models import Stack
+from macvlan_ros.models.stacks import Stack
 from tests.unit.stack_text import error_of, load_text
 
 TEXT = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from macvlan_ros.models import (
+from macvlan_ros.models.containers import (
     Dependency,
     Device,
     DeviceRequest,

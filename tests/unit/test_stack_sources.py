@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress
 
 from macvlan_ros import stack
-from macvlan_ros.models import IPAddress, Stack
+from macvlan_ros.models.stacks import Stack
 from tests.unit.stack_text import error_of
 
 

@@ -12,7 +12,7 @@ from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import AddressInUse, PoolExhausted
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lookahead import Lookahead
-from macvlan_ros.models import Pool, Record
+from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.strangers import MARKED_FOR, Strangers
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from netaddr import IPAddress
 
-from macvlan_ros.models import Record
+from macvlan_ros.models.pools import Record
 from macvlan_ros.state import State, Use
 from macvlan_ros.stores.memory import MemoryStore
 

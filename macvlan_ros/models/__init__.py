@@ -1,0 +1,1 @@
+"""Values: what the parts hand to one another. All frozen; none of them does anything."""
