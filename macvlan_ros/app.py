@@ -31,9 +31,9 @@ class App(Parts):
         self._open.callback(desk.close)
         return desk
 
-    def parent(self, wanted: str = "") -> Link:
-        """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""
-        return self.links.parent(wanted or self.settings.parent)
+    def engine_parent(self, wanted: str = "") -> Link:
+        """The same on the PC of the engine, of which the settings know nothing."""
+        return self.parents.parent(wanted) if self.far else self.parent(wanted)
 
     def pool_to_use(self, name: str | None) -> Pool:
         """The named pool, the default one, or one made now from the parent's subnet."""
@@ -76,7 +76,7 @@ class App(Parts):
     ) -> Network:
         """Docker's network over the parent, for the pool (made when there is none yet), and with
         IPv6 if there is a pool for that."""
-        link = self.parent(parent)
+        link = self.engine_parent(parent)
         pool = self.ipam.choose_pool(pool_name, version=4) or self.make_default_pool(link)
         six = self.ipam.pool(pool6_name) if pool6_name else None
         made, created = self.engine.ensure_network(
@@ -86,9 +86,13 @@ class App(Parts):
         )
         if not created:
             self.note(f"the network '{name}' was there already")
-        elif self.settings.shim == "yes" and (objection := self.reach.objection(made)):
-            self.note(objection)
+        elif self.settings.shim == "yes" and not self.far:
+            self._note_objection(made)
         return made
+
+    def _note_objection(self, network: Network) -> None:
+        if objection := self.reach.objection(network):
+            self.note(objection)
 
     def add_pool(self, wanted: Pool) -> Pool:
         """Add a pool, and note what the LAN's DHCP servers would hand out of a new one."""
@@ -159,6 +163,8 @@ class App(Parts):
     def remove_network(self, name: str) -> bool:
         """Remove Docker's network, and the shim that it was the last to need."""
         known = {network.name: network for network in self.engine.networks()}
+        if name in known:
+            self.attendance.leaving(known[name])
         removed = self.engine.remove_network(name)
         if removed and name in known:
             self.attendance.left(known[name])

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from macvlan_ros.enrolment import Enrolment
-from macvlan_ros.hosts import SILENT, Judged, judge
+from macvlan_ros.hosts import ALIVE, SILENT, Judged, judge
+from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.register import Register
 from macvlan_ros.settings import Settings, is_shared
@@ -57,6 +58,18 @@ class Membership:
     def judged(self) -> tuple[Judged, ...]:
         """All hosts that share the store, as this one sees them."""
         return self._judge(self._store.reservations())
+
+    def links_of(self, host: str) -> tuple[Link, ...]:
+        """The interfaces that the host's service wrote into the store; () if it has not."""
+        entry = self.register.host(host)
+        return entry.links if entry is not None and entry.services else ()
+
+    def is_served(self, host: str) -> bool:
+        """Whether a service there keeps the shim: it was heard lately."""
+        return any(
+            each.entry.name == host and each.state == ALIVE and each.entry.runs("shim")
+            for each in self.judged()
+        )
 
     def silent(self, held: Sequence[Reservation]) -> tuple[str, ...]:
         """A sentence for each host that has some of these reservations, and is silent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,19 @@ from macvlan_ros.settings import Settings
 
 if TYPE_CHECKING:
     from macvlan_ros.attendance import Attendance
+    from macvlan_ros.chair.attending import FarAttendance
+    from macvlan_ros.chair.errands import Errands
+    from macvlan_ros.chair.seats import Seat
     from macvlan_ros.deputy import Deputy
     from macvlan_ros.engine import Engine
     from macvlan_ros.holding import Holding
     from macvlan_ros.holdings import Holdings
     from macvlan_ros.images import Images
-    from macvlan_ros.launch import Launcher
+    from macvlan_ros.launch import Launcher, Parents
     from macvlan_ros.leases import Leases
     from macvlan_ros.links import Links
     from macvlan_ros.membership import Membership
+    from macvlan_ros.models.links import Link
     from macvlan_ros.names import Names
     from macvlan_ros.on_lans import OnLans
     from macvlan_ros.reach import Reach
@@ -43,7 +48,8 @@ def _silent(_text: str) -> None:
 
 
 class Parts(Closing):
-    """The parts of one command. `note` and `progress` are told what people should read."""
+    """The parts of one command. `note` and `progress` are told what people should read. `as_host`
+    is which host the engine's PC is, where somebody has said it for this command."""
 
     def __init__(
         self,
@@ -53,8 +59,10 @@ class Parts(Closing):
         progress: Callable[[str], None] = _silent,
         meter: Callable[[str], None] = _silent,
         quiet: bool = False,
+        as_host: str = "",
     ) -> None:
         self.settings = settings
+        self._as_host = as_host
         self.note = note
         self.progress = progress
         self.meter = meter
@@ -143,11 +151,68 @@ class Parts(Closing):
             host=self.settings.host_name,
         )
 
+    def parent(self, wanted: str = "") -> Link:
+        """The parent by name, MAC or subnet; else the one of the settings; else the chosen one."""
+        return self.links.parent(wanted or self.settings.parent)
+
     @cached_property
-    def attendance(self) -> Attendance:
+    def far(self) -> Seat | None:
+        """The PC of the engine, where that is another one than this. Raises what the engine
+        raises."""
+        if self.engine.endpoint.scheme == "unix":
+            return None
+        from macvlan_ros.chair.afar import seat_of
+
+        return seat_of(self.engine)
+
+    @cached_property
+    def host(self) -> str:
+        """The name of the engine's PC."""
+        return self._as_host or (self.far.name if self.far else self.settings.host_name)
+
+    @cached_property
+    def errands(self) -> Errands:
+        from macvlan_ros.chair.errands import Errands
+
+        return Errands(self.settings.image)
+
+    @cached_property
+    def parents(self) -> Parents:
+        """What knows the interfaces of the engine's PC."""
+        if self.far is None:
+            return self.links
+        from macvlan_ros.chair.afar import FarParents
+
+        return FarParents(
+            self.far,
+            errands=self.errands,
+            known=self.membership.links_of,
+            own=self.parent,
+            note=self.note,
+        )
+
+    @cached_property
+    def attendance(self) -> Attendance | FarAttendance:
+        if self.far is not None:
+            return self.attends_on(self.far, ipam=self.ipam, errands=self.errands, note=self.note)
         from macvlan_ros.attendance import Attendance
 
         return Attendance(self.reach, wanted=self.settings.shim == "yes", note=self.note)
+
+    def attends_on(
+        self, seat: Seat, *, ipam: Ipam, errands: Errands, note: Callable[[str], None]
+    ) -> FarAttendance:
+        """What sees to what comes and goes on another PC."""
+        from macvlan_ros.chair.attending import FarAttendance
+
+        return FarAttendance(
+            seat,
+            ipam=ipam,
+            errands=errands,
+            wanted=self.settings.shim == "yes",
+            served=self.membership.is_served,
+            note=note,
+        )
 
     @cached_property
     def launcher(self) -> Launcher:
@@ -156,11 +221,11 @@ class Parts(Closing):
 
         return Launcher(
             booking=Booking(self.ipam, takeover=self.takeover, note=self.made),
-            links=self.links,
+            links=self.parents,
             engine=self.engine,
             attendance=self.attendance,
-            settings=self.settings,
-            local=self.engine.endpoint.scheme == "unix",
+            settings=replace(self.settings, host=self.host),
+            local=self.far is None,
             note=self.note,
             progress=self.progress,
             meter=self.meter,
@@ -194,7 +259,7 @@ class Parts(Closing):
             ipam=self.ipam,
             engine=self.engine,
             attendance=self.attendance,
-            host=self.settings.host_name,
+            host=self.host,
             progress=self.progress,
             strangers=self.strangers,
         )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any
 
 from macvlan_ros import placement
-from macvlan_ros.attendance import Attendance
 from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.running import Running, each
 from macvlan_ros.undo import Undo
+
+if TYPE_CHECKING:
+    from macvlan_ros.launch import Attends
 
 __all__ = ["Restarter"]
 
@@ -25,7 +28,7 @@ class Restarter:
         running: Running,
         *,
         engine: Engine,
-        attendance: Attendance,
+        attendance: Attends[Any],
         progress: Callable[[str], None],
     ) -> None:
         self._running = running

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netaddr import IPAddress
 
@@ -44,6 +44,7 @@ from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
+    from macvlan_ros.launch import Attends
 
 __all__ = ["Prepared", "RunOptions", "Runner"]
 
@@ -126,6 +127,15 @@ class Runner:
         tty = line.has("tty") and not line.has("detach")
         return Prepared(words, done.unset, name, network, held.address, tty)
 
+    def rehearse(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
+        """Prepare, and see to the container as if it had run; for an App that changes nothing."""
+        ready = self.prepare(line, options, undo)
+        attendance: Attends[Any] = self._app.attendance
+        with attendance.arriving(ready.network, [ready.address], undo=undo) as arrivals:
+            arrivals.started(ready.name)
+            attendance.finish(arrivals)
+        return ready
+
     def run(
         self,
         line: RunLine,
@@ -201,12 +211,7 @@ class Runner:
 
     def _make(self, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
         app = self._app
-        parent = app.parent(options.parent)
-        if app.engine.endpoint.scheme != "unix":
-            app.note(
-                f"that {parent.name} is the interface to the LAN on the PC of"
-                f" {app.engine.endpoint.url}, too, is taken for granted (another: --parent NAME)"
-            )
+        parent = app.engine_parent(options.parent)
         pool = app.ipam.choose_pool(options.pool, version=4)
         if pool is None:
             pool = app.make_default_pool(parent)
@@ -232,7 +237,7 @@ class Runner:
         elsewhere = {
             held.owner
             for held in self._app.store.held(pool.name, names)
-            if held.host != self._app.settings.host_name
+            if held.host != self._app.host
         }
         name = next((one for one in names if one not in standing and one not in elsewhere), "")
         if not name:
@@ -251,14 +256,14 @@ class Runner:
         return None
 
     def _reserve(self, pool: Pool, name: str, claim: IPAddress | None, undo: Undo) -> Reservation:
+        own = self._app.host
         (done,) = self._app.ipam.allocate(
-            pool.name, [name], addresses={name: claim} if claim else None
+            pool.name, [name], addresses={name: claim} if claim else None, hosts={name: own}
         )
         held = done.reservation
         if done.new:
             undo.add(self._app.ipam.release, pool.name, [name])
-        elif held.host not in ("", self._app.settings.host_name):
-            own = self._app.settings.host_name
+        elif held.host not in ("", own):
             (held,) = self._app.takeover.take(pool, [(held, own)], undo=undo)
         return held
 
@@ -277,7 +282,9 @@ class Runner:
         if not said or "://" in said:
             return said or None
         if said == "host":
-            own = networks.address_on(self._app.parent(network.parent), network.subnet)
+            # of a network of another PC, the parent says nothing of this one
+            wanted = str(network.subnet) if self._app.far else network.parent
+            own = networks.address_on(self._app.parent(wanted), network.subnet)
             if own is None:
                 raise BadSubnet(f"this PC has no address in {network.subnet}; name the URI itself")
             return f"http://{own}:{MASTER_PORT}"
@@ -314,14 +321,15 @@ class _Watch:
     def attend(self, child: passing.Child) -> None:
         """Called beside the command line while it runs."""
         undo = Undo()
+        attendance: Attends[Any] = self._app.attendance
         try:
-            with self._app.attendance.arriving(
+            with attendance.arriving(
                 self._ready.network, [self._ready.address], undo=undo
             ) as arrivals:
                 self.seen = self._await(child)
                 if self.seen:
                     arrivals.started(self._ready.name)
-                    self._app.attendance.finish(arrivals)
+                    attendance.finish(arrivals)
             if not self.seen:
                 undo.run(self._app.note)
         except MacvlanRosError as error:

@@ -87,7 +87,7 @@ class FarAttendance:
             self._note(
                 f"{self._seat.name}: skipped the shim (that host and its own containers do not"
                 f" reach each other) and the announcement: {error}; on that PC run:"
-                " macvlan-ros shim up"
+                " macvlan-ros shim up --announce"
             )
 
     def leaving(self, network: Network) -> None:

@@ -23,10 +23,8 @@ from macvlan_ros.chair.seats import Seat, take_seats
 from macvlan_ros.closing import Closing
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import MacvlanRosError, Unavailable
-from macvlan_ros.hosts import ALIVE
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
-from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.models.stacks import HostEntry, Stack
 from macvlan_ros.register import Register
@@ -153,7 +151,7 @@ class Desk(Closing):
         """Ask the other host's LAN: its service does, else a container of our image there. Raises
         Unavailable when neither can."""
         why = "no macvlan-ros service runs there"
-        if self._served(seat.name):
+        if self._app.membership.is_served(seat.name):
             try:
                 return self._ask_service(seat, pool, addresses)
             except Unavailable as error:
@@ -222,35 +220,16 @@ class Desk(Closing):
         )
 
     def _attendance(self, seat: Seat) -> FarAttendance:
-        return FarAttendance(
-            seat,
-            ipam=self._ipam,
-            errands=self._errands,
-            wanted=self._app.settings.shim == "yes",
-            served=self._served,
-            note=self._note,
-        )
+        return self._app.attends_on(seat, ipam=self._ipam, errands=self._errands, note=self._note)
 
     def _facts(self, seat: Seat) -> Facts:
         return Facts(
             seat,
             errands=self._errands,
-            known=self._known,
+            known=self._app.membership.links_of,
             lan=self._lan,
             note=self._note,
             ipv6=self._stack.ipv6,
-        )
-
-    def _known(self, host: str) -> tuple[Link, ...]:
-        """The interfaces that the host's service wrote into the store."""
-        entry = self._app.membership.register.host(host)
-        return entry.links if entry is not None and entry.services else ()
-
-    def _served(self, host: str) -> bool:
-        """Whether a service there keeps the shim: it was heard lately."""
-        return any(
-            each.entry.name == host and each.state == ALIVE and each.entry.runs("shim")
-            for each in self._app.membership.judged()
         )
 
     def _lan(self) -> Lan | None:

@@ -58,12 +58,12 @@ class Facts:
 
         Raises what `parents.find_parent` raises, and Unavailable when too little is known.
         """
-        links, why = self._links()
+        links, why = self.links()
         if not links:
             return self._assume(wanted, why)
         return parents.pick(links, wanted)
 
-    def _links(self) -> tuple[tuple[Link, ...], str]:
+    def links(self) -> tuple[tuple[Link, ...], str]:
         """The host's interfaces, else why they are not known."""
         known = self._known(self._seat.name)
         if known:

@@ -63,7 +63,7 @@ def open_app(context: click.Context) -> tuple[App, Report]:
     if chosen.verbose:
         report.talk(str(found))
     if chosen.dry_run:
-        return _open_dry(context, found, report), report
+        return _open_dry(context, found, report, as_host=chosen.host), report
     from macvlan_ros.app import App
 
     app = App(
@@ -72,6 +72,7 @@ def open_app(context: click.Context) -> tuple[App, Report]:
         progress=report.progress,
         meter=report.meter,
         quiet=chosen.quiet,
+        as_host=chosen.host,
     )
     return context.with_resource(app), report
 
@@ -89,7 +90,7 @@ def open_rehearsal(context: click.Context) -> tuple[DryApp, Report]:
     from macvlan_ros.dry.app import DryApp
 
     chosen = choices(context)
-    app = DryApp(_settings(chosen), note=lambda _text: None)
+    app = DryApp(_settings(chosen), note=lambda _text: None, as_host=chosen.host)
     context.with_resource(app)
     return app, Report(as_json=chosen.as_json, quiet=chosen.quiet)
 
@@ -106,11 +107,13 @@ def _settings(chosen: Choices) -> settings.Settings:
     )
 
 
-def _open_dry(context: click.Context, found: settings.Settings, report: Report) -> App:
+def _open_dry(
+    context: click.Context, found: settings.Settings, report: Report, *, as_host: str
+) -> App:
     """An App that changes nothing; what it would have changed is shown at the end, and no more."""
     from macvlan_ros.dry.app import DryApp
 
-    app = DryApp(found, note=report.note)
+    app = DryApp(found, note=report.note, as_host=as_host)
     context.with_resource(app)
     say = report.rehearse()
 

@@ -94,8 +94,9 @@ def run(
     runner = Runner(app)
     if not (print_only or report.rehearsing):
         return runner.run(line, options, hold=report.holding)
+    prepare = runner.rehearse if report.rehearsing and not print_only else runner.prepare
     with all_or_nothing(report.note) as undo:
-        ready = runner.prepare(line, options, undo)
+        ready = prepare(line, options, undo)
     if isinstance(app, Rehearsed):
         app.changes.append(f"run: {_as_typed(ready)}")
     elif report.as_json:

@@ -26,7 +26,9 @@ from macvlan_ros.stores.base import Store
 from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
+    from macvlan_ros.chair.attending import FarAttendance
     from macvlan_ros.chair.desk import Desk
+    from macvlan_ros.chair.errands import Errands
     from macvlan_ros.chair.run import Step
 
 __all__ = ["DryApp"]
@@ -35,8 +37,10 @@ __all__ = ["DryApp"]
 class DryApp(App):
     """`changes` has, in order and in words, what would have been changed."""
 
-    def __init__(self, settings: Settings, *, note: Callable[[str], None]) -> None:
-        super().__init__(settings, note=note, quiet=True)
+    def __init__(
+        self, settings: Settings, *, note: Callable[[str], None], as_host: str = ""
+    ) -> None:
+        super().__init__(settings, note=note, quiet=True, as_host=as_host)
         self.changes: list[str] = []
         self._here = ""
 
@@ -70,7 +74,15 @@ class DryApp(App):
         )
 
     @cached_property
-    def attendance(self) -> Attendance:
+    def errands(self) -> Errands:
+        from macvlan_ros.dry.desk import DryErrands
+
+        return DryErrands(self.settings.image, would=self.changes.append)
+
+    @cached_property
+    def attendance(self) -> Attendance | FarAttendance:
+        if self.far is not None:
+            return super().attendance
         return _Absent(self.reach, shim=self.settings.shim == "yes")
 
     @cached_property

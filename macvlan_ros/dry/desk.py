@@ -23,7 +23,7 @@ from macvlan_ros.models.stacks import HostEntry, Stack
 if TYPE_CHECKING:
     from macvlan_ros.dry.app import DryApp
 
-__all__ = ["DryDesk"]
+__all__ = ["DryDesk", "DryErrands"]
 
 
 class DryDesk(Desk):
@@ -39,7 +39,7 @@ class DryDesk(Desk):
     ) -> None:
         super().__init__(app, stack, told=told)
         self._would = would
-        self._errands = _DryErrands(app.settings.image, would=would)
+        self._errands = DryErrands(app.settings.image, would=would)
 
     def _ask_service(
         self,
@@ -55,7 +55,7 @@ class DryDesk(Desk):
         )
 
 
-class _DryErrands(Errands):
+class DryErrands(Errands):
     """Errands that look, and no others."""
 
     def __init__(self, image: str, *, would: Callable[[str], None]) -> None:
