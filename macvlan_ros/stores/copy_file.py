@@ -43,6 +43,10 @@ _PUT = """INSERT INTO mirror VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE
     SET value = excluded.value, revision = excluded.revision WHERE excluded.revision > revision"""
 
 
+_BURY = """UPDATE mirror SET value = NULL, revision = ?3
+    WHERE key = ?1 AND value = ?2 AND revision < ?3"""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the copy stands. `cluster` is "" as long as nothing has been copied; `current` is when it
@@ -105,8 +109,7 @@ class CopyFile:
 
     def get(self, key: str) -> Entry | None:
         with self._file.read() as db:
-            row = db.execute("SELECT * FROM mirror WHERE key = ?", (key,)).fetchone()
-        return None if row is None or row[1] is None else Entry(*row)
+            return next(iter(_standing(db, key)), None)
 
     def under(self, prefix: str) -> tuple[Entry, ...]:
         """All entries under a prefix that ends with a slash, by key."""
@@ -135,13 +138,23 @@ class CopyFile:
                 _set_fact(db, "cluster", seen.cluster)
             fresh = list(_fresh(db, seen.entries))
             for entry in fresh:
-                for key in self._kin(entry.key, entry.value):
+                keys = self._kin(entry.key, entry.value)
+                for old in _standing(db, entry.key):
+                    self._bury(db, old, entry.modified, but=keys)
+                for key in keys:
                     db.execute(_PUT, (key, entry.value, entry.modified))
             for entry in _lost(db, seen):
-                for key in self._kin(entry.key, entry.value):
-                    _bury(db, key, seen.revision)
+                self._bury(db, entry, seen.revision)
             if set(self._everything) <= set(seen.whole):
                 _forget_graves(db, seen.revision)
+
+    def _bury(
+        self, db: Connection, entry: Entry, revision: int, *, but: Sequence[str] = ()
+    ) -> None:
+        """The entry is no more, nor is what says the same: a key that says something else by now
+        is of what has come since."""
+        for key in set(self._kin(entry.key, entry.value)) - set(but):
+            db.execute(_BURY, (key, entry.value, revision))
 
     def _is_news(self, db: Connection, seen: Seen) -> bool:
         if _fact(db, "cluster") != seen.cluster:
@@ -245,23 +258,20 @@ def _fresh(db: Connection, entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
+def _standing(db: Connection, key: str) -> list[Entry]:
+    query = "SELECT * FROM mirror WHERE key = ? AND value IS NOT NULL"
+    return [Entry(*row) for row in db.execute(query, (key,)).fetchall()]
+
+
 def _lost(db: Connection, seen: Seen) -> Iterator[Entry]:
     """What is known to stand, and stood no more when that was seen."""
-    query = "SELECT * FROM mirror WHERE key = ? AND value IS NOT NULL"
     for key in seen.gone:
-        for row in db.execute(query, (key,)).fetchall():
-            if row[2] < seen.revision:
-                yield Entry(*row)
+        yield from (each for each in _standing(db, key) if each.modified < seen.revision)
     stood = {entry.key for entry in seen.entries}
     for prefix in seen.whole:
         for row in _under(db, prefix):
             if row[0] not in stood and row[2] < seen.revision:
                 yield Entry(*row)
-
-
-def _bury(db: Connection, key: str, revision: int) -> None:
-    query = "UPDATE mirror SET value = NULL, revision = ?2 WHERE key = ?1 AND revision < ?2"
-    db.execute(query, (key, revision))
 
 
 def _forget_graves(db: Connection, revision: int) -> None:

@@ -357,6 +357,29 @@ def test_an_owner_that_is_known_is_asked_for_on_the_lan_while_etcd_is_away(pc: P
             over.allocate("lab", ["talker"])
 
 
+@pytest.mark.parametrize("how", ["everything", "by and by"])
+def test_the_copy_knows_who_has_what_after_others_have_exchanged_it(
+    pc: Pc, truth: EtcdStore, how: str
+) -> None:
+    talker, camera = want("talker", 5), want("camera", 6)
+    moved, anew = want("talker", 7), replace(want("microphone", 6, host="qtrp"))
+    with used(pc) as store:
+        store.reserve([talker, camera])
+        truth.exchange(talker, moved)
+        truth.release("lab", ["camera"])
+        truth.reserve([anew])
+        if how == "everything":
+            settling.refresh(store.space, store.file, deadline=time.monotonic() + 5)
+        else:
+            for held in (moved, anew, talker):
+                store.holder(held.address)
+        pc.relay.refuse()
+        assert store.held("lab", ["talker", "camera", "microphone"]) == (moved, anew)
+        assert store.owner_of_mac("lab", moved.mac) == moved
+        assert store.holder(talker.address) is None
+        assert store.reservations() == (anew, moved)
+
+
 def test_an_etcd_that_was_set_back_to_an_older_state_is_copied_as_it_is(pc: Pc) -> None:
     """From a snapshot, say: its revisions go on from where they were then."""
     with used(pc) as store:
