@@ -16,7 +16,14 @@ from netaddr import IPAddress, IPRange
 
 from macvlan_ros.addresses import why_not
 from macvlan_ros.choosing import Choosing
-from macvlan_ros.errors import AddressInUse, BadSubnet, Conflict, InvalidRequest, PoolExhausted
+from macvlan_ros.errors import (
+    AddressInUse,
+    BadSubnet,
+    Conflict,
+    InvalidRequest,
+    PoolExhausted,
+    StoreAway,
+)
 from macvlan_ros.ipam import Ipam, Surroundings
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
@@ -27,6 +34,9 @@ __all__ = ["Grants", "Wanted"]
 
 # Each lost round means that somebody else got the address that was chosen.
 _ROUNDS = 32
+
+# So many addresses that others gave up are tried while the store is away: Docker waits.
+_SPARES = 3
 
 # Seconds for which an address that one of our containers had needs no new look at the LAN.
 _LATELY = 600.0
@@ -197,8 +207,10 @@ class Grants:
                 f"{address} is still used by a container with the MAC {use.mac}{_on(use.host)}, "
                 "though its owner has given it up; stop that one first, or choose another address"
             )
-        if wanted.mac and not self._had_lately(pool, address):
+        lately = self._had_lately(pool, address)
+        if wanted.mac and not lately:
             self._check_around(pool, address, wanted.mac)
+        if wanted.mac and (not lately or self._store.age() is not None):
             self._checked(pool, address)
         return self._reserve_fixed(pool, address, wanted)
 
@@ -249,6 +261,9 @@ class Grants:
 
     def _dynamic(self, pool: Pool, wanted: Wanted) -> Reservation:
         owner = _anonymous(wanted.mac or os.urandom(6).hex(), None)
+        handed_on = self._hand_on(pool, owner, wanted)
+        if handed_on is not None:
+            return handed_on
         for _ in range(_ROUNDS):
             address = self._choose_or_reclaim(pool, owner, wanted)
             row = self._row(pool, address, owner, wanted.mac, DYNAMIC)
@@ -262,6 +277,25 @@ class Grants:
             f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "
             "a row; try again"
         )
+
+    def _hand_on(self, pool: Pool, owner: str, wanted: Wanted) -> Reservation | None:
+        """While the store is away, what another anonymous container of this host has given up:
+        best what this very one had, else what was given up first. None when there is nothing."""
+        spare = sorted(self._store.spare(pool.name), key=lambda held: held.mac != wanted.mac)
+        for held in spare[:_SPARES]:
+            if wanted.within is not None and held.address not in wanted.within:
+                continue
+            row = self._row(pool, held.address, owner, wanted.mac, DYNAMIC)
+            try:
+                # Cut off, this host hears of others only by asking.
+                self._checked(pool, held.address)
+                if self._store.reserve((row,))[0] is row:
+                    return row
+            except AddressInUse:
+                continue
+            except StoreAway:
+                return None  # another one was quicker, or etcd is just being told
+        return None
 
     def _choose_or_reclaim(self, pool: Pool, owner: str, wanted: Wanted) -> IPAddress:
         def choose() -> IPAddress:

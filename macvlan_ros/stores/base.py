@@ -124,5 +124,10 @@ class Store(Protocol):
         """None: what was said last is what stands. Else the store is away, and a copy of that age,
         in seconds, has answered: what it says is free may have been taken since."""
 
+    def spare(self, pool: str) -> tuple[Reservation, ...]:
+        """While the store is away: what anonymous containers of this host have given up since, the
+        longest ago first. Their addresses, and no others, can be reserved for other such ones; the
+        store learns of it when it is back. Nothing while it answers."""
+
     def close(self) -> None:
         """Give back what the store holds open. Closing twice is fine."""

@@ -2,7 +2,8 @@
 
 While etcd answers, it alone is asked; the copy takes in whatever is heard. While it is away, the
 copy answers; what is released or written down meanwhile waits in the copy's journal, and nothing
-new is given: an address that only this host knows of could be given twice.
+new is given: an address that only this host knows of could be given twice. What containers that
+nobody has named give up meanwhile is still this host's in etcd, so others of them may have it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NoReturn, TypeVar
 from netaddr import IPAddress
 
 from macvlan_ros.errors import Forbidden, PoolNotFound, StoreAway, StoreDown
-from macvlan_ros.models.pools import Pool, Record, Reservation
+from macvlan_ros.models.pools import DYNAMIC, Pool, Record, Reservation
 from macvlan_ros.stores import etcd_books
 from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store
@@ -29,7 +30,7 @@ from macvlan_ros.stores.etcd_address import parse_url
 from macvlan_ros.stores.etcd_client import EtcdClient
 from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.etcd_space import EtcdSpace
-from macvlan_ros.stores.journal import Forgotten, Released, Remembered
+from macvlan_ros.stores.journal import Exchanged, Forgotten, Released, Remembered
 from macvlan_ros.stores.settling import Settled, Witness, refresh, settle
 
 __all__ = ["CopiedStore"]
@@ -149,6 +150,17 @@ class CopiedStore:
 
     def kinds(self) -> tuple[str, ...]:
         return self._read(EtcdStore.kinds)
+
+    def spare(self, pool: str) -> tuple[Reservation, ...]:
+        if self._away is None:
+            return ()
+        given_up = (
+            waiting.change.held
+            for waiting in self.file.waiting()
+            if isinstance(waiting.change, Released) and not waiting.begun
+        )
+        mine = (pool, self._host, DYNAMIC)
+        return tuple(held for held in given_up if (held.pool, held.host, held.kind) == mine)
 
     # -- what is made up for later ---------------------------------------------------------------
 
@@ -296,7 +308,8 @@ class CopiedStore:
         """What these owners hold already; what they have just given up is theirs again."""
         stands = []
         for want in wanted:
-            found = self._copy.held(want.pool, [want.owner]) or self._take_back(want)
+            held = self._copy.held(want.pool, [want.owner])
+            found = held or self._take_back(want) or self._hand_on(want)
             if not found:
                 raise self._refusal(f"no address can be reserved for {want.owner!r}")
             stands.append(found[0])
@@ -308,8 +321,20 @@ class CopiedStore:
             if isinstance(change, Released) and _is_same(change.held, want):
                 stood = change.held
                 value = etcd_books.write_reservation(stood, "")
-                if self.file.take_back(change, dict.fromkeys(self._keys(stood), value)):
+                if self.file.put_instead(change, dict.fromkeys(self._keys(stood), value)):
                     return (want,)  # given up and taken again: this very call has made it
+        return ()
+
+    def _hand_on(self, want: Reservation) -> tuple[Reservation, ...]:
+        """To one whom nobody has named what another such one has given up: in etcd it is still
+        this host's, so nobody else has it."""
+        for held in self.spare(want.pool) if want.kind == DYNAMIC else ():
+            if held.address == want.address:
+                value = etcd_books.write_reservation(want, "")
+                keys: dict[str, str | None] = dict.fromkeys(self._keys(held))
+                keys |= dict.fromkeys(self._keys(want), value)
+                if self.file.put_instead(Released(held), keys, Exchanged(held, want)):
+                    return (want,)
         return ()
 
     def _keys(self, held: Reservation) -> tuple[str, ...]:

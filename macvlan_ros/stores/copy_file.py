@@ -20,7 +20,14 @@ from macvlan_ros.errors import StoreAway
 from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
-from macvlan_ros.stores.journal import Change, Waiting, decode_change, encode_change
+from macvlan_ros.stores.journal import (
+    Change,
+    Exchanged,
+    Released,
+    Waiting,
+    decode_change,
+    encode_change,
+)
 from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
 
 #: All keys of the thing that one of its keys and the value say: a reservation has three.
@@ -201,27 +208,21 @@ class CopyFile:
         with self._file.write() as db:
             _set_fact(db, "away", "yes")
             for change, keys in changes:
-                for key, value in keys.items():
-                    # It keeps the revision that it had, so that what etcd says next is newer.
-                    db.execute(
-                        "INSERT INTO mirror VALUES (?1, ?2, 0) "
-                        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                        (key, value),
-                    )
-                db.execute("DELETE FROM journal WHERE subject = ?", (change.subject,))
-                db.execute(
-                    "INSERT INTO journal (subject, change) VALUES (?, ?)",
-                    (change.subject, encode_change(change)),
-                )
+                _put(db, keys)
+                _write_down(db, _shortened(db, change))
 
-    def take_back(self, change: Change, keys: dict[str, str]) -> bool:
-        """Undo a change that waits, unless it may have been made in etcd; whether that is done."""
+    def put_instead(
+        self, change: Change, keys: dict[str, str | None], new: Change | None = None
+    ) -> bool:
+        """Undo a change that waits, or put a new one in its place, unless it may have been made in
+        etcd; whether that is done."""
         with self._file.write() as db:
             query = "DELETE FROM journal WHERE subject = ? AND change = ? AND NOT begun"
             done = db.execute(query, (change.subject, encode_change(change))).rowcount > 0
             if done:
-                for key, value in keys.items():
-                    db.execute("UPDATE mirror SET value = ? WHERE key = ?", (value, key))
+                _put(db, keys)
+                if new is not None:
+                    _write_down(db, new)
             return done
 
     def waiting(self) -> tuple[Waiting, ...]:
@@ -240,6 +241,38 @@ class CopyFile:
         """The change has been made."""
         with self._file.write() as db:
             db.execute("DELETE FROM journal WHERE number = ?", (number,))
+
+
+def _put(db: Connection, keys: dict[str, str | None]) -> None:
+    for key, value in keys.items():
+        # It keeps the revision that it had, so that what etcd says next is newer.
+        db.execute(
+            "INSERT INTO mirror VALUES (?1, ?2, 0) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+
+def _write_down(db: Connection, change: Change) -> None:
+    db.execute("DELETE FROM journal WHERE subject = ?", (change.subject,))
+    db.execute(
+        "INSERT INTO journal (subject, change) VALUES (?, ?)",
+        (change.subject, encode_change(change)),
+    )
+
+
+def _shortened(db: Connection, change: Change) -> Change:
+    """What is given up after an exchange that etcd has not heard of, as if that had not been."""
+    if not isinstance(change, Released):
+        return change
+    query = "SELECT number, change FROM journal WHERE subject = ? AND NOT begun"
+    subject = Exchanged(change.held, change.held).subject
+    for number, text in db.execute(query, (subject,)).fetchall():
+        earlier = decode_change(text)
+        if isinstance(earlier, Exchanged) and earlier.new == change.held:
+            db.execute("DELETE FROM journal WHERE number = ?", (number,))
+            return Released(earlier.held)
+    return change
 
 
 def _under(db: Connection, prefix: str) -> list[tuple[str, str, int]]:

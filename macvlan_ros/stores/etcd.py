@@ -290,6 +290,9 @@ class EtcdStore:
     def age(self) -> float | None:
         return None
 
+    def spare(self, pool: str) -> tuple[Reservation, ...]:  # noqa: ARG002
+        return ()
+
     def close(self) -> None:
         self._space.close()
 

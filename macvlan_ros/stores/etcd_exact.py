@@ -1,4 +1,4 @@
-"""Taking away from etcd what is known exactly, and nothing that has come into its place since."""
+"""Changing in etcd what is known exactly, and nothing that has come into its place since."""
 
 from __future__ import annotations
 
@@ -31,6 +31,43 @@ def release(space: EtcdSpace, held: Reservation, *, deadline: float) -> bool:
         if answer.succeeded:
             return True
         resent = resent or answer.resent
+
+
+def exchange(
+    space: EtcdSpace, held: Reservation, new: Reservation, *, mark: str, deadline: float
+) -> str:
+    """Put `new` in the place of `held`, which has the same address, or where nothing stands there
+    any more; "" when it stands, else what is in the way, as a sentence.
+
+    Raises StoreDown, Forbidden.
+    """
+    keys = (space.address_key(new.address), space.owner_key(new.pool, new.owner))
+    pool = space.pool_key(new.pool)
+    # The copy has `new` already, and would take it for gone.
+    unheard = EtcdSpace(space.client)
+    while True:
+        answer = unheard.read([*map(kv.get, keys), kv.get(pool)], deadline=deadline)
+        with space.decoding():
+            stood = [each.held for each in etcd_books.read_reservations(answer.found[:2])]
+        others = [each for each in stood if each not in (held, new)]
+        if others:
+            return f"{new.address} is not {new.owner!r}'s: {_whose(others[0])} by now"
+        if new in stood:
+            return ""
+        if not answer.found[2]:
+            return f"{new.address} is not {new.owner!r}'s: its pool {new.pool!r} is gone"
+        operations = (
+            etcd_books.exchanges(space, held, new, mark)
+            if stood
+            else etcd_books.puts(space, [new], mark)
+        )
+        compare = [kv.is_unchanged(key, answer.modified(n)) for n, key in enumerate(keys)]
+        if space.change([*compare, kv.is_there(pool)], operations, deadline=deadline).succeeded:
+            return ""
+
+
+def _whose(held: Reservation) -> str:
+    return f"{held.owner!r} on {held.host or 'another host'} has {held.address}"
 
 
 def forget(space: EtcdSpace, kind: str, key: str, *, host: str, deadline: float) -> Record | None:

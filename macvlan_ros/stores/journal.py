@@ -22,6 +22,18 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A reservation that was given up, and its address given to somebody else: `new`."""
+
+    held: Reservation
+    new: Reservation
+
+    @property
+    def subject(self) -> str:
+        return f"exchange/{self.new.pool}/{self.new.owner}"
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """A record that was written."""
 
@@ -44,7 +56,7 @@ class Forgotten:
         return f"record/{self.kind}/{self.key}"
 
 
-Change = Released | Remembered | Forgotten
+Change = Released | Exchanged | Remembered | Forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,8 @@ def encode_change(change: Change) -> str:
     """A change as one line of JSON."""
     if isinstance(change, Released):
         fields: object = {"released": encode_reservation(change.held)}
+    elif isinstance(change, Exchanged):
+        fields = {"exchanged": [encode_reservation(each) for each in (change.held, change.new)]}
     elif isinstance(change, Remembered):
         record = change.record
         fields = {"remembered": [record.kind, record.key, record.host, record.value]}
@@ -74,6 +88,8 @@ def decode_change(text: str) -> Change:
         ((what, fields),) = json.loads(text).items()
         if what == "released":
             return Released(decode_reservation(fields))
+        if what == "exchanged":
+            return Exchanged(*map(decode_reservation, fields))
         if what == "remembered":
             return Remembered(Record(*map(str, fields)))
         if what == "forgotten":

@@ -150,6 +150,9 @@ class MemoryStore:
     def age(self) -> float | None:
         return None
 
+    def spare(self, pool: str) -> tuple[Reservation, ...]:  # noqa: ARG002
+        return ()
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -21,7 +21,7 @@ from macvlan_ros.stores.copy_file import CopyFile
 from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen, seen_by_reading
 from macvlan_ros.stores.etcd_space import EtcdSpace
-from macvlan_ros.stores.journal import Change, Released, Remembered
+from macvlan_ros.stores.journal import Change, Exchanged, Released, Remembered
 
 __all__ = ["Lost", "Settled", "Witness", "refresh", "settle"]
 
@@ -98,8 +98,10 @@ def _make(space: EtcdSpace, change: Change, host: str, deadline: float) -> str:
         if space.read([kv.get(owner)], deadline=deadline).one(0) is None:
             return ""
         return f"{held.owner!r} was not released, for it has been reserved anew meanwhile"
+    mark = os.urandom(6).hex()
+    if isinstance(change, Exchanged):
+        return etcd_exact.exchange(space, change.held, change.new, mark=mark, deadline=deadline)
     if isinstance(change, Remembered):
-        mark = os.urandom(6).hex()
         other = etcd_exact.remember(space, change.record, mark=mark, deadline=deadline)
     else:
         other = etcd_exact.forget(space, change.kind, change.key, host=host, deadline=deadline)

@@ -180,6 +180,9 @@ class SqliteStore:
     def age(self) -> float | None:
         return None
 
+    def spare(self, pool: str) -> tuple[Reservation, ...]:  # noqa: ARG002
+        return ()
+
     def close(self) -> None:
         self._file.close()
 

@@ -80,6 +80,7 @@ def test_containers_that_are_known_start_while_etcd_is_away_and_new_ones_do_not(
     host, etcd = pair.hosts["qtpc"], pair.hosts["qtrp"]
     robot = run_robot(pc)
     other = pc.run("other", "--mac-address", "02:00:00:00:00:77")
+    unnamed = pc.run("unnamed")
     before = owners(etcd)
     pair.unplug(etcd)
     for name, known in (("robot", robot), ("other", other)):
@@ -88,6 +89,8 @@ def test_containers_that_are_known_start_while_etcd_is_away_and_new_ones_do_not(
         pc.docker("start", name)
         assert time.monotonic() - began < 10
         assert pc.interface(name) == known
+    pc.docker("restart", "-t", "1", "unnamed")
+    assert pc.interface("unnamed").address == unnamed.address
     began = time.monotonic()
     said = pc.refused("run", "-d", "--name", "new", "--network", "lan", IMAGE)
     assert time.monotonic() - began < 6
@@ -98,25 +101,29 @@ def test_containers_that_are_known_start_while_etcd_is_away_and_new_ones_do_not(
     assert "answered from this PC's copy, " in shown.stderr
     assert owners(etcd) == before
     pair.plug(etcd)
-    assert within(20, lambda: set(owners(etcd)) == {"robot"})
-    assert owners(etcd)["robot"] == robot.address.partition("/")[0]
+    kept = {"robot": robot, f"dynamic:{pc.interface('unnamed').mac}": unnamed}
+    addresses = {owner: each.address.partition("/")[0] for owner, each in kept.items()}
+    assert within(20, lambda: owners(etcd) == addresses)
     new = pc.run("new")
-    assert new.address != robot.address
+    assert new.address not in (robot.address, unnamed.address)
     assert host.macvlan_ros("store", "check", "--store", STORE).returncode == 0
-    pc.docker("rm", "-f", "robot")
+    pc.docker("rm", "-f", "robot", "unnamed")
     host.macvlan_ros("release", "robot", check=True)
 
 
 def test_after_a_power_cut_all_comes_back_without_etcd(pair: Lab, pc: PluginHost) -> None:
     host, etcd = pair.hosts["qtpc"], pair.hosts["qtrp"]
     robot = run_robot(pc, "--restart", "always")
+    unnamed = pc.run("unnamed", "--restart", "always")
     pair.unplug(etcd)
     host.cut_power()
     pc.start()
     host.start_engine()
-    assert within(20, lambda: "robot" in pc.docker("ps", "--format", "{{.Names}}"))
+    names = {"robot", "unnamed"}
+    assert within(20, lambda: set(pc.docker("ps", "--format", "{{.Names}}").split()) == names)
     assert pc.interface("robot") == robot
-    pc.docker("rm", "-f", "robot")
+    assert pc.interface("unnamed").address == unnamed.address
+    pc.docker("rm", "-f", "robot", "unnamed")
     assert "robot" in host.macvlan_ros("release", "robot", check=True).stdout
     pair.plug(etcd)
     assert within(20, lambda: not owners(etcd))

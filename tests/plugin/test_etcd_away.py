@@ -15,6 +15,7 @@ from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.copied import CopiedStore
 from tests.plugin.client import Reply
 from tests.plugin.serving import Docker, mac, serving
 from tests.stores.etcd_server import Etcd, running
@@ -56,6 +57,7 @@ def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
     url = f"etcd://{relay.address}/{how}"
     settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
     store = open_for(settings, note=lambda _: None)
+    assert isinstance(store, CopiedStore)
     store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
     ipam = Ipam(store, surroundings=lambda _: Surroundings(), host="qtpc")
     (robot,) = ipam.allocate("lab", ["robot"])
@@ -63,9 +65,15 @@ def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
     with serving(tmp_path, store=store) as docker:
         pool = docker.pool_id(SUBNET)
         own = docker.address(pool, mac=held.mac)
+        others = {mac(each): docker.address(pool, mac=mac(each)) for each in (3, 4)}
         getattr(relay, how)()
         docker.release(pool, own)
         assert in_time(lambda: docker.ask(pool, mac=held.mac)).body["Address"] == own
+        for address in others.values():
+            docker.release(pool, address)
+        # Docker gives it another MAC at each start; what its own MAC had comes first
+        assert in_time(lambda: docker.ask(pool, mac=mac(4))).body["Address"] == others[mac(4)]
+        assert in_time(lambda: docker.ask(pool, mac=mac(6))).body["Address"] == others[mac(3)]
         refused = in_time(lambda: docker.ask(pool, mac=mac(7))).error
         assert "no address can be reserved" in refused
         assert f"while etcd is away: store {url}: etcd cannot be used" in refused
@@ -74,8 +82,33 @@ def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
         assert "while etcd is away" in other
         relay.forward()
         docker.release(pool, own)
+        store.settle()
     with closing(open_store(url)) as truth:
-        assert truth.reservations() == (held,)
+        found = {each.mac: str(each.address) for each in truth.reservations()}
+    lasting = {mac(4): others[mac(4)], mac(6): others[mac(3)], held.mac: own}
+    assert found == {each: address.partition("/")[0] for each, address in lasting.items()}
+
+
+def test_an_address_that_a_stranger_took_meanwhile_is_not_handed_on(
+    relay: Relay, tmp_path: Path
+) -> None:
+    url = f"etcd://{relay.address}/stranger"
+    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
+    store = open_for(settings, note=lambda _: None)
+    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    with serving(tmp_path, store=store) as docker:
+        pool = docker.pool_id(SUBNET)
+        first, second = (docker.address(pool, mac=mac(each)) for each in (3, 4))
+        relay.refuse()
+        docker.release(pool, first)
+        docker.release(pool, second)
+        docker.around.strangers[first.partition("/")[0]] = "a laptop"
+        assert docker.ask(pool, mac=mac(5)).body["Address"] == second
+        assert "no address can be reserved" in docker.ask(pool, mac=mac(6)).error
+        # Docker asks for the very same address where its user has named it
+        assert "a laptop" in docker.ask(pool, first.partition("/")[0], mac=mac(6)).error
+        del docker.around.strangers[first.partition("/")[0]]
+        assert docker.ask(pool, first.partition("/")[0], mac=mac(6)).body["Address"] == first
 
 
 def test_without_a_copy_every_call_ends_in_time(relay: Relay, tmp_path: Path) -> None:

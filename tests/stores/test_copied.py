@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from macvlan_ros.stores.etcd_space import EtcdSpace
 from macvlan_ros.stores.picture import Picture
 from tests.stores.etcd_server import Etcd, running
 from tests.stores.gateway import Relay
-from tests.stores.processes import as_nobody, die_after, fork
+from tests.stores.processes import as_nobody, die_after, fork, run_all
 
 LAB = parse_pool("lab", subnet="10.0.0.0/24")
 
@@ -223,11 +223,136 @@ def test_a_container_that_is_restarted_while_etcd_is_away_gets_its_address_again
         assert stands is again
         assert store.holder(held.address) == held
         with pytest.raises(StoreAway):
-            store.reserve([replace(want("dynamic:2", 10), kind=DYNAMIC)])
+            store.reserve([want("dynamic:2", 10, kind=DYNAMIC)])
         pc.relay.forward()
     with used(pc) as store:
         assert store.reservations() == (held,)
     assert truth.reservations() == (held,)
+
+
+def test_what_an_anonymous_container_gives_up_another_one_gets_while_etcd_is_away(
+    pc: Pc, truth: EtcdStore
+) -> None:
+    """Docker gives a container that nobody has named another MAC at each start."""
+    first, other = want("dynamic:1", 9, kind=DYNAMIC), want("dynamic:2", 10, kind=DYNAMIC)
+    later = [want(f"dynamic:{number}", 9, kind=DYNAMIC) for number in range(3, 6)]
+    truth.reserve([want("dynamic:6", 11, kind=DYNAMIC, host="qtrp")])
+    with used(pc) as store:
+        store.reserve([first, other, want("talker", 5)])
+        assert store.spare("lab") == ()
+        pc.relay.refuse()
+        store.release("lab", ["dynamic:2", "talker", "dynamic:1"])
+        assert store.spare("lab") == (other, first)
+        for new in later:
+            assert store.reserve([new])[0] is new
+            assert store.spare("lab") == (other,)
+            assert store.holder(new.address) == new
+            with pytest.raises(StoreAway, match="no address can be reserved for 'dynamic:7'"):
+                store.reserve([want("dynamic:7", 9, kind=DYNAMIC)])
+            store.release("lab", [new.owner])
+            assert store.holder(new.address) is None
+        with pytest.raises(StoreAway, match="no address can be reserved for 'camera'"):
+            store.reserve([replace(want("camera", 9))])
+        last = later[0]
+        assert store.reserve([last])[0] is last
+        assert store.file.standing().waiting == 3
+        pc.relay.forward()
+    with used(pc) as store:
+        assert store.reservations("lab")[0] == last
+    assert [each.owner for each in truth.reservations()] == [last.owner, "dynamic:6"]
+    assert truth.holder(last.address) == last
+    assert truth.inspect() == ()
+
+
+def test_an_address_is_handed_on_once(pc: Pc, truth: EtcdStore) -> None:
+    with used(pc) as store:
+        store.reserve([want("dynamic:1", 9, kind=DYNAMIC)])
+        pc.relay.refuse()
+        store.release("lab", ["dynamic:1"])
+
+    def ask(number: int) -> Callable[[], bool]:
+        def work() -> bool:
+            with used(pc) as store, suppress(StoreAway):
+                store.pools()
+                return bool(store.reserve([want(f"dynamic:{number}", 9, kind=DYNAMIC)]))
+            return False
+
+        return work
+
+    assert sorted(run_all([ask(number) for number in range(2, 6)])) == [False, False, False, True]
+    pc.relay.forward()
+    with used(pc) as store:
+        (held,) = store.reservations()
+    assert truth.reservations() == (held,)
+
+
+@pytest.mark.parametrize("what", ["released", "given", "the owner has another", "no pool"])
+def test_what_others_do_with_an_address_that_is_handed_on_counts(
+    pc: Pc, truth: EtcdStore, what: str
+) -> None:
+    first, new = want("dynamic:1", 9, kind=DYNAMIC), want("dynamic:2", 9, kind=DYNAMIC)
+    with used(pc) as store:
+        store.reserve([first])
+        pc.relay.refuse()
+        store.release("lab", ["dynamic:1"])
+        store.reserve([new])
+    theirs = replace(want("camera", 9, host="qtrp"), mac="02:00:00:00:01:01")
+    elsewhere = want("dynamic:2", 10, kind=DYNAMIC, host="qtrp")
+    truth.release("lab", ["dynamic:1"])
+    stands: tuple[Reservation, ...] = (new,)
+    if what == "given":
+        stands = truth.reserve([theirs])
+    elif what == "the owner has another":
+        stands = truth.reserve([elsewhere])
+    elif what == "no pool":
+        truth.remove_pool("lab")
+        stands = ()
+    pc.relay.forward()
+    with used(pc) as store:
+        assert store.reservations() == stands
+        assert store.file.standing().waiting == 0
+        told, lost = " ".join(pc.notes), conflicts.recent(store)
+    assert truth.reservations() == stands
+    assert truth.inspect() == ()
+    assert ("10.0.0.9 is not 'dynamic:2''s: 'camera' on qtrp has 10.0.0.9" in told) == (
+        what == "given"
+    )
+    assert ("'dynamic:2' on qtrp has 10.0.0.10 by now" in told) == (what == "the owner has another")
+    assert ("its pool 'lab' is gone" in told) == (what == "no pool")
+    assert [each.owner for each in lost] == (["dynamic:2"] if what == "given" else [])
+
+
+def test_an_exchange_that_may_have_been_made_already_is_made_up_for(
+    pc: Pc, truth: EtcdStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """etcd did it and went away again; the container is restarted once more meanwhile."""
+    exchange = etcd_exact.exchange
+    names = [want(f"dynamic:{number}", 9, kind=DYNAMIC) for number in range(1, 4)]
+
+    def lose_the_answer(*values: Reservation, mark: str, deadline: float) -> str:
+        exchange(*values, mark=mark, deadline=deadline)  # type: ignore[arg-type]
+        pc.relay.refuse()
+        raise StoreAway("it broke off")
+
+    with used(pc) as store:
+        store.reserve(names[:1])
+        pc.relay.refuse()
+        store.release("lab", ["dynamic:1"])
+        store.reserve(names[1:2])
+    pc.relay.forward()
+    monkeypatch.setattr(etcd_exact, "exchange", lose_the_answer)
+    with used(pc) as store:
+        assert store.reservations() == (names[1],)
+        assert truth.reservations() == (names[1],)
+        store.release("lab", ["dynamic:2"])
+        assert store.spare("lab") == (names[1],)
+        store.reserve(names[2:])
+    monkeypatch.undo()
+    pc.relay.forward()
+    with used(pc) as store:
+        assert store.reservations() == (names[2],)
+    assert truth.reservations() == (names[2],)
+    assert truth.inspect() == ()
 
 
 def test_what_may_have_been_released_already_is_not_taken_back(
@@ -264,13 +389,14 @@ def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
 ) -> None:
     """Every few lines, for each costs a process: while etcd is away, and while it is told."""
     other = replace(want("camera", 9, host="qtrp"), mac="02:00:00:00:01:01")
+    anonymous, again = (want(f"dynamic:{each}", 11, kind=DYNAMIC) for each in (1, 2))
     modules = (copied, copy_file, etcd_exact, settling)
     status, steps, deaths = -signal.SIGKILL, 0, 0
     while status:
-        for owner in ("talker", "camera"):
+        for owner in ("talker", "camera", "dynamic:2"):
             truth.release("lab", [owner])
         with used(pc) as store:
-            store.reserve([want("talker", 5), want("master", 9)])
+            store.reserve([want("talker", 5), want("master", 9), anonymous])
             store.remember(Record("use", "a", "qtpc", "1"), replace=True)
         pc.relay.refuse()
 
@@ -280,6 +406,8 @@ def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
                 store.forget("use", "a")
                 store.remember(Record("use", "b", "qtpc", "1"), replace=True)
                 store.release("lab", ["talker"])
+                store.release("lab", ["dynamic:1"])
+                store.reserve([again])
 
         with fork(cut_off) as child:
             child.read()
@@ -289,7 +417,9 @@ def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
         with used(pc) as store:  # the rest, by a process that lives
             store.forget("use", "a")
             store.remember(Record("use", "b", "qtpc", "1"), replace=True)
-            store.release("lab", [each.owner for each in store.held("lab", ["talker"])])
+            for owner in ("talker", "dynamic:1"):
+                store.release("lab", [each.owner for each in store.held("lab", [owner])])
+            store.reserve([again])
         pc.relay.forward()
 
         def back(_: int, steps: int = steps) -> None:
@@ -302,12 +432,12 @@ def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
             status = child.wait()
         deaths += (first != 0) + (status != 0)
         with used(pc) as store:
-            assert store.reservations() == (other,)
+            assert store.reservations() == (other, again)
             assert store.file.standing().waiting == 0
             assert not store.file.standing().away
             (seen,) = conflicts.recent(store)
             assert seen.owner == "master"
-        assert truth.reservations() == (other,)
+        assert truth.reservations() == (other, again)
         assert truth.recall("use") == (Record("use", "b", "qtpc", "1"),)
         assert truth.inspect() == ()
         truth.forget("conflict", f"qtpc/10.0.0.9/{other.mac}")
