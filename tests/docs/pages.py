@@ -6,6 +6,9 @@
 - `<!-- run: qtpc qtrp in ~/robot -->` before a `sh` block runs it there as a script that must end
   well.
 - `<!-- lab: ros -->`, once, says what the PCs have; see `stages`.
+- `<!-- typed by: tests/e2e/test_release.py -->` before a `sh` block says which test takes the block
+  out of the page, by `typed_by`, and does it; `<!-- not typed: there is no X server -->` why none
+  does. Each `sh` block has one of these notes.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _PROMPT = re.compile(r"root@(?P<host>[a-z0-9-]+):(?P<folder>\S*)# (?P<command>.*)")
 _FENCE = re.compile(r"(?P<indent> *)```(?P<language>[^`\s]*)[^`]*")
-_NOTE = re.compile(r" *<!-- (?P<kind>file|run|lab): (?P<text>.*?) -->\s*")
+_NOTE = re.compile(r" *<!-- (?P<kind>file|run|lab|typed by|not typed): (?P<text>.*?) -->\s*")
 _FILE = re.compile(r"(?P<hosts>[^:]+): (?P<path>\S+)")
 
 # What differs from run to run, and is shown in the pages as it once was.
@@ -89,15 +92,37 @@ def all_pages() -> list[Path]:
     return [path for path in found if "_build" not in path.parts and read(path).steps]
 
 
-def untyped(path: Path) -> list[str]:
+@dataclass(frozen=True)
+class Shown:
+    """An `sh` block that is not typed in the order of its page: the note before it, and its text.
+
+    `kind` is "typed by" or "not typed", "" where there is no note.
+    """
+
+    kind: str
+    reason: str
+    text: str
+
+
+def untyped(path: Path) -> list[Shown]:
     """The page's `sh` blocks that no step types: they show what cannot be done in the lab, or what
     is done by another test."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [
-        "\n".join(block)
-        for language, block, _, note in _blocks(lines)
-        if language == "sh" and (note is None or note["kind"] == "lab")
-    ]
+    found = []
+    for language, block, _, note in _blocks(lines):
+        kind = "" if note is None or note["kind"] == "lab" else note["kind"]
+        if language == "sh" and kind in ("", "typed by", "not typed"):
+            reason = note["text"] if note is not None and kind else ""
+            found.append(Shown(kind, reason, "\n".join(block) + "\n"))
+    return found
+
+
+def typed_by(page: str, test: str) -> list[str]:
+    """The blocks of a page, by its path in the repository, that a test is to type (`__file__`)."""
+    name = str(Path(test).resolve().relative_to(ROOT))
+    found = [shown.text for shown in untyped(ROOT / page) if shown.reason == name]
+    assert found, f"no block of {page} is typed by {name}"
+    return found
 
 
 def same(expected: str, said: str) -> bool:

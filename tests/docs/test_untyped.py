@@ -1,5 +1,5 @@
-"""What pages show and no test types out: each of its commands is one that there is, and each block
-is known, with the reason."""
+"""What pages show and no test types out with the rest of the page: each of its commands is one that
+there is, and each block says what test types it, or why none does."""
 
 from __future__ import annotations
 
@@ -23,42 +23,22 @@ PAGES = [
     )
     if "_build" not in path.parts and untyped(path)
 ]
-#: The tests that do what a page's other blocks show, or what keeps the lab from it.
-ELSEWHERE = {
-    "README.md": "tests/e2e/test_plugin_packaging.py, test_verify.py, test_leases.py, tests/lab",
-    "docs/etcd.md": "tests/stores/test_etcd_access.py, test_transfer.py, tests/e2e/test_hosts.py",
-    "docs/how-to/dhcp-routers.md": "tests/e2e/test_leases.py",
-    "docs/how-to/from-swarm.md": "tests/e2e/test_launch.py, test_swarm.py",
-    "docs/how-to/harmoni.md": "the images of HARMONI: none can be pulled",
-    "docs/how-to/many-pcs.md": "tests/e2e/test_chair.py, test_mdns.py",
-    "docs/how-to/master-on-the-host.md": "tests/e2e/test_ros.py",
-    "docs/how-to/swarm-services.md": "tests/e2e/test_swarm.py",
-    "docs/how-to/troubleshooting.md": "tests/e2e/test_doctor.py, test_verify.py",
-    "docs/how-to/vlans.md": "tests/e2e/test_machine.py",
-    "docs/how-to/wi-fi.md": "Wi-Fi, and ipvlan in the kernel",
-    "docs/one-chair.md": "tests/e2e/test_chair.py",
-    "docs/ros.md": "tests/e2e/test_ros.py",
-    "docs/tutorial.md": "packages by apt-get and pip: tests/e2e/test_plugin_packaging.py",
-    "docs/verify.md": "tests/e2e/test_verify.py",
-    "examples/compose_project/README.md": "tests/e2e/test_examples.py",
-    "examples/gui_gpu/README.md": "an X server and a GPU",
-    "examples/harmoni/README.md": "tests/e2e/test_examples.py",
-    "examples/swarm/README.md": "tests/e2e/test_examples.py",
-    "examples/talker_listener/README.md": "tests/e2e/test_examples.py",
-    "examples/talker_listener_ros2/README.md": "tests/e2e/test_examples.py",
-}
 _OURS = re.compile(
     r"(?:^ *(?:sudo (?:--\S+ )?)?|\$\((?:sudo )?)macvlan-ros (?P<words>[^|&;>)\"#]*)"
 )
 
 
-def test_each_page_with_other_blocks_has_a_reason_for_them() -> None:
-    assert {str(path.relative_to(ROOT)) for path in PAGES} == set(ELSEWHERE)
-    for reason in ELSEWHERE.values():
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_block_says_what_test_types_it_or_why_none_does(path: Path) -> None:
+    for shown in untyped(path):
+        assert shown.kind, f"a note is missing before:\n{shown.text}"
         folder = Path()
-        for name in re.findall(r"[\w/]+\.py", reason):
+        for name in re.findall(r"[\w/]+\.py", shown.reason):
             folder = Path(name).parent if "/" in name else folder
             assert (ROOT / folder / Path(name).name).exists(), name
+        if shown.kind == "typed by":
+            test = (ROOT / shown.reason).read_text(encoding="utf-8")
+            assert f'typed_by("{path.relative_to(ROOT)}"' in test
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -79,8 +59,8 @@ def below(command: click.Command, words: list[str]) -> tuple[click.Command, list
 
 def commands(path: Path) -> Iterator[list[str]]:
     """The words of each of our commands, without what the shell does with them."""
-    for block in untyped(path):
-        for line in block.replace("\\\n", " ").splitlines():
+    for shown in untyped(path):
+        for line in shown.text.replace("\\\n", " ").splitlines():
             for match in _OURS.finditer(line.partition("  #")[0]):
                 words = shlex.split(match["words"])
                 if "…" not in words:
