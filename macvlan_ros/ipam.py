@@ -216,7 +216,7 @@ class Ipam:
             if self._is_refused(search, pool, chosen, claims, spares=_SPARES << min(refused, 5)):
                 refused += 1
                 continue
-            if taking is not None and not taking.take(search, self._here(chosen), claims):
+            if taking is not None and not taking.take(search, chosen, claims):
                 refused += 1
                 continue
             stands = self._store.reserve(chosen)
@@ -293,12 +293,14 @@ class Ipam:
         # Imported here: packets are needed in few pools.
         from macvlan_ros.lease_taking import Taking
 
-        return Taking(self._store, self._leases(), pool)
+        return Taking(self._store, self._leases(), pool, everybodys=self._asks_for_all)
 
     def _ensure_leases(self, pool: str, known: Sequence[Reservation]) -> None:
         """Take what is missing for owners that hold an address already; what fails is told."""
         if self._leases is not None and self._store.pool(pool).dhcp:
-            self._leases().supply(known)
+            leases = self._leases()
+            wanted = leases.to_take(known, everybodys=self._asks_for_all)
+            leases.supply(wanted, everybodys=self._asks_for_all)
 
 
 def _same_owner(one: Reservation, other: Reservation) -> bool:

@@ -68,6 +68,10 @@ class Lease:
         """Whether the server may have given the address to somebody else."""
         return self.state != HELD or (self.until is not None and now >= self.until)
 
+    def is_left(self, now: float) -> bool:
+        """Whether whoever was to renew it has let the time for that go by."""
+        return self.until is not None and now >= max(self.due, self.rebind)
+
     def held_for(self, seconds: int | None, *, renew: float, rebind: float) -> Lease:
         """This lease, as a server has just given it."""
         now = time.time()
@@ -110,10 +114,20 @@ class LeaseBook:
         """This host's leases, by pool and owner."""
         return tuple(lease for lease in self.everybodys() if lease.host == self._host)
 
+    def others(self) -> tuple[Lease, ...]:
+        """The other hosts' leases, by pool and owner."""
+        return tuple(lease for lease in self.everybodys() if lease.host != self._host)
+
     def find(self, pool: str, owner: str) -> Lease | None:
         """What the book says of the owner."""
         found = self._store.recall(_KIND, _key(pool, owner))
         return _lease(found[0]) if found else None
+
+    def adopt(self, lease: Lease) -> Lease:
+        """From now on this host renews the lease."""
+        adopted = replace(lease, host=self._host)
+        self.write(adopted)
+        return adopted
 
     def ask(self, held: Reservation) -> Lease:
         """A new entry: a lease is about to be asked for."""

@@ -22,16 +22,21 @@ _SETTLED = 120.0
 def keep_up(store: Store, leases: Leases) -> tuple[Done, ...]:
     """Do everything that is due for this host's leases, and return what was done.
 
+    A lease that another host took for one of this host's (a launch from one chair, or a PC that was
+    taken over from) is renewed there, and here from the time on at which nobody has done so.
+
     Raises what the store raises. A LAN that does not answer is told in what is returned, and
     asked again later (RFC 2131, section 4.4.5).
     """
-    book = leases.book.mine()
+    book, others = leases.book.mine(), leases.book.others()
     pools = {pool.name: pool for pool in store.pools()}
     done: list[Done] = []
     for name in sorted({lease.pool for lease in book} | {p.name for p in pools.values() if p.dhcp}):
-        entries = [lease for lease in book if lease.pool == name]
         held = store.reservations(name) if name in pools else ()
         standing = {each.owner: each for each in held}
+        left = [lease for lease in others if lease.pool == name]
+        entries = [lease for lease in book if lease.pool == name]
+        entries += _adopt(leases, left, standing)
         done += leases.give_back(_stray(leases, entries, standing))
         done += _renew(leases, [lease for lease in entries if _is_wanted(lease, standing)])
         if name in pools and pools[name].dhcp:
@@ -42,6 +47,16 @@ def keep_up(store: Store, leases: Leases) -> tuple[Done, ...]:
 def _is_wanted(lease: Lease, standing: Mapping[str, Reservation]) -> bool:
     held = standing.get(lease.owner)
     return held is not None and lease.is_for(held) and lease.state != RELEASED
+
+
+def _adopt(
+    leases: Leases, others: Sequence[Lease], standing: Mapping[str, Reservation]
+) -> list[Lease]:
+    """Leases of this host's reservations that no other host has renewed in time."""
+    now = time.time()
+    left = [lease for lease in others if lease.is_left(now) and _is_wanted(lease, standing)]
+    mine = [lease for lease in left if leases.is_own(standing[lease.owner])]
+    return [leases.book.adopt(lease) for lease in mine]
 
 
 def _stray(

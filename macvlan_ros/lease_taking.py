@@ -23,12 +23,18 @@ _ATTEMPTS = 3
 
 
 class Taking:
-    """One call's leases; a context manager. What is not reserved by its end is given back."""
+    """One call's leases; a context manager. What is not reserved by its end is given back.
 
-    def __init__(self, store: Store, leases: Leases, pool: Pool) -> None:
+    They are for this host's owners, with `everybodys` for other hosts' as well.
+    """
+
+    def __init__(
+        self, store: Store, leases: Leases, pool: Pool, *, everybodys: bool = False
+    ) -> None:
         self._store = store
         self._leases = leases
         self._pool = pool
+        self._everybodys = everybodys
         self._taken: dict[str, Reservation] = {}
         self._resumed: set[str] = set()
         self._refusals: Counter[str] = Counter()
@@ -54,7 +60,8 @@ class Taking:
 
         Raises Conflict when what it gives cannot be had, and what `Leases.obtain` raises.
         """
-        fresh = [want for want in wanted if not self._has(want)]
+        ours = self._leases.to_take(wanted, everybodys=self._everybodys)
+        fresh = [want for want in ours if not self._has(want)]
         self._give_back([self._taken[w.owner] for w in fresh if w.owner in self._taken])
         if self._resume(search, fresh, claims):
             return False

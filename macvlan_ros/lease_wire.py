@@ -96,6 +96,10 @@ class LeaseWire:
                     found[server] = answer.mac if answer else ""
         return {server: mac for server, mac in found.items() if mac}
 
+    def leads_to(self, address: IPAddress) -> bool:
+        """Whether there is an interface towards the address."""
+        return bool(self._interface(address))
+
     def interface(self, address: IPAddress) -> str:
         """The interface towards the address. Raises Unavailable when there is none."""
         found = self._interface(address)

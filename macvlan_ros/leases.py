@@ -52,6 +52,7 @@ class Leases:
         self._store = store
         self._host = host
         self._note = note
+        self._told: set[tuple[str, str]] = set()
 
     def obtain(self, wanted: Sequence[Reservation]) -> Mapping[str, Refused]:
         """Take leases for exactly these addresses, side by side; what was refused, by owner.
@@ -84,15 +85,34 @@ class Leases:
             raise self._silence(silent)
         return refused
 
-    def ensure(self, standing: Iterable[Reservation]) -> tuple[Done, ...]:
-        """Take the leases that are missing for what this host has reserved already.
+    def to_take(self, wanted: Sequence[Reservation], *, everybodys: bool) -> list[Reservation]:
+        """Those of `wanted` that leases are taken for here: this host's own; `everybodys`, too,
+        where this PC is on their LAN. A DHCP server does not mind which PC of its LAN asks."""
+        others = [held for held in wanted if not self.is_own(held)]
+        if everybodys and all(self.wire.leads_to(held.address) for held in others):
+            return list(wanted)
+        away = {held.host: held.pool for held in others if everybodys}
+        for host, pool in away.items() - self._told:
+            self._told.add((host, pool))
+            self._note(
+                f"this PC is not on the LAN of pool '{pool}': leases for what runs on {host} are"
+                " taken by its own service, where the store is shared; look there with: macvlan-ros"
+                " leases"
+            )
+        return [held for held in wanted if self.is_own(held)]
+
+    def ensure(
+        self, standing: Iterable[Reservation], *, everybodys: bool = False
+    ) -> tuple[Done, ...]:
+        """Take the leases that are missing for what this host has reserved already; `everybodys`:
+        for what any host has.
 
         Raises nothing but what the store raises: the reservations stand in any case.
         """
         entries = []
         for held in standing:
             old = self.book.find(held.pool, held.owner)
-            if held.host != self._host or held.kind == NETWORK:
+            if held.kind == NETWORK or not (everybodys or self.is_own(held)):
                 continue
             if old is None or not old.is_for(held) or old.state == RELEASED:
                 if old is not None and not old.is_for(held):
@@ -100,9 +120,9 @@ class Leases:
                 entries.append(self.book.ask(held))
         return self.retake(entries)
 
-    def supply(self, standing: Iterable[Reservation]) -> None:
+    def supply(self, standing: Iterable[Reservation], *, everybodys: bool = False) -> None:
         """`ensure`, with a note of each lease that could not be taken."""
-        for done in self.ensure(standing):
+        for done in self.ensure(standing, everybodys=everybodys):
             if done.text:
                 self._note(f"'{done.lease.owner}' has no lease yet: {done.text}")
 
@@ -162,6 +182,10 @@ class Leases:
         failed = lease.failed(trouble)
         self.book.write(failed)
         return Done(failed, "failed", trouble)
+
+    def is_own(self, held: Reservation) -> bool:
+        """Whether the reservation is this host's."""
+        return held.host == self._host
 
     def holds(self, held: Reservation) -> bool:
         """Whether the book has the lease for this reservation, and not on its way back."""

@@ -18,6 +18,7 @@ from tests.conftest import started
 from tests.e2e.certificates import make_certificates, tls_options
 from tests.e2e.plugin_host import within
 from tests.e2e.ssh_host import SshHost
+from tests.e2e.test_leases import held, router
 from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
@@ -106,6 +107,22 @@ def test_everything_starts_everywhere_in_order_and_ends_everywhere(
         assert "ros_lan" not in host.docker("network", "ls")
     left = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
     assert not {one["owner"] for one in left} & set(launched)
+
+
+def test_the_routers_table_says_what_runs_on_all_pcs(three: Lab, tmp_path: Path) -> None:
+    qtpc = three.hosts["qtpc"]
+    image = "{image: 'ros:lab', command: answer 11311 master, x-macvlan-ros: {host: %s}}"
+    services = f"services: {{camera: {image % 'qtpc'}, hardware: {image % 'qtrp'}}}\n"
+    text = stack_text(three, services=services).replace("range: 192.168.50.192/27", "pool: leased")
+    folder = str(write(tmp_path, text))
+    pool = ("pool", "add", "leased", "--subnet", "192.168.50.0/24", "--dhcp")
+    with router(three, "192.168.50.195", "192.168.50.215", "--no-ping") as server:
+        qtpc.macvlan_ros(*pool, "--range", "192.168.50.192/27", check=True)
+        qtpc.macvlan_ros("launch", "--all-hosts", check=True, cwd=folder)
+        assert set(services_addresses(qtpc)) == {"camera", "hardware"}
+        assert server.table() == held(qtpc)
+        qtpc.macvlan_ros("down", "--all-hosts", "--release", check=True, cwd=folder)
+        assert not server.table().keys() & {"camera", "hardware"}
 
 
 def test_a_launch_on_one_pc_changes_nothing_that_was_launched_from_the_chair(

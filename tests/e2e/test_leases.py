@@ -30,13 +30,14 @@ class Router:
 
 
 @contextmanager
-def router(lab: Lab, first: str, last: str) -> Iterator[Router]:
-    """A router that leases these addresses for two minutes, dnsmasq's shortest, and pings first."""
+def router(lab: Lab, first: str, last: str, *options: str) -> Iterator[Router]:
+    """A router that leases these addresses for two minutes, dnsmasq's shortest, and pings first,
+    but with --no-ping."""
     lab.switch.run("rm", "-f", "/run/leases")
     server = lab.switch.popen(
         *("dnsmasq", "--keep-in-foreground", "--port=0", "--interface=lan", "--bind-interfaces"),
         *("--conf-file=/dev/null", "--dhcp-leasefile=/run/leases", "--user=root", "--pid-file="),
-        f"--dhcp-range={first},{last},120",
+        *(f"--dhcp-range={first},{last},120", *options),
     )
     try:
         end = time.monotonic() + 5

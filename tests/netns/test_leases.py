@@ -36,23 +36,25 @@ class Pc:
     store: Store
     notes: list[str] = field(default_factory=list)
     patience: float = 3.0
+    host: str = "qtpc"
+    interface: str = "eth0"
 
     @property
     def wire(self) -> LeaseWire:
         return LeaseWire(
-            interface=lambda _: "eth0", namespace=self.machine.path, patience=self.patience
+            interface=lambda _: self.interface, namespace=self.machine.path, patience=self.patience
         )
 
     @property
     def leases(self) -> Leases:
-        return Leases(self.store, host="qtpc", note=self.notes.append, wire=self.wire)
+        return Leases(self.store, host=self.host, note=self.notes.append, wire=self.wire)
 
     @property
     def ipam(self) -> Ipam:
         return Ipam(
             self.store,
             surroundings=lambda _: Surroundings(),
-            host="qtpc",
+            host=self.host,
             leases=lambda: self.leases,
         )
 
@@ -399,6 +401,60 @@ def test_a_lease_that_nobody_reserved_is_given_back_even_when_its_pool_is_gone(
         assert pc.keep_up() == ["released"]
         time.sleep(0.2)
         assert server.table() == []
+
+
+def from_the_chair(pc: Pc, owner: str) -> str:
+    """What one that launches on all hosts reserves for a service on qtrp."""
+    ipam = Ipam(
+        pc.store,
+        surroundings=lambda _: Surroundings(),
+        host="qtpc",
+        leases=lambda: pc.leases,
+        asks_for_all=True,
+    )
+    (made,) = ipam.allocate("lab", [owner], hosts={owner: "qtrp"})
+    return str(made.reservation.address)
+
+
+def test_another_pcs_lease_is_taken_here_and_renewed_there_when_nobody_does_here(
+    lan: Lan, pc: Pc, router: Machine, tmp_path: Path
+) -> None:
+    with dnsmasq(router, tmp_path, RANGE.replace("200", "205", 1)) as server:
+        address = from_the_chair(pc, "talker")
+        assert address != "192.168.50.200", "the server's word counts"
+        assert row(address, "talker", server).client == TALKER_ID
+        there = Pc(lan.add("192.168.50.12/24"), pc.store, host="qtrp")
+        assert there.keep_up() == []
+        pc.make_due()
+        assert pc.keep_up() == ["renewed"]
+        pc.make_due()
+        for lease in pc.leases.book.mine():
+            pc.leases.book.write(replace(lease, rebind=time.time() - 1))
+        assert there.keep_up() == ["renewed"]
+        assert pc.keep_up() == []
+        assert row(address, "talker", server)
+        # one that has no lease yet, for there was no server, or the pool had none
+        there.leases.give_back(there.leases.book.mine())
+        assert from_the_chair(pc, "talker") == address
+        assert row(address, "talker", server)
+        pc.ipam.release("lab", ["talker"])
+        time.sleep(0.2)
+        assert server.table() == []
+
+
+def test_who_is_not_on_the_lan_leaves_another_pcs_leases_to_that_one(
+    pc: Pc, router: Machine, tmp_path: Path
+) -> None:
+    interface, pc.interface = pc.interface, ""
+    from_the_chair(pc, "talker")
+    from_the_chair(pc, "listener")
+    note = "not on the LAN of pool 'lab': leases for what runs on qtrp are taken by its own service"
+    assert [note in each for each in pc.notes] == [True, True]
+    assert pc.leases.book.everybodys() == ()
+    there = Pc(pc.machine, pc.store, host="qtrp", interface=interface)
+    with dnsmasq(router, tmp_path, RANGE) as server:
+        assert there.keep_up() == ["taken", "taken"]
+        assert {each.name for each in server.table()} == {"talker", "listener"}
 
 
 def test_a_flood_of_broken_answers_does_not_stop_a_lease(
