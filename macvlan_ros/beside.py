@@ -60,6 +60,6 @@ class Beside:
         """Whether it may be joined beside the LAN's: a run joins several since Docker 25."""
         if name in ("host", "none", "bridge", "default"):
             return False
-        if api_number(self._engine.info().api_version) < ENDPOINT_MAC_SINCE:
+        if api_number(self._engine.api_version()) < ENDPOINT_MAC_SINCE:
             return False
         return self._engine.driver_of(name) not in ("", "overlay", *LAN_DRIVERS)

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import Any
 
+from macvlan_ros.docker_plain import PlainClient
+
 #: Seconds for a call that only looks something up.
 QUICK = 5
 #: Seconds for a call that changes something.
@@ -19,9 +21,14 @@ class Calls(ABC):
     names: dict[str, str]
 
     @abstractmethod
-    def asking(self, doing: str, *, quick: bool = False) -> AbstractContextManager[Any]:
-        """Lend the Docker SDK's `APIClient`, and turn all that Docker may raise into our errors.
+    def asking(self, doing: str, *, quick: bool = False) -> AbstractContextManager[PlainClient]:
+        """Lend what asks Docker, and turn all that this may raise into our errors.
 
         `doing` ends the sentence "Docker cannot …". `quick` calls last at most `QUICK` seconds
-        for each answer, others at most `SLOW`.
+        each, others at most `SLOW`.
         """
+
+    @abstractmethod
+    def streaming(self, doing: str) -> AbstractContextManager[Any]:
+        """The same with the Docker SDK's `APIClient`, for what Docker tells bit by bit; no silence
+        lasts longer than `SLOW` seconds, if the call says no other number."""

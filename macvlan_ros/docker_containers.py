@@ -19,7 +19,7 @@ from macvlan_ros.docker_values import (
     read_container,
 )
 from macvlan_ros.errors import Conflict, DockerDown, EngineRefused, MacvlanRosError, NotFound
-from macvlan_ros.payload import container_payload, service_aliases
+from macvlan_ros.payload import bridge_endpoint, container_payload
 
 if TYPE_CHECKING:
     from macvlan_ros.models.containers import Attachment, Service
@@ -116,9 +116,7 @@ class ContainerCalls(Calls):
             )
         try:
             with self.asking(doing) as client:
-                made = client.create_container_from_config(
-                    payload, name=name, platform=service.platform
-                )
+                made = client.create_container(payload, name=name, platform=service.platform)
         except (KeyboardInterrupt, SystemExit, DockerDown):
             # the engine may have made it all the same, and nobody would know its id
             self._withdraw(name, payload["Labels"])
@@ -142,10 +140,7 @@ class ContainerCalls(Calls):
                 # for a container that does not run yet, Docker would find out at its start
                 client.inspect_network(bridge.name)
                 client.connect_container_to_network(
-                    identity,
-                    bridge.name,
-                    ipv4_address=None if bridge.address is None else str(bridge.address),
-                    aliases=service_aliases(service, bridge.aliases),
+                    identity, bridge.name, bridge_endpoint(service, bridge)
                 )
 
     def _put(self, identity: str, files: Mapping[str, str]) -> None:
@@ -287,6 +282,6 @@ class ContainerCalls(Calls):
 
     def logs(self, identity: str, *, tail: int = 50) -> str:
         """The last `tail` lines that the container wrote, both streams."""
-        with self.asking(f"read the log of container {self._name(identity)!r}") as client:
+        with self.streaming(f"read the log of container {self._name(identity)!r}") as client:
             text: Any = client.logs(identity, tail=tail)
         return bytes(text).decode(errors="replace")

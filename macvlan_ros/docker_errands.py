@@ -68,7 +68,7 @@ class ErrandCalls(Calls):
                     "Binds": ["/var/run/docker.sock:/var/run/docker.sock"],
                 },
             }
-            identity = client.create_container_from_config(payload, name=name)["Id"]
+            identity = client.create_container(payload, name=name)["Id"]
         try:
             return self._run(identity, files, timeout=timeout, doing=doing)
         finally:
@@ -92,7 +92,7 @@ class ErrandCalls(Calls):
             if time.monotonic() > deadline:
                 raise EngineRefused(f"Docker cannot {doing}: it has not ended after {timeout:g} s")
             time.sleep(_LOOK_EVERY)
-        with self.asking(doing) as client:
+        with self.streaming(doing) as client:
             output = client.logs(identity, stdout=True, stderr=False)
             errors = client.logs(identity, stdout=False, stderr=True)
         return Done(
@@ -109,8 +109,7 @@ class ErrandCalls(Calls):
         doing = "look what a container listens on"
         with self.asking(doing, quick=True) as client:
             command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-            made = client.exec_create(identity, command, stderr=False)["Id"]
-            text = client.exec_start(made).decode(errors="replace")
+            text = client.output_of(identity, command).decode(errors="replace")
         return any(_is_listening(line.split(), port) for line in text.splitlines())
 
 

@@ -52,10 +52,10 @@ class ImageCalls(Calls):
         """Docker's own events. Only the waiting is Docker's part: what the caller does with an
         event must not be taken for an error of Docker's."""
         doing = f"pull image {name}"
-        with self.asking(doing) as client:
+        with self.streaming(doing) as client:
             events = client.pull(name, stream=True, decode=True, platform=platform)
         while True:
-            with self.asking(doing):
+            with self.streaming(doing):
                 event = next(events, None)
             if event is None:
                 return

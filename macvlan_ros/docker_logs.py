@@ -39,7 +39,7 @@ class LogCalls(Calls):
         doing = f"read the log of container {self.names.get(identity, identity)!r}"
         with self.asking(doing, quick=True) as client:
             tty = bool(client.inspect_container(identity)["Config"].get("Tty"))
-        with self.asking(doing) as client:
+        with self.streaming(doing) as client:
             # the SDK's own reader of terminals takes them apart into single bytes
             response = client.get(
                 f"{client.base_url}/v{client.api_version}/containers/{identity}/logs",
@@ -60,7 +60,7 @@ class LogCalls(Calls):
         parts = response.raw.stream(_PART)
         try:
             while True:
-                with self.asking(doing):
+                with self.streaming(doing):
                     part = next(parts, b"")
                 if not part:
                     break

@@ -114,10 +114,10 @@ class NetworkCalls(Calls):
         Docker lets two callers at once make one network each, of one name. All of them see the
         same oldest one, and all but its maker withdraw their own.
         """
-        name = payload["name"]
+        name = payload["Name"]
         try:
             with self.asking(f"make network {name!r}") as client:
-                made = client.create_network(**payload)["Id"]
+                made = client.create_network(payload)["Id"]
         except MacvlanRosError as error:
             # the engine refuses a subnet that another process has just taken before it lists that
             # one's network

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_errors import refusal
 from macvlan_ros.docker_values import LABEL_MANAGED, LABEL_POOL, MANAGED
 from macvlan_ros.errors import InvalidRequest, NetworkDiffers
 from macvlan_ros.models.pools import Pool
@@ -23,7 +22,6 @@ from macvlan_ros.models.pools import Pool
 #: What a node's own settings of a swarm network are called: the network's name and this.
 HERE = ".here"
 _DRIVER = "macvlan-ros"
-_CREATE = "/networks/create"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +119,8 @@ class SwarmCalls(Calls):
             )
 
     def _create(self, name: str, wanted: Mapping[str, Any]) -> None:
-        """Not by the SDK's own call, which knows nothing of config-only networks."""
-        doing = f"make network {name!r}"
-        with self.asking(doing) as client:
-            url = f"{client.base_url}/v{client.api_version}{_CREATE}"
-            answer = client.post(url, json={"Name": name, "CheckDuplicate": True, **wanted})
-        if answer.status_code >= 400:
-            raise refusal(answer.status_code, str(answer.json().get("message", "")), doing)
+        with self.asking(f"make network {name!r}") as client:
+            client.create_network({"Name": name, "CheckDuplicate": True, **wanted})
 
 
 def _is_ours(plugin: str) -> bool:

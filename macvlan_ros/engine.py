@@ -1,6 +1,7 @@
 """The Docker Engine: the only module that imports the Docker SDK, and the border of its errors.
 
-The SDK takes 105 ms to import, so it is loaded by the first call that needs it.
+The SDK takes 105 ms to import, so it is loaded by the first call that needs it: one whose answer
+comes bit by bit. The others are plain HTTP (`docker_plain`).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from netaddr import IPNetwork
@@ -24,10 +25,11 @@ from macvlan_ros.docker_hosts import HostsCalls
 from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
 from macvlan_ros.docker_logs import LogCalls
 from macvlan_ros.docker_networks import NetworkCalls
-from macvlan_ros.docker_quick import get_json
+from macvlan_ros.docker_plain import PlainClient
 from macvlan_ros.docker_swarm import SwarmCalls
 from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
-from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.docker_wire import NotDocker, Refused, Wire
+from macvlan_ros.errors import DockerDown, MacvlanRosError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -70,6 +72,8 @@ class Engine(
         self.endpoint = resolve(url, environ, source=source)
         self.names = {}
         self._lock = threading.RLock()
+        self._wire = Wire(self.endpoint, socket_path=self._socket_path)
+        self._plain: dict[float, PlainClient] = {}
         self._clients: dict[int, APIClient] = {}
         self._tunnel: Tunnel | None = None
 
@@ -88,36 +92,55 @@ class Engine(
         with self.asking("say its version", quick=True) as client:
             return read_engine(client.version(), client.info())
 
+    def version(self) -> str:
+        """Which version of Docker answers ("20.10.24"); takes a tenth of the time of `info`."""
+        with self.asking("say its version", quick=True) as client:
+            return str(client.version().get("Version") or "")
+
+    def api_version(self) -> str:
+        """The newest version of the API that the engine speaks ("1.41")."""
+        with self.asking("say its version", quick=True) as client:
+            return client.api_version
+
     def subnets(self) -> Mapping[IPNetwork, str]:
         """The subnets that Docker keeps for its own networks, each with its network's name.
 
-        Those over a parent are left out: theirs is the LAN's. Takes no SDK where it can.
+        Those over a parent are left out: theirs is the LAN's.
         """
-        return taken_subnets(self._listing("/networks", "list its networks", "networks"))
+        with self._lending("list its networks", _LISTING_TIMEOUT) as client:
+            return taken_subnets(client.networks())
 
     def running(self) -> Mapping[str, str]:
-        """The names of all running containers, by each of their MACs and addresses.
+        """The names of all running containers, by each of their MACs and addresses."""
+        with self._lending("list its containers", _LISTING_TIMEOUT) as client:
+            return known_as(client.containers())
 
-        Takes no SDK where it can.
-        """
-        listing = self._listing("/containers/json", "list its containers", "containers")
-        return known_as(listing)
-
-    def _listing(self, path: str, doing: str, call: str) -> Any:
-        if self.endpoint.scheme in ("unix", "tcp") and self.endpoint.tls is None:
-            return get_json(self.endpoint, path, timeout=_LISTING_TIMEOUT, doing=doing)
-        with self.asking(doing, quick=True) as client:
-            return getattr(client, call)()
+    def asking(self, doing: str, *, quick: bool = False) -> AbstractContextManager[PlainClient]:
+        """See `docker_calls.Calls.asking`."""
+        return self._lending(doing, QUICK if quick else SLOW)
 
     @contextmanager
-    def asking(self, doing: str, *, quick: bool = False) -> Iterator[Any]:
-        """The SDK's client for one call; see `docker_calls.Calls.asking`."""
+    def _lending(self, doing: str, timeout: float) -> Iterator[PlainClient]:
+        try:
+            yield self._plain.setdefault(timeout, PlainClient(self._wire, timeout=timeout))
+        except Refused as error:
+            raise refusal(error.status, error.message, doing) from error
+        except NotDocker as error:
+            raise DockerDown(
+                f"what listens at {self.endpoint} does not speak as Docker does"
+            ) from error
+        except OSError as error:
+            raise self._unreachable(error, doing) from error
+
+    @contextmanager
+    def streaming(self, doing: str) -> Iterator[Any]:
+        """See `docker_calls.Calls.streaming`."""
         import docker.errors
         import requests.exceptions
         import urllib3.exceptions
 
         try:
-            yield self._client(QUICK if quick else SLOW)
+            yield self._client(SLOW)
         except docker.errors.APIError as error:
             raise refusal(error.status_code or 0, error.explanation or "", doing) from error
         except (
@@ -145,14 +168,20 @@ class Engine(
                 self._clients[timeout] = self._connect(timeout, version)
             return self._clients[timeout]
 
-    def _connect(self, timeout: int, version: str) -> APIClient:
-        url = self.endpoint.url
-        if self.endpoint.scheme == "ssh":
-            from macvlan_ros.ssh_tunnel import Tunnel
+    def _socket_path(self) -> str:
+        """The engine's socket on this PC, or the end of the ssh to it; "" for one on tcp."""
+        if self.endpoint.scheme != "ssh":
+            return self.endpoint.path if self.endpoint.scheme == "unix" else ""
+        from macvlan_ros.ssh_tunnel import Tunnel
 
+        with self._lock:
             if self._tunnel is None:
                 self._tunnel = Tunnel(self.endpoint)
-            url = self._tunnel.url
+            return self._tunnel.path
+
+    def _connect(self, timeout: int, version: str) -> APIClient:
+        path = self._socket_path()
+        url = f"unix://{path}" if path else self.endpoint.url
         tls = _tls_config(self.endpoint)
         # the first question is quick whatever the calls that follow may take
         quick = _bounded_client(url, version=version, timeout=min(timeout, QUICK), tls=tls)

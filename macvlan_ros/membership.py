@@ -81,4 +81,4 @@ class Membership:
         return judge(self.register.hosts(), held, own=own, now=now)
 
     def _engine_text(self) -> str:
-        return f"Docker {self._engine().info().version}"
+        return f"Docker {self._engine().version()}"

@@ -76,12 +76,14 @@ def container_payload(
 
 def _off_lan_endpoints(service: Service) -> dict[str, Any]:
     """The endpoint on the first bridge, if the container is on one."""
+    return {bridge.name: bridge_endpoint(service, bridge) for bridge in service.bridges[:1]}
+
+
+def bridge_endpoint(service: Service, bridge: BridgeUse) -> dict[str, Any]:
+    """The service's endpoint on a network beside the macvlan one."""
     return {
-        bridge.name: {
-            "IPAMConfig": {"IPv4Address": str(bridge.address)} if bridge.address else None,
-            "Aliases": service_aliases(service, bridge.aliases),
-        }
-        for bridge in service.bridges[:1]
+        "IPAMConfig": {"IPv4Address": str(bridge.address)} if bridge.address else None,
+        "Aliases": service_aliases(service, bridge.aliases),
     }
 
 
@@ -298,7 +300,7 @@ def _tmpfs_options(mount: Mount) -> dict[str, int]:
 def network_payload(
     network: Network, *, placeholder: IPAddress | None, placeholder6: IPAddress | None = None
 ) -> dict[str, Any]:
-    """What `APIClient.create_network` takes for a macvlan network.
+    """The whole body for a macvlan network.
 
     Docker always keeps one address for a gateway, and without one given takes the first of the
     range, which then no container can have. So a network without a gateway names `placeholder`,
@@ -307,7 +309,7 @@ def network_payload(
     away inside of each container (sandbox.py).
     """
     pools = [_ipam_pool(network.subnet, network.gateway or placeholder, network.ip_range)]
-    labels = {**network.labels, LABEL_MANAGED: MANAGED}
+    labels = dict(network.labels)
     if network.pool:
         labels[LABEL_POOL] = network.pool
     if network.gateway is None:
@@ -318,15 +320,29 @@ def network_payload(
         labels[LABEL_POOL6] = six.pool
         if six.gateway is None:
             labels[LABEL_GATEWAY6] = NO_GATEWAY
+    options = {"parent": network.parent, "macvlan_mode": network.mode}
+    internal = network.gateway is None
+    made = _network(network.name, "macvlan", options, pools, labels=labels, internal=internal)
+    return {**made, "EnableIPv6": True} if six is not None else made
+
+
+def _network(
+    name: str,
+    driver: str,
+    options: Mapping[str, str],
+    pools: Sequence[Mapping[str, str]],
+    *,
+    labels: Mapping[str, str],
+    internal: bool,
+) -> dict[str, Any]:
     return {
-        "name": network.name,
-        "driver": "macvlan",
-        "options": {"parent": network.parent, "macvlan_mode": network.mode},
-        "ipam": {"Driver": "default", "Config": pools},
-        "enable_ipv6": six is not None,
-        "internal": network.gateway is None,
-        "labels": labels,
-        "check_duplicate": True,
+        "Name": name,
+        "Driver": driver,
+        "Options": dict(options),
+        "IPAM": {"Driver": "default", "Config": list(pools)},
+        "Internal": internal,
+        "Labels": {**labels, LABEL_MANAGED: MANAGED},
+        "CheckDuplicate": True,
     }
 
 
@@ -342,14 +358,13 @@ def _ipam_pool(
 
 
 def bridge_payload(bridge: BridgeUse, labels: Mapping[str, str]) -> dict[str, Any]:
-    """What `APIClient.create_network` takes for an additional network of a stack."""
+    """The whole body for an additional network of a stack."""
     pools = [{"Subnet": str(subnet.cidr)} for subnet in bridge.subnets]
-    return {
-        "name": bridge.name,
-        "driver": bridge.driver,
-        "options": dict(bridge.driver_options),
-        "ipam": {"Driver": "default", "Config": pools},
-        "internal": bridge.internal,
-        "labels": {**labels, LABEL_MANAGED: MANAGED},
-        "check_duplicate": True,
-    }
+    return _network(
+        bridge.name,
+        bridge.driver,
+        bridge.driver_options,
+        pools,
+        labels=labels,
+        internal=bridge.internal,
+    )

@@ -162,7 +162,7 @@ class Runner:
 
     def _explain(self) -> None:
         """What Docker's command line says of this in words that do not tell what to do."""
-        if api_number(self._app.engine.info().api_version) < ENDPOINT_MAC_SINCE:
+        if api_number(self._app.engine.api_version()) < ENDPOINT_MAC_SINCE:
             self._app.note(
                 "if Docker spoke of 'mac-address per network', its command line is too new for this"
                 " engine; name one of the engine's age with MACVLAN_ROS_DOCKER_CLI"

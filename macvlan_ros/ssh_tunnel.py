@@ -61,7 +61,7 @@ _KNOWN: tuple[tuple[str, type[MacvlanRosError], str], ...] = (
 
 
 class Tunnel:
-    """An open tunnel to an engine's socket, at `url`. Close it when done.
+    """An open tunnel to an engine's socket, at `path`. Close it when done.
 
     Raises `DockerDown` or `Forbidden` with what ssh says, within `_OPEN_TIMEOUT` seconds.
     """
@@ -77,7 +77,7 @@ class Tunnel:
         self._folder = Path(tempfile.mkdtemp(prefix="macvlan-ros-"))
         self._socket = self._folder / "docker.sock"
         self._said = self._folder / "ssh.log"
-        self.url = f"unix://{self._socket}"
+        self.path = str(self._socket)
         try:
             with self._said.open("wb") as said:
                 self._ssh = subprocess.Popen(

@@ -148,7 +148,7 @@ class Composer:
         return document, ready
 
     def _api(self) -> tuple[int, ...]:
-        return api_number(self._app.engine.info().api_version)
+        return api_number(self._app.engine.api_version())
 
     def _options(self, files: Sequence[str]) -> list[str]:
         folder = str(Path(self._stack.files[0]).absolute().parent)

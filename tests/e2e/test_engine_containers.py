@@ -522,13 +522,13 @@ def test_a_creation_that_is_interrupted_leaves_nothing_behind(
     engine: Engine, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.asking("be interrupted") as client:
-        create_for_real = client.create_container_from_config
+        create_for_real = client.create_container
 
         def interrupted(*args: Any, **options: Any) -> None:
             create_for_real(*args, **options)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(client, "create_container_from_config", interrupted)
+        monkeypatch.setattr(client, "create_container", interrupted)
     with pytest.raises(KeyboardInterrupt):
         create(engine)
     assert container_names(host) == []
@@ -543,7 +543,7 @@ def test_an_interruption_never_removes_somebody_elses_container(
         def interrupted(*_args: Any, **_options: Any) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(client, "create_container_from_config", interrupted)
+        monkeypatch.setattr(client, "create_container", interrupted)
     with pytest.raises(KeyboardInterrupt):
         create(engine)
     assert container_names(host) == [NAME]

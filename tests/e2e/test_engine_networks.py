@@ -189,7 +189,7 @@ def test_of_two_networks_of_one_name_the_younger_is_withdrawn(engine: Engine, ho
     host.docker("network", "create", "backend")
     older = host.docker("network", "inspect", "-f", "{{.Id}}", "backend")
     # without the check Docker makes a second one, as it does for two that come at once
-    payload = {**bridge_payload(BridgeUse("backend"), STACK), "check_duplicate": False}
+    payload = {**bridge_payload(BridgeUse("backend"), STACK), "CheckDuplicate": False}
     stands, made = engine._make_network(payload)
     assert (stands["Id"], made) == (older, False)
     assert network_names(host) == ["backend"]

@@ -438,7 +438,7 @@ def test_verbose_tells_what_is_asked_and_what_an_error_came_of(
     folder = write_stack(ONE_PC)
     done = qtpc.macvlan_ros("launch", "--verbose", "talker", check=True, cwd=str(folder))
     assert "asked on eth0 for" in done.stderr
-    assert "GET /v1." in done.stderr
+    assert "GET /images/" in done.stderr
     assert "pyroute2" not in done.stderr
     away = qtpc.macvlan_ros("network", "list", "--verbose", "--docker", "unix:///no/such")
     assert "because of" in away.stderr
