@@ -1,13 +1,15 @@
 """Links: interfaces, addresses and routes, as the kernel has them. The only module with pyroute2.
 
-pyroute2 is imported when first used. Its socket belongs to the thread that opened it (another
-thread would silently get, and leak, one of its own), so each `Links` has one thread that owns the
-socket and does the calls; any number of threads may share a `Links`.
+pyroute2 is imported when first used: its messages for what is read, its IPRoute for some of what
+is changed. That one's socket belongs to the thread that opened it (another thread would silently
+get, and leak, one of its own), so each `Links` has one thread that owns the socket and does these
+calls; any number of threads may share a `Links`.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ from macvlan_ros.linkfacts import (
 )
 from macvlan_ros.models.links import ArpSettings, Link, MacvlanLink, NetworkMode, Route
 from macvlan_ros.namespaces import inside
+from macvlan_ros.netlink import Reader
 from macvlan_ros.parents import Facts, find_parent, survey
 from macvlan_ros.worker import Worker
 
@@ -85,25 +88,25 @@ class Links(Closing):
 
     def exists(self, name: str) -> bool:
         """Whether there is an interface of that name, of whatever kind."""
-        return self._do(f"look for {name}", lambda kernel: netlink.get(kernel, name)) is not None
+        return self._read(f"look for {name}", lambda kernel: kernel.get(name)) is not None
 
     def mac(self, name: str) -> str:
         """The MAC address of an interface."""
-        message = self._do(f"look at {name}", lambda kernel: netlink.existing(kernel, name))
+        message = self._read(f"look at {name}", lambda kernel: kernel.existing(name))
         return str(message.get_attr("IFLA_ADDRESS") or "")
 
     def macvlan(self, name: str) -> MacvlanLink | None:
         """The macvlan link of that name; None when there is none, or it is of another kind."""
 
-        def read(kernel: Any) -> MacvlanLink | None:
-            message = netlink.get(kernel, name)
+        def read(kernel: Reader) -> MacvlanLink | None:
+            message = kernel.get(name)
             return macvlan_of(message, netlink.lower_name(message)) if message else None
 
-        return self._do(f"look at {name}", read)
+        return self._read(f"look at {name}", read)
 
     def macvlans(self) -> tuple[MacvlanLink, ...]:
         """All macvlan links of this namespace, by index."""
-        messages = self._do("list the interfaces", lambda kernel: netlink.dump(kernel.get_links))
+        messages = self._read("list the interfaces", Reader.links)
         names = {message["index"]: str(message.get_attr("IFLA_IFNAME")) for message in messages}
         found = (macvlan_of(one, names.get(lower_of(one), "")) for one in messages)
         return tuple(sorted((one for one in found if one), key=lambda one: one.index))
@@ -119,24 +122,23 @@ class Links(Closing):
     def addresses(self, name: str) -> tuple[IPNetwork, ...]:
         """The interface's addresses with their prefix lengths, in the kernel's order."""
 
-        def read(kernel: Any) -> tuple[Any, ...]:
-            index = netlink.index(name)
-            return netlink.dump(lambda: kernel.get_addr(index=index))
-
-        return tuple(map(address_of, self._do(f"list the addresses of {name}", read)))
+        found = self._read(
+            f"list the addresses of {name}", lambda kernel: kernel.addresses(netlink.index(name))
+        )
+        return tuple(map(address_of, found))
 
     def routes(self, name: str) -> tuple[Route, ...]:
         """The unicast routes that lead out of the interface, without those the kernel made."""
 
-        def read(kernel: Any) -> tuple[Any, ...]:
+        def read(kernel: Reader) -> tuple[Any, ...]:
             index = netlink.index(name)
             return tuple(
                 message
                 for family in netlink.FAMILIES.values()
-                for message in netlink.routes(kernel, family, oif=index)
+                for message in kernel.routes(family, index)
             )
 
-        messages = self._do(f"list the routes of {name}", read)
+        messages = self._read(f"list the routes of {name}", read)
         return tuple(
             route_of(one, name)
             for one in messages
@@ -146,16 +148,15 @@ class Links(Closing):
     def neighbours(self, name: str) -> dict[IPAddress, str]:
         """Whom the kernel has met on the interface, IPv4 and IPv6: address to MAC."""
 
-        def read(kernel: Any) -> tuple[Any, ...]:
-            index = netlink.index(name)
-            return netlink.dump(lambda: kernel.get_neighbours(ifindex=index))
-
-        found = map(neighbour_of, self._do(f"list the neighbours of {name}", read))
-        return dict(one for one in found if one is not None)
+        found = self._read(
+            f"list the neighbours of {name}", lambda kernel: kernel.neighbours(netlink.index(name))
+        )
+        known = map(neighbour_of, found)
+        return dict(one for one in known if one is not None)
 
     def arp_settings(self, name: str) -> ArpSettings:
         """How the interface deals with ARP: its own settings, not those of "all"."""
-        message = self._do(f"look at {name}", lambda kernel: netlink.existing(kernel, name))
+        message = self._read(f"look at {name}", lambda kernel: kernel.existing(name))
         return arp_settings_of(message)
 
     # Changing
@@ -301,7 +302,7 @@ class Links(Closing):
         )
 
     def _facts(self) -> tuple[Facts, ...]:
-        return assemble(self._do("list the interfaces", netlink.read_tables), self._sys_root)
+        return assemble(self._read("list the interfaces", Reader.tables), self._sys_root)
 
     def _set(self, name: str, action: str, **options: Any) -> None:
         self._do(
@@ -314,8 +315,13 @@ class Links(Closing):
         with _translated(action):
             return self._worker.run(call)
 
+    def _read(self, action: str, call: Callable[[Reader], T]) -> T:
+        """What `call` reads, as `_ask` does it."""
+        reader = _reader()
+        return self._ask(action, lambda: call(reader))
+
     def _ask(self, action: str, call: Callable[[], T]) -> T:
-        """`call()` in this thread, or in one of the namespace; for what pyroute2 is not needed."""
+        """`call()` in this thread, or in one of the namespace; for what takes no IPRoute."""
         try:
             return inside(self._namespace, call)
         except OSError as error:
@@ -336,6 +342,17 @@ def _unless(code: int, call: Callable[[], object]) -> bool:
 def _index(name: str) -> int:
     """0 for no interface in particular."""
     return netlink.index(name) if name else 0
+
+
+@functools.cache
+def _reader() -> Reader:
+    with without_init("pyroute2"):
+        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+        from pyroute2.netlink.rtnl.ndmsg import ndmsg
+        from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    return Reader(ifinfmsg, ifaddrmsg, rtmsg, ndmsg)
 
 
 def _open_socket() -> Any:

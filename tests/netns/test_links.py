@@ -213,13 +213,13 @@ def test_one_links_serves_many_threads_with_one_socket(pc: Namespace) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_closing_twice_is_fine_and_a_closed_one_says_so(pc: Namespace) -> None:
+def test_closing_twice_is_fine_and_a_closed_one_changes_nothing_more(pc: Namespace) -> None:
     links = Links(namespace=pc.path)
-    links.links()
+    links.set_alias("eth0", "once")
     links.close()
     links.close()
     with pytest.raises(Unavailable, match="closed"):
-        links.links()
+        links.set_alias("eth0", "twice")
 
 
 def test_a_namespace_that_is_gone_is_named() -> None:
