@@ -1,8 +1,8 @@
 """mDNS: the containers that run here answer to NAME.local, for the whole LAN (RFC 6762).
 
-It is for one LAN, for a name has another address on each. A voice speaks out of the parent and out
-of the shim, if there is one: this host's containers do not hear the parent, nor it them. The
-packets are IPv4's, the addresses in them of both families.
+Each LAN has a voice of its own, for a name has another address on each. It speaks out of the parent
+and out of the shim, if there is one: this host's containers do not hear the parent, nor it them.
+The packets are IPv4's, the addresses in them of both families.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ __all__ = ["Containers", "Publisher", "names_of"]
 #: Addresses by the container's name.
 Containers: TypeAlias = Mapping[str, Sequence[IPAddress]]
 
-#: The state that is about several LANs; no parent has such a name.
-_SEVERAL = "/several"
 #: Bytes of a DNS label (RFC 1035, section 2.3.4).
 _LONGEST = 63
 
@@ -80,7 +78,7 @@ class Publisher(Closing):
         self._troubles.pop("", None)
         for parent in self._voices.keys() - lans.keys():
             self._silence(parent)
-        for parent, containers in self._one(lans).items():
+        for parent, containers in lans.items():
             try:
                 self._voice(parent).publish(names_of(containers))
             except MacvlanRosError as error:
@@ -88,20 +86,6 @@ class Publisher(Closing):
                 self._trouble(parent, error)
             else:
                 self._troubles.pop(parent, None)
-
-    def _one(self, lans: Mapping[str, Containers]) -> Mapping[str, Containers]:
-        """The LAN that is spoken on. On a second one askers would get the first one's addresses,
-        for both voices have one port."""
-        if len(lans) < 2:
-            self._troubles.pop(_SEVERAL, None)
-            return lans
-        parent = min(lans, key=lambda one: (one not in self._voices, one))
-        others = ", ".join(sorted(lans.keys() - {parent}))
-        text = f"names are published on {parent} alone, not on {others}: mDNS is for one LAN"
-        if self._troubles.get(_SEVERAL) != text:
-            self._troubles[_SEVERAL] = text
-            self._note(text)
-        return {parent: lans[parent]}
 
     def close(self) -> None:
         """Say goodbye on all LANs. Closing twice is fine."""

@@ -126,11 +126,13 @@ class Voice:
 
     async def _keep_to_own(self) -> None:
         """Hear what comes in by our own interfaces: Linux gives a socket the groups that others on
-        this host have joined, too, so it would answer on other LANs."""
+        this host have joined, too, so it would answer on other LANs; and of sockets that share the
+        port newer kernels (6.18 was tried) give a packet to one, whichever LAN that one is on."""
         await self._zeroconf.async_wait_for_start()
         for reader in self._zeroconf.engine.readers:
             handle = reader.transport.get_extra_info("socket")
             handle.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
     async def _ask(self, names: Sequence[str]) -> dict[str, frozenset[IPAddress]]:
         """Which addresses others give for the names, all asked at once."""

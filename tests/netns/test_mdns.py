@@ -189,19 +189,24 @@ def test_a_name_of_somebody_else_is_left_to_them_and_taken_when_it_is_free(site:
     assert site.said[1].startswith("harmoni-core.local: ")
 
 
-def test_of_two_lans_one_hears_the_names_and_the_other_nothing(site: Site) -> None:
-    there = IPAddress("192.168.60.195")
+def test_each_of_two_lans_hears_its_own_addresses(site: Site) -> None:
+    here, there = OTHER, IPAddress("192.168.60.12")
     with make_lan() as lan:
-        asker = lan.add("192.168.60.12/24")
+        asker = lan.add(f"{there}/24")
         cable(site.pc, "eth1", lan.switch, "p9")
         site.pc.ip("address add 192.168.60.11/24 dev eth1")
         site.pc.ip("link set eth1 up")
         lan.switch.ip("link set p9 master lan up")
-        site.elsewhere["eth1"] = {"harmoni_core": (there,)}
+        site.containers["harmoni_core"] = (CORE,)
+        site.elsewhere["eth1"] = {"harmoni_core": (there + 1,), "camera": (there + 2,)}
         with site.publisher() as publisher:
             publisher.look()
+            assert ask(asker, there, "harmoni_core") == str(there + 1)
+            assert ask(site.other, here, "harmoni_core") == str(CORE)
+            assert ask(asker, there, "camera") == str(there + 2)
+            assert ask(site.other, here, "camera") == ""
+            del site.elsewhere["eth1"]
             publisher.look()
-            assert ask(asker, IPAddress("192.168.60.12"), "harmoni_core") == ""
-            assert str(CORE) in ask(site.other, OTHER, "harmoni_core")
-    (noted,) = site.noted
-    assert "published on eth0 alone, not on eth1" in noted
+            assert ask(asker, there, "harmoni_core") == ""
+            assert ask(site.other, here, "harmoni_core") == str(CORE)
+    assert not site.noted
