@@ -35,7 +35,8 @@ _LARGEST_FRAME = 2048
 _BATCH = 64
 _SEND_PATIENCE = 1.0
 _IDLE_PORTS = 2
-_ANNOUNCE_INTERVAL = 0.05
+# RFC 5227 has two seconds between two announcements, for which no command could wait
+_ANNOUNCE_INTERVAL = 0.02
 _ECHO_REPLY, _PINGS = 129, 3
 
 

@@ -18,6 +18,7 @@ from macvlan_ros.arp import open_wire
 from macvlan_ros.docker_attached import Attached
 from macvlan_ros.errors import BadSubnet, Forbidden, KernelRefused, MacvlanRosError, NotFound
 from macvlan_ros.links import Links
+from macvlan_ros.namespaces import inside
 from macvlan_ros.shim import guide, leave_alone
 
 #: How many containers are visited side by side.
@@ -68,8 +69,11 @@ class Visits:
                 todo.append((container, wanted))
         if not todo:
             return ()
-        with ThreadPoolExecutor(min(_AT_ONCE, len(todo)), thread_name_prefix="visit") as visitors:
-            outcomes = list(visitors.map(_try, todo))
+        if len(todo) == 1:
+            outcomes = [_try(todo[0])]
+        else:
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="visit") as visitors:
+                outcomes = list(visitors.map(_try, todo))
         for (container, wanted), outcome in zip(todo, outcomes, strict=True):
             if outcome is True:
                 self._done[container.endpoint] = replace(wanted, announce=False)
@@ -96,32 +100,34 @@ def run(errand: Errand, container: Attached) -> bool:
     """
     namespace = Path(f"/proc/{container.pid}/ns/net")
     try:
-        with Links(namespace=namespace) as links:
-            found = (one for one in links.macvlans() if one.mac == container.mac)
-            link = next((one.name for one in found if one.up), "")
-            if not link:
-                return False
-            if container.gateway is not None:
-                # Docker gives it to the network whose name comes first
-                links.replace_route(_EVERYWHERE, via=container.gateway)
-            if errand.no_router6 and container.gateway6 is not None:
-                links.remove_route(_EVERYWHERE6, via=container.gateway6, foreign=True)
-            if errand.back:
-                leave_alone(links, host=errand.host, via=errand.via)
-            elif errand.host:
-                guide(links, host=errand.host, via=errand.via)
-        if errand.announce:
-            _announce(link, container, namespace)
+        return inside(namespace, lambda: _do(errand, container))
     except NotFound:
         return False
+
+
+def _do(errand: Errand, container: Attached) -> bool:
+    """What `run` does, by a thread that is in the container's namespace."""
+    with Links() as links:
+        found = (one for one in links.macvlans() if one.mac == container.mac)
+        link = next((one.name for one in found if one.up), "")
+        if not link:
+            return False
+        if container.gateway is not None:
+            # Docker gives it to the network whose name comes first
+            links.replace_route(_EVERYWHERE, via=container.gateway)
+        if errand.no_router6 and container.gateway6 is not None:
+            links.remove_route(_EVERYWHERE6, via=container.gateway6, foreign=True)
+        if errand.back:
+            leave_alone(links, host=errand.host, via=errand.via)
+        elif errand.host:
+            guide(links, host=errand.host, via=errand.via)
+    if errand.announce:
+        _announce(link, container)
     return True
 
 
-def _announce(link: str, container: Attached, namespace: Path) -> None:
+def _announce(link: str, container: Attached) -> None:
     """Say where the container is now, on the LAN and to the containers over the same parent."""
-    with (
-        suppress(Forbidden, BadSubnet, KernelRefused),
-        open_wire(link, namespace=namespace) as wire,
-    ):
+    with suppress(Forbidden, BadSubnet, KernelRefused), open_wire(link) as wire:
         for address in container.addresses:
             wire.announce(address, container.mac)
