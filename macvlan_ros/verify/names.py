@@ -12,15 +12,18 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from netaddr import AddrFormatError, IPAddress
 
 _PORT = 53
-_A, _IN = 1, 1
+_A, _AAAA, _IN = 1, 28, 1
+#: By a record's kind and length in bytes: the version of its address (RFC 1035, RFC 3596).
+_VERSIONS: Mapping[tuple[int, int], Literal[4, 6]] = {(_A, 4): 4, (_AAAA, 16): 6}
 _RECURSE = 0x0100
 _QUERY = struct.Struct("!HHHHHH")
 _AGAIN = 0.7
@@ -85,34 +88,37 @@ def as_address(text: str) -> IPAddress | None:
 
 
 def look_up(
-    names: Iterable[str], book: Book, sock: socket.socket, *, until: float
+    names: Iterable[str], book: Book, sock: socket.socket, *, until: float, version: int = 4
 ) -> dict[str, tuple[IPAddress, ...]]:
-    """The IPv4 addresses of each name, or else those of IPv6 that the book has; none for one that
-    does not resolve, or not before `until` (time.monotonic). `sock` is a UDP socket of the
-    container's namespace, with a timeout of 0."""
+    """The IPv4 addresses of each name, or else those of IPv6 that the book has; with version 6
+    those of IPv6 alone. None for one that does not resolve, or not before `until`
+    (time.monotonic). `sock` is a UDP socket of the container's namespace, with a timeout of 0."""
     found: dict[str, tuple[IPAddress, ...]] = {}
     unknown: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
         written = book.hosts.get(name.lower(), ())
-        listed = [one for one in written if one.version == 4] or written
-        if listed or not book.servers:
+        listed: Sequence[IPAddress] = [one for one in written if one.version == version]
+        if version == 4:
+            listed = listed or written
+        if written or not book.servers:
             found[name] = tuple(listed)
         else:
             unknown[name] = book.candidates(name)
     wanted = {full for candidates in unknown.values() for full in candidates}
-    answers = _ask(sock, book.servers, wanted, until) if wanted else {}
+    answers = _ask(sock, book.servers, wanted, until, version) if wanted else {}
     for name, candidates in unknown.items():
         found[name] = next((answers[full] for full in candidates if answers.get(full)), ())
     return found
 
 
-def query(number: int, name: str) -> bytes:
-    """A question for the IPv4 addresses of a name. Raises UnicodeError for what cannot be one."""
+def query(number: int, name: str, *, version: int = 4) -> bytes:
+    """A question for a name's addresses of that version of IP. Raises UnicodeError for what cannot
+    be one."""
     labels = [label.encode("idna") for label in name.split(".")]
     if not all(0 < len(label) < 64 for label in labels):
         raise UnicodeError(f"{name!r} is no name")
     packed = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
-    return _QUERY.pack(number, _RECURSE, 1, 0, 0, 0) + packed + struct.pack("!HH", _A, _IN)
+    return _QUERY.pack(number, _RECURSE, 1, 0, 0, 0) + packed + _asked_for(version)
 
 
 def read_answer(message: bytes) -> tuple[int, tuple[IPAddress, ...]] | None:
@@ -129,12 +135,18 @@ def read_answer(message: bytes) -> tuple[int, tuple[IPAddress, ...]] | None:
             place = _skip_name(message, place)
             kind, _, _, length = struct.unpack_from("!HHIH", message, place)
             place += 10
-            if kind == _A and length == 4:
-                found.append(IPAddress(int.from_bytes(message[place : place + 4], "big"), 4))
+            version = _VERSIONS.get((kind, length))
+            if version:
+                value = int.from_bytes(message[place : place + length], "big")
+                found.append(IPAddress(value, version))
             place += length
     except (struct.error, IndexError):
         return None
     return number, tuple(found)
+
+
+def _asked_for(version: int) -> bytes:
+    return struct.pack("!HH", _AAAA if version == 6 else _A, _IN)
 
 
 def _skip_name(message: bytes, place: int) -> int:
@@ -148,7 +160,11 @@ def _skip_name(message: bytes, place: int) -> int:
 
 
 def _ask(
-    sock: socket.socket, servers: Collection[str], names: Collection[str], until: float
+    sock: socket.socket,
+    servers: Collection[str],
+    names: Collection[str],
+    until: float,
+    version: int,
 ) -> dict[str, tuple[IPAddress, ...]]:
     """What the servers say of each full name; nothing for those of which they say nothing."""
     first = secrets.randbits(16)
@@ -159,7 +175,7 @@ def _ask(
         for number, name in numbers.items():
             for server in servers if name not in found else ():
                 with suppress(OSError, UnicodeError):
-                    sock.sendto(query(number, name), (server, _PORT))
+                    sock.sendto(query(number, name, version=version), (server, _PORT))
         end = min(until, time.monotonic() + _AGAIN)
         while len(found) < len(numbers) and (left := end - time.monotonic()) > 0:
             select.select([sock], [], [], left)

@@ -17,6 +17,7 @@ from macvlan_ros.verify.echo import Echo
 from macvlan_ros.verify.place import Place, Vantage
 
 _SECONDS = 2.5
+_ANOTHER = "launch again, or take the other entry out of its hosts file or DNS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,24 @@ def examine(
 def examine_six(
     vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float
 ) -> list[Check]:
-    """The same between containers that have IPv6 addresses, over IPv6: contact alone."""
+    """The same between containers that have IPv6 addresses, over IPv6: contact, and names that
+    have IPv6 addresses."""
     end = min(until, time.monotonic() + _SECONDS)
     inside = {one.name: one for one in vantages if not one.is_host and one.place.address6}
     there = [one for one in targets if one.address6 is not None]
     pairs = [(one, other) for one in inside.values() for other in there if one.name != other.name]
     if not pairs:
         return []
-    with ThreadPoolExecutor(len(inside) + 1, thread_name_prefix="verify") as side_by_side:
+    names = sorted({name for one in there for name in one.names})
+    with ThreadPoolExecutor(len(inside) + 2, thread_name_prefix="verify") as side_by_side:
+        look = partial(resolving.everywhere, version=6, until=end)
+        meanings = side_by_side.submit(look, list(inside.values()), names)
         opened = side_by_side.submit(doors.ask, list(inside.values()), there, until=end, version=6)
         ask = partial(contact.echoes, targets=there, until=end, version=6)
         echoes = dict(zip(inside, side_by_side.map(ask, inside.values()), strict=True))
-    return [
-        check
-        for source, target in pairs
-        for check in contact.judge(
+    found: list[Check] = []
+    for source, target in pairs:
+        found += contact.judge(
             source,
             target,
             echoes=echoes[source.name],
@@ -75,7 +79,8 @@ def examine_six(
             other=inside.get(target.name),
             version=6,
         )
-    ]
+        found += _name_six(source, target, meanings.result()[source.name])
+    return found
 
 
 def _look(vantages: Sequence[Vantage], targets: Sequence[Place], end: float) -> _Seen:
@@ -139,9 +144,25 @@ def _name(about: _About, target: Place, meanings: resolving.Meanings) -> Check:
                 "name",
                 level=BAD,
                 text=f"the name {name} means {found[0]} there, and should mean {target.address}",
-                remedy="launch again, or take the other entry out of its hosts file or DNS",
+                remedy=_ANOTHER,
             )
     return about("name", level=OK, text=f"{', '.join(target.names)} is {target.address}")
+
+
+def _name_six(source: Vantage, target: Place, meanings: resolving.Meanings) -> Iterator[Check]:
+    """Nothing for a name without IPv6 addresses: it has another one, by IPv4."""
+    about = partial(Check, "name6", source.name, target.name)
+    known = {name: meanings[name] for name in target.names if meanings.get(name)}
+    for name, found in known.items():
+        if not {target.address6, *target.others} & set(found):
+            yield about(
+                level=BAD,
+                text=f"the name {name} means {found[0]} there, and should mean {target.address6}",
+                remedy=_ANOTHER,
+            )
+            return
+    if known:
+        yield about(level=OK, text=f"{', '.join(known)} is {target.address6}")
 
 
 def _multicast(about: _About, target: Place, heard: bool) -> Check:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from netaddr import IPAddress
@@ -21,9 +22,10 @@ _AT_ONCE = 32
 
 
 def everywhere(
-    vantages: Sequence[Vantage], names: Collection[str], *, until: float
+    vantages: Sequence[Vantage], names: Collection[str], *, until: float, version: int = 4
 ) -> dict[str, Meanings]:
-    """For each place, by its name: the IPv4 addresses that each name has there, () for none.
+    """For each place, by its name: the addresses of that version of IP that each name has there,
+    () for none.
 
     An address is its own meaning. Returns at `until` (time.monotonic) at the latest.
     """
@@ -34,18 +36,23 @@ def everywhere(
     if not unknown or not vantages:
         return {one.name: dict(known) for one in vantages}
     with ThreadPoolExecutor(len(vantages), thread_name_prefix="resolve") as side_by_side:
-        found = side_by_side.map(lambda one: resolve(one, unknown, until=until), vantages)
+        found = side_by_side.map(
+            partial(resolve, names=unknown, until=until, version=version), vantages
+        )
         return {
             one.name: {**known, **meanings} for one, meanings in zip(vantages, found, strict=True)
         }
 
 
-def resolve(vantage: Vantage, names: Collection[str], *, until: float) -> Meanings:
-    """The IPv4 addresses that each name has at one place."""
+def resolve(
+    vantage: Vantage, names: Collection[str], *, until: float, version: int = 4
+) -> Meanings:
+    """The addresses that each name has at one place, on this PC itself always those of IPv4."""
     if vantage.is_host:
         return _resolve_here(names, until)
+    book = read_book(Path(f"/proc/{vantage.place.pid}/root"))
     with vantage.socket(socket.SOCK_DGRAM) as sock:
-        return look_up(names, read_book(Path(f"/proc/{vantage.place.pid}/root")), sock, until=until)
+        return look_up(names, book, sock, until=until, version=version)
 
 
 def _resolve_here(names: Collection[str], until: float) -> Meanings:

@@ -111,7 +111,7 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     # and verify tells so; this image has no roscore
     checks = json.loads(qtrp.macvlan_ros("verify", "--json", cwd=str(folder)).stdout)
     told = {(one["kind"], one["source"], one["target"]): one["level"] for one in checks}
-    for kind in ("reach6", "tcp6", "mtu6"):
+    for kind in ("reach6", "tcp6", "mtu6", "name6"):
         assert told[kind, "talker", "core"] == "ok"
     assert told["master", "talker", f"http://[{CORE}]:11311"] == "bad"
     # a third machine's table shows one MAC for the PC, the parent's

@@ -61,9 +61,11 @@ def test_a_link_in_a_container_leads_nowhere_out_of_it(tmp_path: Path) -> None:
 def dns_answer(query: bytes, *addresses: str) -> bytes:
     """As a server answers: the question again, and an address each by a pointer to its name."""
     head = query[:2] + struct.pack("!HHHHH", 0x8180, 1, len(addresses), 0, 0)
-    entries = b"".join(
-        b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton(one) for one in addresses
-    )
+    entries = b""
+    for one in addresses:
+        kind, family = (28, socket.AF_INET6) if ":" in one else (1, socket.AF_INET)
+        packed = socket.inet_pton(family, one)
+        entries += b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(packed)) + packed
     return head + query[12:] + entries
 
 
@@ -82,7 +84,8 @@ def name_server(known: dict[str, str], *, port: int = 53) -> Iterator[str]:
             except TimeoutError:
                 continue
             for name, address in known.items():
-                if names.query(0, name)[12:] == query[12:]:
+                version = 6 if ":" in address else 4
+                if names.query(0, name, version=version)[12:] == query[12:]:
                     server.sendto(dns_answer(query, address), peer)
 
     thread = threading.Thread(target=serve)
@@ -285,7 +288,36 @@ def test_a_name_that_is_written_down_with_ipv6_alone_means_that() -> None:
     hosts = names.parse_hosts("fd00::5 core\nfd00::6 both\n192.168.50.6 both")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         found = names.look_up(["core", "both"], names.Book(hosts), sock, until=0)
+        six = names.look_up(["core", "both"], names.Book(hosts), sock, until=0, version=6)
     assert found == {"core": (IPAddress("fd00::5"),), "both": (IPAddress("192.168.50.6"),)}
+    assert six == {"core": (IPAddress("fd00::5"),), "both": (IPAddress("fd00::6"),)}
+
+
+def test_a_name_server_is_asked_for_ipv6_addresses_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_PORT", 55354)
+    known = {"core.lan": "192.168.50.195", "both.lan": "fd00::6"}
+    with (
+        name_server(known, port=55354) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.setblocking(False)
+        book = names.Book({"here": (IPAddress("10.0.0.1"),)}, (server,), ("lan",), 1)
+        until = time.monotonic() + 2
+        found = names.look_up(["both", "core", "here"], book, sock, until=until, version=6)
+    assert found == {"both": (IPAddress("fd00::6"),), "core": (), "here": ()}
+
+
+def test_a_name_that_means_another_ipv6_address_is_told() -> None:
+    place = replace(SPARE, address6=IPAddress("fd00::5"))
+    source = Vantage(replace(SPARE, name="talker"))
+    try:
+        levels = [
+            [one.level for one in pairs._name_six(source, place, {"spare": meant})]
+            for meant in ((), (IPAddress("fd00::5"),), (IPAddress("fd00::6"),))
+        ]
+    finally:
+        source.close()
+    assert levels == [[], [OK], [BAD]]
 
 
 def test_a_name_may_mean_the_services_address_on_another_of_its_networks() -> None:
