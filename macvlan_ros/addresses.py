@@ -22,6 +22,8 @@ ORDERS = ("hashed", "sequential")
 # What Docker takes for a container's name, so that every container can be an owner.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
 # No LAN has its hosts here, and Linux refuses most of them as an interface's address.
 _SPECIAL = {
     "0.0.0.0/8": "means 'this host'",
@@ -51,6 +53,17 @@ def parse_address(text: str | IPAddress, *, said: str = "--address") -> IPAddres
         return IPAddress(str(text).strip())
     except (AddrFormatError, ValueError):
         raise BadSubnet(f"{said} {text}: not an address; write one like 192.168.50.195") from None
+
+
+def parse_mac(text: str, *, said: str) -> str:
+    """A MAC of one host, in lower case with colons. Raises InvalidRequest."""
+    plain = text.strip().lower().replace("-", ":")
+    if not _MAC.fullmatch(plain):
+        shown = plain if len(plain) <= 40 else plain[:37] + "..."
+        raise InvalidRequest(f"{said} is no MAC: {shown!r}; write it as 02:42:ac:11:00:02")
+    if int(plain[:2], 16) & 1:
+        raise InvalidRequest(f"{said} is a multicast MAC: {plain}; its first byte must be even")
+    return plain
 
 
 def parse_subnet(text: str | IPNetwork, *, said: str = "--subnet") -> IPNetwork:

@@ -86,6 +86,9 @@ class Booking:
             service.name: allocation.reservation
             for service, allocation in zip(held_for, done, strict=True)
         }
+        for service in held_for:
+            if service.mac and service.name in names and pool.subnet.version == 4:
+                held[service.name] = self._wear(held[service.name], service.mac, undo)
         foreign = [
             (held[service.name], service.host or site.host)
             for service in held_for
@@ -97,6 +100,12 @@ class Booking:
         taken = self._takeover.take(pool, foreign, undo=undo)
         by_owner = {each.owner: each for each in taken}
         return {name: by_owner.get(each.owner, each) for name, each in held.items()}
+
+    def _wear(self, held: Reservation, mac: str, undo: Undo) -> Reservation:
+        worn = self._ipam.wear(held, mac)
+        if worn is not held:
+            undo.add(self._ipam.wear, worn, held.mac)
+        return worn
 
     def elsewhere(self, stack: Stack, site: plan.Site) -> dict[str, IPAddress]:
         """The addresses, by service, that the store has for what belongs to other hosts; of the

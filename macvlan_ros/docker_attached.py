@@ -67,7 +67,9 @@ class AttachedCalls(Calls):
 
     def attached_as(self, name: str, network: str) -> Attached | None:
         """The running container of that name or id on the network of that id; None if it is not."""
-        return self._look({"Id": name}, network=network, before={})
+        found = self._look({"Id": name}, network=network, before={})
+        # Docker takes the beginning of an id for a name, too
+        return found if found is not None and name in (found.id, found.name) else None
 
     def on_the_hosts_network(self) -> dict[str, str]:
         """The running containers that share this PC's address (--network host), with their images,

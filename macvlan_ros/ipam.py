@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
 from macvlan_ros.addresses import check_name
-from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest
+from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.search import Search, Surroundings, release_command
 from macvlan_ros.stores.base import Store
@@ -129,6 +129,24 @@ class Ipam:
     def move(self, held: Reservation, host: str) -> Reservation | None:
         """Make `host` the host of a reservation, if it stands as `held`; what then stands."""
         return self._store.move(held, host)
+
+    def wear(self, held: Reservation, mac: str) -> Reservation:
+        """Keep the MAC that a container was given by name, in the place of the one made for its
+        owner; what then stands. A lease stays with the MAC that it was taken with, and while the
+        store is away nothing is changed. Raises Conflict when the MAC is another owner's."""
+        if held.mac == mac or self._store.pool(held.pool).dhcp:
+            return held
+        new = replace(held, mac=mac)
+        try:
+            stands = self._store.exchange(held, new)
+        except StoreAway:
+            return held
+        if stands is not None and stands.owner != held.owner:
+            raise Conflict(
+                f"the MAC {mac} is that of {stands.owner!r} ({stands.address}); give {held.owner!r}"
+                " another"
+            )
+        return stands or held
 
     def add_pool(self, pool: Pool) -> Pool:
         """Add a pool; the same definition twice is fine. Raises Conflict, PoolOverlap."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netaddr import IPAddress
 
 from macvlan_ros import networks
-from macvlan_ros.addresses import parse_address
+from macvlan_ros.addresses import parse_address, parse_mac
 from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
@@ -98,7 +98,10 @@ class Runner:
         name = line.value("name") or self._choose_name(line.image, pool)
         held = self._reserve(pool, name, self._claim(line, network), undo)
         six = self._reserve6(network, name, line, undo)
-        mac = joining(line).mac.lower() or held.mac
+        said = joining(line).mac
+        mac = parse_mac(said, said="--mac-address") if said else held.mac
+        if (worn := self._app.ipam.wear(held, mac)) is not held:
+            undo.add(self._app.ipam.wear, worn, held.mac)
         placed = on_lan(
             line,
             name=name,
@@ -162,9 +165,12 @@ class Runner:
 
     def _explain(self) -> None:
         """What Docker's command line says of this in words that do not tell what to do."""
-        if api_number(self._app.engine.api_version()) < ENDPOINT_MAC_SINCE:
+        if api_number(self._app.engine.api_version()) >= ENDPOINT_MAC_SINCE:
+            return
+        cli = finding.find(self._app.settings.docker, needed_for="macvlan-ros run")
+        if api_number(cli.api()) >= ENDPOINT_MAC_SINCE:
             self._app.note(
-                "if Docker spoke of 'mac-address per network', its command line is too new for this"
+                f"if Docker spoke of 'mac-address per network', {cli.program} is too new for this"
                 " engine; name one of the engine's age with MACVLAN_ROS_DOCKER_CLI"
             )
 

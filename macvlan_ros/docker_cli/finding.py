@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 from macvlan_ros.errors import Unavailable
 
-#: Seconds within which a command line says what it takes, on a slow SD card too.
-_HELP_WITHIN = 20.0
+#: Seconds within which a command line says what it is, on a slow SD card too.
+_ANSWERS_WITHIN = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +24,29 @@ class DockerCli:
 
     def usage(self, *command: str) -> str:
         """What `docker COMMAND --help` says. Raises Unavailable."""
+        return self._ask(*command, "--help")
+
+    def api(self) -> str:
+        """The newest version of Docker's API that it speaks, as 1.41. Raises Unavailable."""
+        found = self._ask("version", "--format", "{{.Client.DefaultAPIVersion}}").strip()
+        return found if re.fullmatch(r"\d+\.\d+", found) else "0"
+
+    def _ask(self, *words: str) -> str:
+        """What it prints. Raises Unavailable."""
         try:
             done = subprocess.run(
-                [self.program, *command, "--help"],
+                [*self.words, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=_HELP_WITHIN,
+                timeout=_ANSWERS_WITHIN,
                 check=False,
                 # its columns must not depend on how wide the terminal is
                 env={**os.environ, "COLUMNS": "200"},
             )
         except subprocess.TimeoutExpired:
             raise Unavailable(
-                f"{self.program} {' '.join(command)} --help gave no answer in {_HELP_WITHIN:g} s"
+                f"{self.program} {' '.join(words)} gave no answer in {_ANSWERS_WITHIN:g} s"
             ) from None
         except OSError as error:
             raise cannot_run(self.program, error) from None

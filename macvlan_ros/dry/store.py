@@ -64,9 +64,7 @@ class DryStore(MemoryStore):
     def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
         stands = super().exchange(held, new)
         if stands is new:
-            self._would(
-                f"make '{held.owner}' with {held.address} into '{new.owner}' with {new.address}"
-            )
+            self._would(f"make {_said(held, new)} into {_said(new, held)}")
         return stands
 
     def remember(self, record: Record, *, replace: bool = False) -> Record:
@@ -81,3 +79,8 @@ class DryStore(MemoryStore):
         if gone:
             self._would(f"forget the record '{key}' ({kind})")
         return gone
+
+
+def _said(one: Reservation, other: Reservation) -> str:
+    mac = f" and the MAC {one.mac}" if one.mac != other.mac else ""
+    return f"'{one.owner}' with {one.address}{mac}"

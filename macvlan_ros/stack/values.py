@@ -12,8 +12,8 @@ from typing import Protocol, TypeVar
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.addresses import parse_address, parse_range, parse_subnet
-from macvlan_ros.errors import BadSubnet
+from macvlan_ros.addresses import parse_address, parse_mac, parse_range, parse_subnet
+from macvlan_ros.errors import BadSubnet, InvalidRequest
 from macvlan_ros.models.containers import Healthcheck, Ulimit
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.nodes import Node, shorten, take
@@ -35,7 +35,6 @@ _SECONDS = {
 }
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?", re.ASCII | re.IGNORECASE)
 _SIZE_STEPS = " kmgtp"
-_MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.ASCII | re.IGNORECASE)
 _RLIMITS = frozenset(
     (
         "core",
@@ -115,13 +114,10 @@ def text_pairs(node: Node) -> dict[str, str]:
 
 def mac(node: Node) -> str:
     """A MAC of one host, in lower case with colons."""
-    text = node.string().strip()
-    if not _MAC.fullmatch(text):
-        raise node.error(f"is no MAC: {shorten(text)}; write it as 02:42:ac:11:00:02")
-    plain = text.lower().replace("-", ":")
-    if int(plain[:2], 16) & 1:
-        raise node.error(f"is a multicast MAC: {plain}; its first byte must be even")
-    return plain
+    try:
+        return parse_mac(node.string(), said="")
+    except InvalidRequest as error:
+        raise node.error(str(error).lstrip()) from None
 
 
 def address(node: Node) -> IPAddress:

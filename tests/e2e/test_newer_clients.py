@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from macvlan_ros.docker_cli.finding import DockerCli
+from macvlan_ros.docker_cli.flags import RUN, read_usage
 from tests.e2e.conftest import WriteStack
 from tests.e2e.plugin_host import PluginHost, left_over, plugged, within
 from tests.lab import Host, Lab
@@ -141,6 +143,15 @@ def test_run_joins_other_networks_beside_the_lan(newer: Host) -> None:
         lan["mac"],
     )
     assert within(30, lambda: "via 192.168.50.1" in newer.docker("exec", "talker", "ip", "route"))
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/docker", *NEWER])
+def test_the_table_of_flags_says_what_docker_s_own_help_says(program: str) -> None:
+    program = f"{engine_tree(program)}/usr/bin/docker" if program in NEWER else program
+    found = read_usage(DockerCli(program, (program,)).usage("run"))
+    assert len(found.takes_value) > 90
+    assert {name: RUN.takes_value.get(name) for name in found.takes_value} == found.takes_value
+    assert {letter: RUN.letters.get(letter) for letter in found.letters} == found.letters
 
 
 def test_launch_says_what_is_wrong_in_a_sentence(newer: Host, write_stack: WriteStack) -> None:

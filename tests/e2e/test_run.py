@@ -110,6 +110,9 @@ def test_output_and_exit_code_are_the_container_s_and_its_address_stays(qtpc: Ho
     assert first.stdout.startswith("out\n")
     assert "err\n" in first.stderr
     assert list(held(qtpc)) == ["talker"]
+    own = ("--rm", "--name", "talker", "--mac-address", "02-00-00-00-00-99")
+    assert "02:00:00:00:00:99" in run(qtpc, *own, IMAGE, "sh", "-c", show).stdout
+    assert "02:00:00:00:00:99" in qtpc.macvlan_ros("list").stdout
     unnamed = run(qtpc, "--rm", IMAGE, "true")
     assert "the container is called 'run-ros-lab'" in unnamed.stderr
     assert set(held(qtpc)) == {"talker", "run-ros-lab"}
@@ -127,16 +130,21 @@ def test_the_printed_command_does_what_run_would_have_done(qtpc: Host) -> None:
 
 
 def test_what_could_not_run_leaves_nothing_behind(qtpc: Host) -> None:
-    run(qtpc, "--rm", "--name", "first", IMAGE, "true")
+    first = run(qtpc, "-d", "--name", "first", IMAGE).stdout
+    # Docker takes the beginning of an id for a name, too
+    assert run(qtpc, "--name", first[:4], "no/such:image").returncode == 125
+    qtpc.docker("rm", "-f", "first")
     before = held(qtpc), qtpc.docker("network", "ls", "-q")
     gone = run(qtpc, "--name", "second", "no/such:image")
     assert gone.returncode == 125
+    assert "mac-address per network" not in gone.stderr
     wrong = run(qtpc, "--name", "second", "--nme", "x", IMAGE)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "error: docker run has no flag --nme; did you mean --name?\n"
     missing = run(qtpc, "--name", "second", IMAGE, MACVLAN_ROS_DOCKER_CLI="docker-of-mine")
     assert missing.returncode == 6
     assert "there is no docker-of-mine command here" in missing.stderr
+    assert list(held(qtpc)) == ["first"]
     assert (held(qtpc), qtpc.docker("network", "ls", "-q")) == before
     assert not qtpc.docker("ps", "-aq")
 

@@ -446,3 +446,16 @@ def test_an_owner_that_runs_on_another_pc_gets_another_address_and_mac_here() ->
     (here,) = asking(lan, "192.168.50.200/29").allocate("lab", ["talker"])
     assert here.reservation.address != there.reservation.address
     assert here.reservation.mac != there.reservation.mac
+
+
+def test_a_mac_that_a_container_was_given_by_name_is_the_owner_s_from_then_on(
+    world: World,
+) -> None:
+    first, other = (each.reservation for each in world.ipam.allocate("lab", ["talker", "core"]))
+    worn = world.ipam.wear(first, "02:00:00:00:00:99")
+    assert (worn.address, worn.mac) == (first.address, "02:00:00:00:00:99")
+    assert world.ipam.wear(worn, worn.mac) is worn
+    (again,) = world.ipam.allocate("lab", ["talker"])
+    assert again.reservation == worn
+    with pytest.raises(Conflict, match="is that of 'talker'"):
+        world.ipam.wear(other, worn.mac)
