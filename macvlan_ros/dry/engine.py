@@ -58,12 +58,10 @@ class DryEngine(Engine):
         self._networks[wanted.name] = wanted
         return wanted, True
 
-    def remove_network(self, name: str) -> bool:
-        found = self._find_network(name)
-        if found is not None:
-            self._would(f"remove the network '{name}'")
-            self._removed.add(name)
-        return found is not None
+    def _delete_network(self, identity: str, name: str) -> bool:  # noqa: ARG002 - as inherited
+        self._would(f"remove the network '{name}'")
+        self._removed.add(name)
+        return True
 
     def _create(self, name: str, wanted: Mapping[str, Any]) -> None:
         what = "this node's part" if wanted.get("ConfigOnly") else "of the whole swarm"

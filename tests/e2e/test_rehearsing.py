@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tests.e2e.conftest import IMAGE, WriteStack
 from tests.e2e.test_launch import state
 from tests.lab import Host
+from tests.unit.test_commands import every_command, options
 
 ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
 STACK = """
@@ -76,26 +79,113 @@ def test_the_shim_is_foretold(qtpc: Host, write_stack: WriteStack) -> None:
     assert qtpc.run("ip", "link", "show", "mvr-eth0").returncode == 0
 
 
-def test_compose_and_stores_are_foretold(
-    qtpc: Host, write_stack: WriteStack, tmp_path: Path
-) -> None:
-    folder = write_stack(STACK)
-    before = state(qtpc)
-    foretold = changes(qtpc, folder, "compose", "up", "-d")
-    assert "create the network 'ros_lan' over eth0" in foretold
-    assert foretold[-1].startswith("run: docker")
-    assert foretold[-1].endswith(" up -d")
-    assert changes(qtpc, folder, "compose", "ps")[-1].endswith(" ps")
-    assert state(qtpc) == before
+#: Each command that takes --dry-run, as it is typed on the PC of `busy`, and what it foretells.
+FORETOLD = {
+    "allocate": ("allocate new --pool ros_lan", "reserve 192.168.50.* for 'new'"),
+    "build": ("build built", "build the image robot-built"),
+    "compose": ("compose up -d talker", "run: docker* up -d talker"),
+    "down": ("down --release", "remove the container 'talker'"),
+    "gc": ("gc", ""),
+    "hosts rm": ("hosts rm gone", "forget the record 'gone' (host)"),
+    "init": ("init --yes --file new.yaml", "write new.yaml"),
+    "launch": ("launch -f changed.yaml talker", "create the container 'talker'*"),
+    "move": (
+        "move --pool ros_lan spare 192.168.50.222",
+        "make 'spare' with * into 'spare' with 192.168.50.222",
+    ),
+    "names": ("names", "write *afar* into *"),
+    "network create": (
+        "network create more --pool unused --parent side1",
+        "create the network 'more' over side1",
+    ),
+    "network rm": ("network rm second", "remove the network 'second'"),
+    "plugin install": ("plugin install --units none", "write none/macvlan-ros.socket"),
+    "plugin uninstall": ("plugin uninstall --units units", "remove units/macvlan-ros.socket"),
+    "pool add": ("pool add third --subnet 10.1.0.0/24", "add the pool 'third' (10.1.0.0/24)"),
+    "pool rm": ("pool rm unused", "remove the pool 'unused'"),
+    "pull": ("pull talker", "pull the image ros:lab"),
+    "release": ("release --pool ros_lan spare", "release 192.168.50.*, which 'spare' holds"),
+    "rename": ("rename --pool ros_lan spare other", "make 'spare' with * into 'other' with *"),
+    "restart": ("restart talker", "stop the container 'talker'"),
+    "run": ("run --name new ros:lab", "run: docker run --name new *ros:lab"),
+    "shim down": ("shim down", "remove the shim over eth0"),
+    "shim up": ("shim up --announce ros_lan", "announce 'talker' on the LAN"),
+    "stop": ("stop", "stop the container 'talker'"),
+    "store copy": ("store copy side.db new.db", "reserve 192.168.50.* for 'aside'"),
+    "store restore": ("store restore --force saved.json", "reserve 192.168.50.* for 'aside'"),
+}
 
-    other, saved = str(tmp_path / "other.db"), str(tmp_path / "saved.json")
-    ours(qtpc, folder, "allocate", "talker", "--store", other)
-    ours(qtpc, folder, "store", "backup", saved, "--store", other)
-    copied = changes(qtpc, folder, "store", "copy", other, str(tmp_path / "new.db"))
-    assert any(one.endswith("for 'talker'") for one in copied)
-    assert changes(qtpc, folder, "store", "restore", saved) == copied
-    assert not (tmp_path / "new.db").exists()
-    assert state(qtpc) == before
+
+def busy(host: Host, folder: Path) -> None:
+    """A PC on which every command has something to do."""
+    text = (folder / "compose.yaml").read_text()
+    (folder / "changed.yaml").write_text(text.replace("talker: {", "talker: {init: true, "))
+    more = text + "  built: {build: ./built, profiles: [more]}\n"
+    (folder / "compose.yaml").write_text(more)
+    (folder / "built").mkdir()
+    for words in (
+        "add side0 type veth peer name side1",
+        "set side0 up",
+        "set side1 up",
+    ):
+        host.run("ip", "link", *words.split())
+    for number in (0, 1):
+        host.run("ip", "address", "add", f"10.7{7 + number}.0.1/24", "dev", f"side{number}")
+    (folder / "built" / "Dockerfile").write_text("FROM ros:lab\n")
+    for line in (
+        "launch",
+        "allocate spare --pool ros_lan",
+        "pool add side --subnet 10.77.0.0/24",
+        "pool add unused --subnet 10.78.0.0/24",
+        "network create second --pool side --parent side0",
+        "plugin install --no-start --units units -q",
+        "allocate aside --store side.db",
+        "store backup saved.json --store side.db",
+    ):
+        done = ours(host, folder, *line.split())
+        assert done.returncode == 0, (line, done.stderr)
+    gone = {**ENV, "MACVLAN_ROS_HOST": "gone"}
+    (folder / "gone.yaml").write_text("services: {afar: {image: 'ros:lab'}}\n")
+    host.macvlan_ros("launch", "-f", "gone.yaml", "-p", "gone", env=gone, cwd=folder, check=True)
+    host.docker("rm", "-f", "afar")
+
+
+def everything(host: Host, folder: Path) -> list[list[str]]:
+    """What a rehearsal must leave as it was; the order in which Docker lists things is chance."""
+    look = "ip -o link; ip route; cat /var/lib/docker/containers/*/hosts; ls /run/docker/plugins"
+    files = f"find {folder} /etc -type f -exec md5sum {{}} +"
+    seen = [host.run("sh", "-c", text, check=False).stdout for text in (look, files)]
+    for words in ("ps -aq --no-trunc", "network ls -q --no-trunc", "volume ls -q", "image ls -q"):
+        seen.append(host.docker(*words.split()))
+    seen.append(host.macvlan_ros("hosts", "-q").stdout)
+    return [sorted(text.splitlines()) for text in (*state(host), *seen)]
+
+
+def test_every_rehearsal_tells_of_its_changes_and_makes_none(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    rehearsing = {name for name, command in every_command() if "--dry-run" in options(command)}
+    assert rehearsing == set(FORETOLD)
+    folder = write_stack(STACK)
+    busy(qtpc, folder)
+    before = everything(qtpc, folder)
+
+    def type_it(name: str) -> str:
+        line, wanted = FORETOLD[name]
+        # docker run's own words come last, and so do Compose's
+        words = [*name.split(), "--dry-run", *line.split()[len(name.split()) :]]
+        done = ours(qtpc, folder, *words)
+        if done.returncode != 0:
+            return f"{line}: ended with {done.returncode}: {done.stderr}"
+        told = [one.removeprefix("would ") for one in done.stdout.splitlines()]
+        if wanted and not any(fnmatchcase(one, wanted) for one in told):
+            return f"{line}: {wanted!r} is not among {told}"
+        return ""
+
+    with ThreadPoolExecutor(3) as at_once:
+        wrong = [one for one in at_once.map(type_it, FORETOLD) if one]
+    assert not wrong, "\n".join(wrong)
+    assert everything(qtpc, folder) == before
 
 
 def test_launch_mends_just_what_status_names(qtpc: Host, write_stack: WriteStack) -> None:
