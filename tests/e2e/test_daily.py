@@ -2,12 +2,11 @@
 
 import json
 import os
-import pty
 import subprocess
 from pathlib import Path
 
 from tests.e2e.conftest import WriteStack
-from tests.e2e.test_run import _read_until
+from tests.e2e.terminals import in_terminal, read_until, resize
 from tests.lab import Host
 
 ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
@@ -94,20 +93,37 @@ def test_restarted_services_keep_their_addresses_and_are_reached(
     assert "make it with: macvlan-ros launch core" in gone.stderr
 
 
+SIZES = "while :; do stty size; sleep 0.1; done"
+TERMINAL = f"""
+    services:
+      core: {{image: "ros:lab", tty: true, stdin_open: true, command: ["sh", "-c", "{SIZES}"]}}
+    """
+
+
 def test_a_shell_has_the_terminal(qtpc: Host, write_stack: WriteStack) -> None:
     folder = write_stack(STACK.replace("build:", "image: ros:lab\n        x-build:"))
     ours(qtpc, folder, "launch", "core")
-    mine, theirs = pty.openpty()
-    words = qtpc.macvlan_ros_command("shell", "core")
-    process = subprocess.Popen(
-        qtpc.command(*words, env=ENV, cwd=folder), stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    try:
+    with in_terminal(qtpc, folder, "shell", "core") as (process, mine):
         os.write(mine, b"tty && echo $((40 + 2)) && exit 5\n")
-        _read_until(mine, b"42")
+        read_until(mine, b"42")
         assert process.wait(15) == 5
-    finally:
-        process.kill()
-        process.wait()
-        os.close(mine)
-        os.close(theirs)
+
+
+def test_a_terminal_that_is_resized_is_resized_in_the_container(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(TERMINAL)
+    assert ours(qtpc, folder, "launch").returncode == 0
+    for words, typed in (
+        (("attach", "core"), ""),
+        (("exec", "core", "sh", "-c", SIZES), ""),
+        (("shell", "core"), SIZES + "\n"),
+        (("compose", "exec", "core", "sh", "-c", SIZES), ""),
+        (("run", "-it", "--rm", "--name", "other", "ros:lab", "sh", "-c", SIZES), ""),
+    ):
+        with in_terminal(qtpc, folder, *words) as (_, mine):
+            os.write(mine, typed.encode())
+            read_until(mine, b"31 101")
+            resize(mine, 43, 107)
+            read_until(mine, b"43 107")
+    qtpc.docker("rm", "-f", "other")

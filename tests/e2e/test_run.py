@@ -2,17 +2,15 @@
 
 import json
 import os
-import pty
-import select
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import IMAGE, STUBBORN
+from tests.e2e.terminals import in_terminal, read_until
 from tests.lab import Host
 
 #: Debian's docker first: a newer one refuses this engine.
@@ -179,37 +177,22 @@ def test_signals_that_are_sent_to_it_reach_the_container(qtpc: Host) -> None:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_terminal_is_the_container_s(qtpc: Host, tty: bool) -> None:
-    ours, theirs = pty.openpty()
+def test_a_terminal_is_the_container_s(qtpc: Host, tmp_path: Path, tty: bool) -> None:
     flags = "-it" if tty else "-i"
     script = "stty size; read line; echo got $line; read other; exit 4"
     words = ("run", flags, "--rm", "--name", "talker", IMAGE, "sh", "-c", script)
-    process = subprocess.Popen(
-        [*qtpc.command(*qtpc.macvlan_ros_command(*words), env={**ENV, "TERM": "xterm"})],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        # the pseudo-terminal becomes the one that controls it, so that Ctrl-C is a signal
-        preexec_fn=lambda: os.login_tty(theirs) if hasattr(os, "login_tty") else os.setsid(),
-    )
-    try:
-        os.write(ours, b"one two\n")
-        shown = _read_until(ours, b"got one two")
+    with in_terminal(qtpc, tmp_path, *words) as (process, mine):
+        os.write(mine, b"one two\n")
+        read_until(mine, b"got one two")
         # with a terminal of its own the container's shell gets Ctrl-C, else docker does
-        os.write(ours, b"\x03" if tty else b"end\n")
-        assert process.wait(15) == (130 if tty else 4), shown
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
+        os.write(mine, b"\x03" if tty else b"end\n")
+        assert process.wait(15) == (130 if tty else 4)
 
 
-def _read_until(source: int, wanted: bytes) -> bytes:
-    shown = b""
-    deadline = time.monotonic() + 30
-    while wanted not in shown and time.monotonic() < deadline:
-        if select.select([source], [], [], 0.5)[0]:
-            shown += os.read(source, 4096)
-    assert wanted in shown, shown
-    return shown
+def test_ctrl_p_ctrl_q_leaves_a_container_that_goes_on(qtpc: Host, tmp_path: Path) -> None:
+    words = ("run", "-it", "--name", "talker", IMAGE, "sh", "-c", "echo ready; read line")
+    with in_terminal(qtpc, tmp_path, *words) as (process, mine):
+        read_until(mine, b"ready")
+        os.write(mine, b"\x10\x11")
+        assert process.wait(15) == 0
+    assert qtpc.docker("ps", "--format", "{{.Names}}") == "talker"
