@@ -18,6 +18,8 @@ from . import keeper
 from .errors import LabError
 
 OTHER_ROOT = Path(__file__).with_name("other_root.sh")
+#: Programs that dockerd starts, in the place of the machine's.
+PROGRAMS = Path(__file__).with_name("engine")
 #: Seconds: dockerd answers within half a second when nobody else uses the machine.
 START = 60.0
 STOP = 20.0
@@ -152,9 +154,9 @@ class EngineProcess:
         return " / ".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def _elsewhere(self) -> list[str]:
-        """The words before a command that give it the tree as its root."""
+        """The words before dockerd: they give it our programs, or the tree as its root."""
         if self._tree is None:
-            return []
+            return ["sh", "-c", 'PATH=$1:$PATH; shift; exec "$@"', "sh", str(PROGRAMS)]
         unshare = ["unshare", "--mount", "--propagation", "unchanged"]
         return [*unshare, "sh", str(OTHER_ROOT), str(self._tree), str(self._work)]
 

@@ -260,13 +260,20 @@ class Host:
         if tree is not None:
             extra = (("tree", str(tree)),)
         recipe = hashlib.sha256(json.dumps([lines, extra]).encode()).hexdigest()[:16]
-        if f'"{recipe}"' in self.docker("image", "inspect", name, check=False):
+        if self._has_image(name, recipe):
             return
         options = [word for line in [*lines, f"LABEL {RECIPE}={recipe}"] for word in ("-c", line)]
         data = images.root_filesystem(extra)
         self.run(*self.engine.cli(), "import", *options, "-", name, input=data)
         if tree is not None:
             self._lay_over(name, tree)
+
+    def _has_image(self, name: str, recipe: str) -> bool:
+        try:
+            found = self.engine.call("GET", f"/images/{name}/json")
+        except LabError:
+            return False
+        return (found["Config"]["Labels"] or {}).get(RECIPE) == recipe
 
     def _lay_over(self, image: str, tree: Path) -> None:
         """Puts a folder, read-only, in the place of an image's only layer: that costs nothing."""

@@ -8,6 +8,7 @@
 set -eu
 tree=$1 work=$2
 shift 2
+programs=$(dirname "$0")/engine
 
 mkdir -p "$work"
 # From here on no mount of this namespace's is seen in the PC, but those below /run, /var/lib/docker.
@@ -21,6 +22,9 @@ for shared in proc sys dev run tmp etc/docker var/lib/docker; do
     mount --rbind "/$shared" "$shared"
 done
 cp /etc/resolv.conf /etc/hosts /etc/hostname etc
+mkdir -p usr/local/bin
+[ -e usr/bin/sh ] || ln -s busybox usr/bin/sh
+cp "$programs"/* usr/local/bin
 mkdir before
 pivot_root . before
 # these are the tree's own programs: the PC's would not find their libraries any more
