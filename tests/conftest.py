@@ -61,14 +61,21 @@ def make_lab() -> Iterator[Callable[..., Lab]]:
         yield lambda **options: stack.enter_context(started(**options))
 
 
-#: Folders whose tests measure time or fill the machine; others say so with a mark of their own.
-_ALONE = ("netns", "stores", "plugin", "lab")
+#: Folders whose tests measure time; others say so with a mark of their own.
+_ALONE = ("netns", "plugin")
 
 
-#: Files that take longest, because they wait: they begin first, and others run meanwhile.
-_FIRST = ("test_plugin_dead.py", "test_plugin_restarts.py")
+#: The files that take longest, half a minute and more on a machine that does nothing else: they
+#: begin first, so that not one of them is left at the end. Of these, those come later that need
+#: what is fetched meanwhile.
+_FIRST = (
+    *("plugin_dead", "plugin_restarts", "watch", "plugin", "reach", "launch", "chair"),
+    *("verify", "reach_watch", "machine", "newer_engines", "ros", "launch_ipv6", "demo"),
+    *("plugin_shim", "ros2", "compose", "examples", "dockerfile", "leases", "bad_input"),
+    *("release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm", "three_hosts"),
+)
 #: Then what waits for engines; what only computes fills the gaps at the end.
-_FOLDERS = ("e2e", "lab", "netns", "stores", "plugin")
+_FOLDERS = ("e2e", "lab", "docs", "netns", "stores", "plugin")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,9 +88,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, int, int, str]:
         path = item.path
-        first = _FIRST.index(path.name) if path.name in _FIRST else len(_FIRST)
-        folder = path.relative_to(here).parts[0]
+        folder, name = path.relative_to(here).parts[0], path.stem.removeprefix("test_")
+        long = folder in ("e2e", "lab") and name in _FIRST
         kind = _FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS)
-        return first, kind, -sizes[path], str(path)
+        return _FIRST.index(name) if long else len(_FIRST), kind, -sizes[path], str(path)
 
     items.sort(key=rank)  # which keeps the order within a file

@@ -171,6 +171,7 @@ def test_what_the_parents_down_and_up_takes_is_brought_back(lan: Lab, folder: Pa
     eventually(lambda: pings(qtpc, qtpc.address6, "docker", "exec", "core"))
 
 
+@pytest.mark.alone
 def test_a_stale_neighbour_reaches_the_container_with_a_new_mac_within_a_second(
     lan: Lab, folder: Path
 ) -> None:

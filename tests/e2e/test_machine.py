@@ -43,7 +43,7 @@ UNITS = {
     for path in (ROOT / "plugin").glob("macvlan-ros*")
 }
 # dockerd's socket is there before it answers, but then it lets who asks wait.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(600)
 
 FIXED = ("--ip", "192.168.100.70")
 ROOM = ("--subnet", "192.168.100.0/24", "--gateway", "192.168.100.1")

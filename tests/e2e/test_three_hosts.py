@@ -20,7 +20,6 @@ from tests.lab import Host, Lab
 from tests.lab.host import ROOT
 
 HOSTS = ("one", "two", "three")
-pytestmark = pytest.mark.alone
 
 
 @dataclass(frozen=True)

@@ -142,8 +142,9 @@ class Machine:
     def _start(self, command: Sequence[str]) -> None:
         with (self.folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
-                # it ends with the thread that starts it, however that one ends
-                ["setpriv", "--pdeathsig", "KILL", *command],
+                # it ends with the thread that starts it, however that one ends; and what runs
+                # in it has clocks of its own, which do not wait for a machine that is busy
+                ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "-10", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

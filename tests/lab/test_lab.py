@@ -123,6 +123,7 @@ def test_containers_on_two_engines_reach_each_other_over_macvlan(lab: Lab) -> No
     lab.hosts["qtrp"].docker("exec", "robot-qtrp", "ping", "-c1", "-W2", addresses["qtpc"])
 
 
+@pytest.mark.alone
 def test_an_image_ends_at_once_when_asked(lab: Lab) -> None:
     host = lab.hosts["qtpc"]
     host.import_image("robot:lab", env={"ROS_DISTRO": "kinetic"})
@@ -241,6 +242,7 @@ def test_a_lan_with_ipv6_and_many_hosts(make_lab: Callable[..., Lab]) -> None:
     assert first.engine.pid is None
 
 
+@pytest.mark.alone
 def test_a_command_that_hangs_is_ended(lab: Lab) -> None:
     started = time.monotonic()
     with pytest.raises(LabError, match=r"qtpc: sh -c 'sleep 60 & wait': no end after 0.2 s"):

@@ -68,7 +68,8 @@ def test_a_dhcpv6_server_is_found_with_what_it_advertises_and_gives_no_lease(
     lan: Lan, tmp_path: Path
 ) -> None:
     pc, server = lan.add(), lan.add("192.168.50.1/24", "fd00:50::1/64")
-    eventually_ready(pc)
+    for machine in (pc, server):  # it would answer from its other address until then
+        eventually_ready(machine)
     ranges = ("192.168.50.100,192.168.50.120,1h", "--dhcp-range=fd00:50::1:100,fd00:50::1:1ff,1h")
     with dnsmasq(server, tmp_path, *ranges) as leases:
         capture = Capture(lan.switch, "lan", tmp_path)

@@ -31,6 +31,8 @@ from tests.stores.etcd_server import Etcd, running
 from tests.stores.gateway import Relay
 from tests.stores.processes import as_nobody, die_after, fork, run_all
 
+pytestmark = pytest.mark.alone
+
 LAB = parse_pool("lab", subnet="10.0.0.0/24")
 
 

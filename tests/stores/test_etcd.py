@@ -25,6 +25,8 @@ from tests.stores.etcd_server import Etcd, free_ports
 from tests.stores.gateway import Change, between, deaf, dripping
 from tests.stores.processes import run_all
 
+pytestmark = pytest.mark.alone
+
 LAB = parse_pool("lab", subnet="10.0.0.0/16")
 
 

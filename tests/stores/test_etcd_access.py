@@ -24,6 +24,8 @@ from macvlan_ros.stores.etcd_address import parse_url
 from macvlan_ros.stores.picture import Picture
 from tests.stores.etcd_server import Etcd, running
 
+pytestmark = pytest.mark.alone
+
 LAB = parse_pool("lab", subnet="10.0.0.0/24")
 PASSWORD = "s3cret/w@rd:x"
 ROBOT = EtcdAccess(user="robot", password=PASSWORD)

@@ -173,6 +173,7 @@ def test_nothing_is_lost_when_etcd_is_killed_and_comes_back(tmp_path: Path) -> N
         assert len({address for _, address in stored}) == len(stored)
 
 
+@pytest.mark.alone
 def test_one_of_three_members_may_die_but_not_two(tmp_path: Path) -> None:
     with running(tmp_path, members=3) as etcd, closing(EtcdStore(etcd.url())) as store:
         ipam = ipam_over(store)

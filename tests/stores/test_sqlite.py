@@ -29,6 +29,8 @@ from macvlan_ros.stores.sqlite import SqliteStore
 from macvlan_ros.stores.sqlite_schema import MIGRATIONS
 from tests.stores.processes import as_nobody, fork
 
+pytestmark = pytest.mark.alone
+
 LAB = parse_pool("lab", subnet="192.168.50.0/24")
 
 
