@@ -14,7 +14,6 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from macvlan_ros import mdns_voice
 from macvlan_ros.errors import Forbidden, NotFound, Unavailable
 
 __all__ = ["MDNS_UNIT", "SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]
@@ -52,6 +51,8 @@ def install(
     written = []
     units = units_of(shim=shim, mdns=mdns)
     if mdns:
+        from macvlan_ros import mdns_voice
+
         mdns_voice.require()
     for name in units:
         text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())

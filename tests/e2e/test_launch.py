@@ -3,12 +3,14 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.e2e.conftest import WriteStack
 from tests.lab import Host
+from tests.lab.host import ROOT
 
 TWO_PCS = """
     x-macvlan-ros:
@@ -443,3 +445,18 @@ def test_verbose_tells_what_is_asked_and_what_an_error_came_of(
     away = qtpc.macvlan_ros("network", "list", "--verbose", "--docker", "unix:///no/such")
     assert "because of" in away.stderr
     assert "Traceback" not in away.stderr
+
+
+def test_where_the_shim_stands_no_command_about_a_stack_loads_a_dear_library(
+    qtpc: Host, write_stack: WriteStack
+) -> None:
+    folder = write_stack(ONE_PC)
+    launched(qtpc, folder)
+    qtpc.docker("rm", "-f", "talker")
+    for words in (("launch",), ("ps",), ("status",), ("doctor",), ("stop",)):
+        python = (sys.executable, "-X", "importtime", "-m", "macvlan_ros")
+        env = {"PYTHONPATH": str(ROOT)}
+        done = qtpc.run(*python, *words, env=env, cwd=str(folder), check=False)
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "macvlan_ros.docker_plain" in loaded, words
+        assert not {"docker", "requests", "asyncio"} & loaded, words
