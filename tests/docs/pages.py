@@ -5,6 +5,8 @@
 - `<!-- file: qtpc qtrp: ~/robot/compose.yaml -->` before a block makes the block that file there.
 - `<!-- run: qtpc qtrp in ~/robot -->` before a `sh` block runs it there as a script that must end
   well.
+- `<!-- happens: qtrp: docker rm -f talker -->` is done there unseen: what a reader meets, and does
+  not do. A line for each.
 - `<!-- lab: ros -->`, once, says what the PCs have; see `stages`.
 - `<!-- typed by: tests/e2e/test_release.py -->` before a `sh` block says which test takes the block
   out of the page, by `typed_by`, and does it; `<!-- not typed: there is no X server -->` why none
@@ -21,17 +23,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _PROMPT = re.compile(r"root@(?P<host>[a-z0-9-]+):(?P<folder>\S*)# (?P<command>.*)")
 _FENCE = re.compile(r"(?P<indent> *)```(?P<language>[^`\s]*)[^`]*")
-_NOTE = re.compile(r" *<!-- (?P<kind>file|run|lab|typed by|not typed): (?P<text>.*?) -->\s*")
+_NOTE = re.compile(
+    r" *<!-- (?P<kind>file|run|lab|happens|typed by|not typed): (?P<text>.*?) -->\s*"
+)
 _FILE = re.compile(r"(?P<hosts>[^:]+): (?P<path>\S+)")
+_HAPPENS = re.compile(r"(?P<hosts>[^:]+): (?P<command>.+)")
 
 # What differs from run to run, and is shown in the pages as it once was.
 _MASKS = (
     (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?"), "TIME"),
-    (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b|\b[0-9a-z]{25}\b"), "ID"),
+    (re.compile(r"(http://[^:/\s]+):\d+/"), r"\1:PORT/"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "SECONDS"),
     (re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])"), "NUMBER"),
     (re.compile(r"[ \t]+"), " "),
+    # what a MAC has chosen that Docker has made up
+    (re.compile(r"(?m)^dynamic:MAC .*"), "DYNAMIC"),
     # rostopic, where the talker is not ready yet
     (re.compile(r"(?m)^WARNING: topic .* does not appear to be published yet\n?"), ""),
 )
@@ -60,7 +68,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Script:
-    """Lines that the reader is to copy, on each of the hosts."""
+    """Lines that the reader is to copy, on each of the hosts, or that happen there unseen."""
 
     hosts: tuple[str, ...]
     folder: str
@@ -104,14 +112,14 @@ class Shown:
     text: str
 
 
-def untyped(path: Path) -> list[Shown]:
-    """The page's `sh` blocks that no step types: they show what cannot be done in the lab, or what
-    is done by another test."""
+def untyped(path: Path, language: str = "sh") -> list[Shown]:
+    """The page's blocks of a language that no step types, or writes: they show what cannot be done
+    in the lab, or what is done by another test."""
     lines = path.read_text(encoding="utf-8").splitlines()
     found = []
-    for language, block, _, note in _blocks(lines):
+    for of, block, _, note in _blocks(lines):
         kind = "" if note is None or note["kind"] == "lab" else note["kind"]
-        if language == "sh" and kind in ("", "typed by", "not typed"):
+        if of == language and kind in ("", "typed by", "not typed"):
             reason = note["text"] if note is not None and kind else ""
             found.append(Shown(kind, reason, "\n".join(block) + "\n"))
     return found
@@ -150,7 +158,8 @@ def _steps(lines: list[str]) -> Iterator[Step]:
 def _blocks(
     lines: list[str],
 ) -> Iterator[tuple[str, list[str], int, re.Match[str] | None]]:
-    """Each block with its language, the number of its first line, and the note before it."""
+    """Each block with its language, the number of its first line, and the note before it; and
+    each thing that happens, as a block without lines."""
     note: re.Match[str] | None = None
     number = 0
     while number < len(lines):
@@ -158,6 +167,9 @@ def _blocks(
         if fence is None:
             note = _NOTE.fullmatch(lines[number]) or (None if lines[number].strip() else note)
             number += 1
+            if note is not None and note["kind"] == "happens":
+                yield "", [], number, note
+                note = None
             continue
         end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == "```")
         block = [line[len(fence["indent"]) :] for line in lines[number + 1 : end]]
@@ -173,6 +185,10 @@ def _block(
         where = _FILE.fullmatch(note["text"])
         assert where, f"write <!-- file: HOST: PATH -->, not {note['text']}"
         yield Written(tuple(where["hosts"].split()), where["path"], text)
+    elif note is not None and note["kind"] == "happens":
+        what = _HAPPENS.fullmatch(note["text"])
+        assert what, f"write <!-- happens: HOST: COMMAND -->, not {note['text']}"
+        yield Script(tuple(what["hosts"].split()), "~", what["command"] + "\n")
     elif note is not None and note["kind"] == "run":
         hosts, _, folder = note["text"].partition(" in ")
         yield Script(tuple(hosts.split()), folder or "~", text)

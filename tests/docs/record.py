@@ -9,21 +9,31 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.docs.pages import read, same
+from tests.docs.pages import Typed, read, same
 from tests.docs.stages import opened
-from tests.docs.typing_out import do
+from tests.docs.typing_out import NotAsShown, do
+
+#: Seconds until what is seen is taken for what there is to see.
+_PATIENCE = 5.0
 
 
 def record(path: Path) -> int:
-    """How many outputs of the page were written anew."""
+    """How many outputs of the page were written anew, up to the first that ends badly."""
     page = read(path)
+    said: dict[Typed, str] = {}
     with opened(page.stage) as hosts:
-        said = do(page, hosts)
+        try:
+            said.update(do(page, hosts, patience=_PATIENCE, strict=False))
+        except NotAsShown as error:
+            sys.stderr.write(f"{error}\n")
     lines = path.read_text(encoding="utf-8").splitlines()
     changed = 0
     for step, output in reversed(said.items()):
         if not same(step.expected, output):
-            lines[step.first : step.last] = [line.rstrip() for line in output.splitlines()]
+            prompt = lines[step.first - 1 - step.command.count("\n")]
+            indent = prompt[: len(prompt) - len(prompt.lstrip())]
+            written = [(indent + line).rstrip() for line in output.splitlines()]
+            lines[step.first : step.last] = written
             changed += 1
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return changed

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from tests.e2e.plugin_host import PluginHost
+from tests.e2e.three_hosts import start_etcd
 from tests.lab import Host, Lab, ros_image
 from tests.lab.host import ROOT
 from tests.lab.robot import furnish
@@ -22,44 +24,110 @@ _BIN = f"{HOME}/bin"
 def opened(stage: str) -> Iterator[Mapping[str, Host]]:
     """A LAN of PCs as the stage has it, each with an engine, and the commands that an
     installation gives: macvlan-ros, docker, sudo."""
-    hosts, prepare = STAGES[stage]
-    with Lab(hosts=hosts) as lab:
+    prepare = STAGES[stage]
+    with Lab(hosts=PCS) as lab:
         for host in lab.hosts.values():
             _install(host)
-            prepare(host)
+        prepare(lab)
         yield lab.hosts
 
 
 def _install(host: Host) -> None:
     ours = f"export PYTHONPATH={shlex.quote(str(ROOT))}\nexec {shlex.quote(sys.executable)} -m"
-    for name, script in (
-        ("macvlan-ros", f'{ours} macvlan_ros "$@"'),
-        ("docker", 'exec /usr/bin/docker "$@"'),
-        ("sudo", 'exec "$@"'),
-        ("ping", 'exec busybox ping "$@"'),
-    ):
-        text = f"#!/bin/sh\n{script}\n"
-        put = f'mkdir -p {_BIN} && cat > "$1" && chmod 755 "$1"'
-        host.run("sh", "-euc", put, "put", f"{_BIN}/{name}", input=text)
+    _command(host, "macvlan-ros", f'{ours} macvlan_ros "$@"')
+    _command(host, "docker", 'exec /usr/bin/docker "$@"')
+    _command(host, "sudo", 'exec "$@"')
+    _command(host, "ping", 'exec busybox ping "$@"')
 
 
-def _nothing(_host: Host) -> None:
+def _command(host: Host, name: str, script: str) -> None:
+    text = f"#!/bin/sh\n{script}\n"
+    put = f'mkdir -p {_BIN} && cat > "$1" && chmod 755 "$1"'
+    host.run("sh", "-euc", put, "put", f"{_BIN}/{name}", input=text)
+
+
+def _nothing(_lab: Lab) -> None:
     """Engines without an image."""
 
 
-def _ros(host: Host) -> None:
-    for name in ROS_IMAGES:
-        ros_image.give(host, name)
+def _ros(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        for name in ROS_IMAGES:
+            ros_image.give(host, name)
 
 
-def _harmoni(host: Host) -> None:
-    furnish(host)
-    host.import_image("my/ros-image")
+def _ros_on_pcs(lab: Lab) -> None:
+    """ROS on the PCs themselves, too."""
+    _ros(lab)
+    for host in lab.hosts.values():
+        ros_image.install(host)
+        for name in ("roscore", "rostopic"):
+            _command(host, name, f'exec chroot {ros_image.ON_HOST} {name} "$@"')
 
 
-#: By the name in a page's `<!-- lab: … -->`: the PCs, and what each of them is given.
-STAGES: dict[str, tuple[tuple[str, ...], Callable[[Host], None]]] = {
-    "": (PCS, _nothing),
-    "ros": (PCS, _ros),
-    "harmoni": (PCS, _harmoni),
+def _trouble(lab: Lab) -> None:
+    """Also somebody's laptop, without Docker, which may take whatever address it likes."""
+    _ros_on_pcs(lab)
+    lab.add_host("laptop")
+
+
+def _harmoni(lab: Lab) -> None:
+    """ROS 1 under the names of HARMONI's images."""
+    for host in lab.hosts.values():
+        furnish(host, ros=True)
+        host.import_image("my/ros-image")
+
+
+def _overlay(lab: Lab) -> None:
+    """A swarm that qtpc manages, with a container of a robot's on each PC, on an overlay."""
+    _ros(lab)
+    swarm(lab)
+    manager = lab.hosts["qtpc"]
+    options = ("-d", "overlay", "--attachable", "--subnet", "172.18.3.0/24")
+    manager.docker("network", "create", *options, "ros_net")
+    for name, host in zip(("roscore", "talker"), lab.hosts.values(), strict=True):
+        run = ("run", "-d", "--name", name, "--network", "ros_net", *ROS_IMAGES, "/bin/rest")
+        for _ in range(3):  # the swarm gives up on an attachment that takes it 20 seconds
+            host.docker("rm", "-f", name, check=False)
+            if host.docker(*run, check=False):
+                break
+
+
+def _swarm_services(lab: Lab) -> None:
+    """A swarm that qtpc manages, with our service on each PC and a store on etcd."""
+    url = start_etcd(lab.hosts["qtrp"])
+    for host in lab.hosts.values():
+        host.import_image("my/ros-image")
+        host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
+        PluginHost(host).start()
+    swarm(lab)
+
+
+def swarm(lab: Lab) -> None:
+    """All PCs in a swarm that the first one manages."""
+    manager, *workers = lab.hosts.values()
+    manager.docker("swarm", "init", "--advertise-addr", manager.address)
+    token = manager.docker("swarm", "join-token", "-q", "worker")
+    for worker in workers:
+        worker.docker("swarm", "join", "--token", token, f"{manager.address}:2377")
+
+
+def _named(lab: Lab) -> None:
+    """Images that say which ROS they have, for what they are told; there is none in them."""
+    for host in lab.hosts.values():
+        for name, distribution in (("ros:noetic", "noetic"), ("ros:jazzy", "jazzy")):
+            host.import_image(name, env={"ROS_DISTRO": distribution})
+        host.import_image("redis:7")
+
+
+#: By the name in a page's `<!-- lab: … -->`: what the PCs are given.
+STAGES: dict[str, Callable[[Lab], None]] = {
+    "": _nothing,
+    "ros": _ros,
+    "ros on the PCs": _ros_on_pcs,
+    "trouble": _trouble,
+    "harmoni": _harmoni,
+    "a swarm's overlay": _overlay,
+    "a swarm with the plugin": _swarm_services,
+    "images of ROS": _named,
 }

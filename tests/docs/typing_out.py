@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from tests.docs.pages import Page, Script, Step, Typed, Written, same
-from tests.lab import Host
 from tests.lab.host import PATH
 from tests.lab.robot import LOGIN
 
 _HOME = "/run/home"
+#: What a terminal has set stays set, for the next command at the same prompt.
+_SESSION = f"{_HOME}/.session"
 #: There is no X server on the PCs of the lab.
 _X11 = {name: value for name, value in LOGIN.items() if name.startswith("HARMONI_")}
 _TERMINAL = {"HOME": _HOME, "PATH": f"{_HOME}/bin:{PATH}", "COLUMNS": "100", **_X11}
@@ -19,31 +22,55 @@ _LIMIT = 90.0
 _AGAIN = 0.5
 #: What asks others, which on a busy machine are not up yet, as its reader would ask again.
 _ASKS = re.compile(r"\b(rostopic|ping)\b")
+#: What looks, and changes nothing: looked at again until it is as shown.
+_LOOKS = re.compile(
+    r"\bmacvlan-ros (verify|doctor|ps|list|status|scan)\b(?!.*--(clean|fix))"
+    r"|\bdocker (ps|service (ps|ls))\b|\brostopic list\b"
+)
+#: An error, a finding that is bad, a ping that is lost.
+_TROUBLE = re.compile(r"(?mi)error:|^\S.* bad |100% packet loss")
+
+
+class Pc(Protocol):
+    """Where something is typed; see lab.Host."""
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        timeout: float = _LIMIT,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002  (subprocess.run's own word)
+    ) -> subprocess.CompletedProcess[str]: ...
 
 
 class NotAsShown(AssertionError):
     """A command did not do what the page says."""
 
 
-def do(page: Page, hosts: Mapping[str, Host]) -> dict[Typed, str]:
-    """Do all steps in order; what was printed, by command. Raises NotAsShown at the first that
-    ends badly; whether outputs are as shown is for `compare`."""
-    said = {}
+def do(
+    page: Page, hosts: Mapping[str, Pc], *, patience: float = _LIMIT, strict: bool = True
+) -> Iterator[tuple[Typed, str]]:
+    """Do all steps in order; each command with what it printed. What looks is given `patience`
+    seconds to see what is shown.
+
+    Raises NotAsShown at the first that ends badly; one at a prompt may, unless `strict`. Whether
+    outputs are as shown is for `compare`.
+    """
     for step in page.steps:
-        for name, done in _do(step, hosts):
+        for name, done in _do(step, hosts, patience):
             output, code = done
-            if code and not _may_fail(step):
+            if code and not _may_fail(step) and (strict or not isinstance(step, Typed)):
                 raise NotAsShown(
                     f"{page.path.name}, on {name}: exit code {code}\n{_words(step)}\n{output}"
                 )
             if isinstance(step, Typed):
-                said[step] = output
-    return said
+                yield step, output
 
 
-def compare(page: Page, said: Mapping[Typed, str]) -> None:
+def compare(page: Page, said: Iterable[tuple[Typed, str]]) -> None:
     """Raises NotAsShown for the first output that is another than the page shows."""
-    for step, output in said.items():
+    for step, output in said:
         if not same(step.expected, output):
             raise NotAsShown(
                 f"{page.path.name}:{step.first}: {step.command}\n--- the page shows\n"
@@ -51,9 +78,9 @@ def compare(page: Page, said: Mapping[Typed, str]) -> None:
             )
 
 
-def _do(step: Step, hosts: Mapping[str, Host]) -> list[tuple[str, tuple[str, int]]]:
+def _do(step: Step, hosts: Mapping[str, Pc], patience: float) -> list[tuple[str, tuple[str, int]]]:
     if isinstance(step, Typed):
-        return [(step.host, _type_patiently(hosts[step.host], step))]
+        return [(step.host, _type_patiently(hosts[step.host], step, patience))]
     if isinstance(step, Script):
         return [
             (name, _type(hosts[name], f"set -e\n{step.text}", step.folder)) for name in step.hosts
@@ -63,20 +90,27 @@ def _do(step: Step, hosts: Mapping[str, Host]) -> list[tuple[str, tuple[str, int
     return []
 
 
-def _type_patiently(host: Host, step: Typed) -> tuple[str, int]:
-    """Typed again as long as nobody answers, up to a limit."""
-    deadline = time.monotonic() + _LIMIT
+def _type_patiently(host: Pc, step: Typed, patience: float) -> tuple[str, int]:
+    """Typed again as long as nobody answers, or all is not yet as shown, up to a limit."""
+    began = time.monotonic()
     while True:
         output, code = _type(host, step.command, step.folder)
-        if not code or not _ASKS.search(step.command) or time.monotonic() > deadline:
+        asked = code and _ASKS.search(step.command) and not _may_fail(step)
+        looked = _LOOKS.search(step.command) and not same(step.expected, output)
+        limit = _LIMIT if asked else patience if looked else 0.0
+        if time.monotonic() - began >= limit:
             return output, code
         time.sleep(_AGAIN)
 
 
-def _type(host: Host, command: str, folder: str) -> tuple[str, int]:
+def _type(host: Pc, command: str, folder: str) -> tuple[str, int]:
+    keep = f"[ ! -e {_SESSION} ] || . {_SESSION}\ntrap 'export -p >{_SESSION}' EXIT\n"
     where = f"mkdir -p {folder} && cd {folder}\n"
+    command = command.rstrip()
+    if command.endswith("&"):
+        command = f"{command[:-1]} >/dev/null 2>&1 &"
     done = host.run(
-        *("bash", "-c", f"exec 2>&1\n{where}{command}"),
+        *("bash", "-c", f"exec 2>&1\n{keep}{where}{command}"),
         check=False,
         timeout=_LIMIT,
         env=_TERMINAL,
@@ -84,14 +118,14 @@ def _type(host: Host, command: str, folder: str) -> tuple[str, int]:
     return done.stdout, done.returncode
 
 
-def _write(host: Host, step: Written) -> None:
+def _write(host: Pc, step: Written) -> None:
     script = f'mkdir -p "$(dirname {step.path})" && cat > {step.path}'
     host.run("bash", "-c", script, input=step.text, env=_TERMINAL)
 
 
 def _may_fail(step: Step) -> bool:
     """A page shows a failure on purpose where it shows its message."""
-    return isinstance(step, Typed) and "error:" in step.expected
+    return isinstance(step, Typed) and _TROUBLE.search(step.expected) is not None
 
 
 def _words(step: Step) -> str:
