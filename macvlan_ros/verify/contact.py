@@ -73,7 +73,7 @@ def _reach(
     if door.state in (doors.OPEN, doors.REFUSED):
         took = _milliseconds(door.seconds)
         return about("reach", level=OK, text="by TCP; ping is not answered", milliseconds=took)
-    if source.is_host or not target.host:
+    if source.is_host or target.interface or not target.host:
         remedy = "let this PC and its containers reach each other: macvlan-ros shim up"
     elif target.pid:
         remedy = (

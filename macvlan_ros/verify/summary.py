@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from macvlan_ros.verify.check import OK, Check
 
 #: As many lines are read without a summary.
-_READABLE = 40
+_READABLE = 15
 
 
 def summarize(checks: Sequence[Check]) -> list[Check]:
