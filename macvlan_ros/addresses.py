@@ -18,6 +18,8 @@ from macvlan_ros.models.pools import Pool
 from macvlan_ros.spans import Span, count, merge, nth, points, subtract
 
 ORDERS = ("hashed", "sequential")
+#: A PC's shim holds its address under this and the PC's name.
+SHIM_OWNER = "shim-"
 
 # What Docker takes for a container's name, so that every container can be an owner.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")

@@ -52,7 +52,8 @@ def classify(
     `running` are the MACs of this PC's macvlan links, `own` this PC's addresses on the LAN with
     their MACs. A container has one MAC, though its owner may hold an IPv6 address with another one:
     `elsewhere` are the reservations of other subnets. A machine that answers for every address is
-    left out.
+    left out. The shim of a PC that shares no store with us is known by its MAC, if the PC's name
+    is: that of a reservation for its services.
     """
     held = {reservation.address: reservation for reservation in reservations}
     macs: dict[tuple[str, str], set[str]] = {}
@@ -62,6 +63,7 @@ def classify(
     def macs_of(one: Reservation | None) -> Collection[str]:
         return macs[one.owner, one.host] if one is not None else ()
 
+    shims = _shims(pools, reservations)
     answers = [one for one in seen if not one.proxy]
     times = Counter(one.address for one in answers)
     found = [
@@ -70,6 +72,7 @@ def classify(
             pools=pools,
             held=held.get(one.address),
             macs=macs_of(held.get(one.address)),
+            shims=shims,
             twice=times[one.address] > 1,
         )
         for one in answers
@@ -96,12 +99,27 @@ def classify(
     return tuple(sorted(found, key=lambda one: (one.address, one.latency_ms or 0.0)))
 
 
+def _shims(
+    pools: Sequence[Pool], reservations: Sequence[Reservation]
+) -> dict[str, tuple[str, str]]:
+    """The MACs of known PCs' shims, with owner and host."""
+    return {
+        addresses.mac_of_owner(pool.name, addresses.SHIM_OWNER + host): (
+            addresses.SHIM_OWNER + host,
+            host,
+        )
+        for pool in pools
+        for host in {one.host for one in reservations if one.host}
+    }
+
+
 def _sighting(
     seen: Seen,
     *,
     pools: Sequence[Pool],
     held: Reservation | None,
     macs: Collection[str],
+    shims: Mapping[str, tuple[str, str]],
     twice: bool,
 ) -> Sighting:
     whose, owner, host, trouble = ELSEWHERE, "", "", ""
@@ -112,6 +130,8 @@ def _sighting(
             trouble = f"holds the address of '{owner}', whose MAC is {held.mac}"
     elif any(pool.gateway == seen.address for pool in pools):
         whose = GATEWAY
+    elif seen.mac in shims:
+        whose, (owner, host) = OURS, shims[seen.mac]
     elif any(addresses.contains(pool, seen.address) for pool in pools):
         whose = STRANGER
         trouble = "holds an address of the pool without a reservation"

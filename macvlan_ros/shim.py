@@ -21,6 +21,7 @@ from pathlib import Path
 
 from netaddr import EUI, IPAddress, IPNetwork
 
+from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.links import Links
 from macvlan_ros.models.links import SHIM_PREFIX, ArpSettings, MacvlanLink, Route
@@ -34,7 +35,7 @@ _ALIAS = re.compile(r"macvlan-ros shim; parent had arp_ignore=(\d+) arp_announce
 _LONGEST_NAME = 15
 
 #: A shim's address is reserved under this and its host's name.
-OWNER = "shim-"
+OWNER = SHIM_OWNER
 #: The metric of the routes in containers. Docker makes those that our plugin tells it to without
 #: one, and refuses to attach a container that has the very route already.
 GUIDED = 2048

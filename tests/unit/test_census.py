@@ -2,7 +2,7 @@
 
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
+from macvlan_ros.addresses import mac_of_owner, parse_pool
 from macvlan_ros.census import Sighting, classify
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.prober import Seen
@@ -42,6 +42,15 @@ def test_a_stranger_inside_the_pool_is_trouble_and_outside_is_not() -> None:
     assert found["192.168.50.200"].whose == "stranger"
     assert found["192.168.50.200"].trouble
     assert (found["192.168.50.20"].whose, found["192.168.50.20"].trouble) == ("elsewhere", "")
+
+
+def test_the_shim_of_a_pc_with_a_store_of_its_own_is_known_by_its_mac() -> None:
+    theirs = mac_of_owner("lab", "shim-qtrp")
+    found = census(("192.168.50.200", theirs))["192.168.50.200"]
+    assert (found.whose, found.owner, found.host) == ("ours", "shim-qtrp", "qtrp")
+    assert not found.trouble
+    unknown = mac_of_owner("lab", "shim-qtnx")  # no service of ours is on that PC
+    assert census(("192.168.50.200", unknown))["192.168.50.200"].whose == "stranger"
 
 
 def test_the_gateway_and_this_pc_are_told() -> None:
