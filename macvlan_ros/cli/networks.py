@@ -92,7 +92,8 @@ def make_swarm_network(
         app.ipam.allocate(pool.name, [check_name(owner, kind="owner")])
     made = app.engine.ensure_swarm_network(name, pool, parent=link.name, owner=owner)
     if not made.spans:
-        app.note(f"now make it on a manager too, with: macvlan-ros network create --swarm {name}")
+        command = f"macvlan-ros network create --swarm {name}" + (owner and f" --owner {owner}")
+        app.note(f"now make it on a manager too, with: {command}")
     return made
 
 
