@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import Page, all_pages, read
+from tests.docs.typing_out import compare, do
 from tests.e2e.plugin_host import within
 from tests.lab import CommandFailed, LabError
 from tests.lab.host import ROOT
@@ -57,6 +59,8 @@ def machine() -> Iterator[Machine]:
             made.run("macvlan-ros", "plugin", "install", "--no-shim", timeout=200)
             made.sh(BOOT, timeout=200)
             made.import_image("ros:lab")
+            made.docker("tag", "ros:lab", "ros:noetic")
+            made.sh("mkdir -p /run/home")
             yield made
     except LabError as error:
         pytest.fail(str(error), pytrace=False)
@@ -146,6 +150,34 @@ def test_a_vlan_of_the_user_s_own_stays(machine: Machine) -> None:
     machine.docker("network", "rm", "own")
     assert "eth0.200" in links(machine)
     machine.sh("ip link delete eth0.200")
+
+
+class Prompt:
+    """A terminal in the virtual machine, where what a page says is typed."""
+
+    def __init__(self, vm: Machine) -> None:
+        self._vm = vm
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        timeout: float = 60.0,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002  (subprocess.run's own word)
+    ) -> subprocess.CompletedProcess[str]:
+        assert input is None, "these pages have no files"
+        variables = [f"{name}={value}" for name, value in (env or {}).items()]
+        shell = ("sh" if argv[0] == "bash" else argv[0], *argv[1:])
+        return self._vm.run("env", *variables, *shell, check=check, timeout=timeout)
+
+
+PAGES = [page for page in map(read, all_pages()) if page.stage == "a virtual machine"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.stem)
+def test_a_page_about_parents_does_what_it_says(vm: Machine, page: Page) -> None:
+    compare(page, do(page, {"robot": Prompt(vm)}))
 
 
 def test_a_machine_ends_when_the_process_that_made_it_is_killed(tmp_path: Path) -> None:
