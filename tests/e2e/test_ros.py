@@ -92,49 +92,6 @@ def test_the_example_talks_and_outlives_its_parts(talking: tuple[Host, Host]) ->
     assert data(pc_b, "listener", "/after") == "the same master"
 
 
-HOST_MASTER = """
-    x-macvlan-ros:
-      range: 192.168.50.192/27
-      master: host:qtrp
-      hosts:
-        qtpc: {}
-        qtrp: {address: 192.168.50.12}
-    services:
-      near: {image: ros:noetic, x-macvlan-ros: {host: qtrp, address: 192.168.50.195}}
-      far: {image: ros:noetic, x-macvlan-ros: {host: qtpc, address: 192.168.50.196}}
-"""
-
-
-def test_a_master_and_a_node_on_a_pc_itself_work_with_containers_there_and_elsewhere(
-    lab: Lab,
-) -> None:
-    qtpc, qtrp = lab.hosts["qtpc"], lab.hosts["qtrp"]
-    for host in (qtpc, qtrp):
-        write(host, HOST_MASTER)
-        launch(host)
-    ros_image.install(qtrp)
-    macvlan_ros = " ".join(qtrp.macvlan_ros_command("env", "--shell", "sh"))
-    # a terminal that has been set up for something else
-    own = f'export ROS_HOSTNAME=qtrp; eval "$({macvlan_ros})"; exec chroot {ros_image.ON_HOST} '
-    qtrp.popen("sh", "-c", own + "roscore", cwd=FOLDER, stdout=-3, stderr=-3)
-    for host, name in ((qtrp, "near"), (qtpc, "far")):
-        ros_image.wait_for_topic(host, name, "/rosout")
-    say = "rostopic pub /from_the_pc std_msgs/String hello"
-    qtrp.popen("sh", "-c", own + say, cwd=FOLDER, stdout=-3, stderr=-3)
-    for host, name in ((qtrp, "near"), (qtpc, "far")):
-        host.docker(
-            *("exec", "-d", name, "rostopic", "pub", f"/from_{name}", "std_msgs/String", name)
-        )
-    for host, name in ((qtrp, "near"), (qtpc, "far")):
-        ros_image.wait_for_topic(host, name, "/from_the_pc")
-        assert data(host, name, "/from_the_pc") == "hello"
-    for name in ("near", "far"):
-        ros_image.wait_for_topic(qtrp, "near", f"/from_{name}")
-        echo = own + f"timeout {PATIENCE:g} rostopic echo -n1 /from_{name}"
-        heard = qtrp.run("sh", "-c", echo, cwd=FOLDER, timeout=PATIENCE + 10).stdout
-        assert heard == f'data: "{name}"\n---\n'
-
-
 def many(count: int) -> str:
     """A master, and talkers on two PCs by turns."""
     lines = [
