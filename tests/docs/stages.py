@@ -79,18 +79,14 @@ def _harmoni(lab: Lab) -> None:
 
 
 def _overlay(lab: Lab) -> None:
-    """A swarm that qtpc manages, with a container of a robot's on each PC, on an overlay."""
+    """A swarm that qtpc manages, with an overlay network, and a container of a robot's on each PC.
+    They are not on the overlay: to attach one takes the swarm up to 20 seconds."""
     _ros(lab)
     swarm(lab)
-    manager = lab.hosts["qtpc"]
     options = ("-d", "overlay", "--attachable", "--subnet", "172.18.3.0/24")
-    manager.docker("network", "create", *options, "ros_net")
+    lab.hosts["qtpc"].docker("network", "create", *options, "ros_net")
     for name, host in zip(("roscore", "talker"), lab.hosts.values(), strict=True):
-        run = ("run", "-d", "--name", name, "--network", "ros_net", *ROS_IMAGES, "/bin/rest")
-        for _ in range(3):  # the swarm gives up on an attachment that takes it 20 seconds
-            host.docker("rm", "-f", name, check=False)
-            if host.docker(*run, check=False):
-                break
+        host.docker("run", "-d", "--name", name, *ROS_IMAGES, "/bin/rest")
 
 
 def _swarm_services(lab: Lab) -> None:
