@@ -71,6 +71,7 @@ _ALONE = ("netns", "plugin")
 _FIRST = (
     *("plugin_dead", "plugin_restarts", "watch", "plugin", "reach", "launch", "chair"),
     *("verify", "reach_watch", "machine", "newer_engines", "ros", "launch_ipv6", "demo"),
+    *("how_tos", "pages", "troubleshooting"),
     *("plugin_shim", "ros2", "compose", "examples", "dockerfile", "leases", "bad_input"),
     *("release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm", "three_hosts"),
 )
@@ -89,7 +90,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> tuple[int, int, int, str]:
         path = item.path
         folder, name = path.relative_to(here).parts[0], path.stem.removeprefix("test_")
-        long = folder in ("e2e", "lab") and name in _FIRST
+        long = folder in ("e2e", "lab", "docs") and name in _FIRST
         kind = _FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS)
         return _FIRST.index(name) if long else len(_FIRST), kind, -sizes[path], str(path)
 

@@ -6,7 +6,10 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
+from tests.docs.pages import all_pages, read
+from tests.docs.typing_out import compare, do
 from tests.e2e.plugin_host import PluginHost
 from tests.e2e.three_hosts import start_etcd
 from tests.lab import Host, Lab, ros_image
@@ -18,6 +21,20 @@ PCS = ("qtpc", "qtrp")
 #: Names of images that the pages use; all of them are Debian's ROS 1 in the lab.
 ROS_IMAGES = ("ros:noetic",)
 _BIN = f"{HOME}/bin"
+#: The stage of pages that want a kernel of their own.
+MACHINE = "a virtual machine"
+
+
+def staged() -> list[Path]:
+    """The pages that are typed on the PCs of a lab; the others are in tests/e2e/test_machine.py."""
+    return [path for path in all_pages() if read(path).stage != MACHINE]
+
+
+def type_out(path: Path) -> None:
+    """A page's steps done on its stage. Raises NotAsShown where something is not as it says."""
+    page = read(path)
+    with opened(page.stage) as hosts:
+        compare(page, do(page, hosts))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import Page, all_pages, read
+from tests.docs.stages import MACHINE
 from tests.docs.typing_out import compare, do
 from tests.e2e.plugin_host import within
 from tests.lab import CommandFailed, LabError
@@ -172,7 +173,7 @@ class Prompt:
         return self._vm.run("env", *variables, *shell, check=check, timeout=timeout)
 
 
-PAGES = [page for page in map(read, all_pages()) if page.stage == "a virtual machine"]
+PAGES = [page for page in map(read, all_pages()) if page.stage == MACHINE]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.stem)
