@@ -27,8 +27,8 @@ _LOOKS = re.compile(
     r"\bmacvlan-ros (verify|doctor|ps|list|status|scan)\b(?!.*--(clean|fix))"
     r"|\bdocker (ps|service (ps|ls))\b|\brostopic list\b"
 )
-#: An error, a finding that is bad, a ping that is lost.
-_TROUBLE = re.compile(r"(?mi)error:|^\S.* bad |100% packet loss")
+#: An error, a finding that is bad, a ping that is lost, a link that is gone.
+_TROUBLE = re.compile(r"(?mi)error:|^\S.* bad |100% packet loss|does not exist")
 
 
 class Pc(Protocol):
