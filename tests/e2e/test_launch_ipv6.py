@@ -104,10 +104,10 @@ def test_a_stack_has_ipv6_beside_ipv4_on_two_pcs(lan: Lab, folder: Path, tmp_pat
     for host, name in ((qtpc, "core"), (qtrp, "talker")):
         assert host.docker("exec", name, "ip", "-6", "route", "show", "default") == ""
     # between PCs, and between a PC and its own container, by its usual address
-    assert pings(qtrp, CORE, "docker", "exec", "talker")
+    assert pings(qtrp, CORE, *qtrp.into("talker"))
     assert pings(qtrp, "core", "docker", "exec", "talker")
     assert pings(qtpc, CORE)
-    assert pings(qtpc, qtpc.address6, "docker", "exec", "core")
+    assert pings(qtpc, qtpc.address6, *qtpc.into("core"))
     # and verify tells so; this image has no roscore
     checks = json.loads(qtrp.macvlan_ros("verify", "--json", cwd=str(folder)).stdout)
     told = {(one["kind"], one["source"], one["target"]): one["level"] for one in checks}
@@ -155,8 +155,8 @@ def test_one_chair_starts_it_on_both_pcs(lan: Lab, folder: Path) -> None:
     done = qtpc.macvlan_ros(*words, cwd=str(folder))
     assert done.returncode == 0, done.stderr
     assert address6(qtpc, "core") == CORE
-    assert pings(qtrp, CORE, "docker", "exec", "talker")
-    assert pings(qtpc, address6(qtrp, "talker"), "docker", "exec", "core")
+    assert pings(qtrp, CORE, *qtrp.into("talker"))
+    assert pings(qtpc, address6(qtrp, "talker"), *qtpc.into("core"))
     assert pings(qtrp, address6(qtrp, "talker"))
 
 
@@ -168,7 +168,7 @@ def test_what_the_parents_down_and_up_takes_is_brought_back(lan: Lab, folder: Pa
     qtpc.link_up()
     qtpc.macvlan_ros("shim", "up", check=True)
     eventually(lambda: pings(qtpc, CORE))
-    eventually(lambda: pings(qtpc, qtpc.address6, "docker", "exec", "core"))
+    eventually(lambda: pings(qtpc, qtpc.address6, *qtpc.into("core")))
 
 
 @pytest.mark.alone

@@ -7,6 +7,7 @@ LAN is inside of it, too: what is sent from eth0 arrives at eth1.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import select
@@ -142,8 +143,7 @@ class Machine:
     def _start(self, command: Sequence[str]) -> None:
         with (self.folder / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
-                # it ends with the thread that starts it, however that one ends; and what runs
-                # in it has clocks of its own, which do not wait for a machine that is busy
+                # it ends with the thread that starts it, however that one ends
                 ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "-10", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -151,6 +151,10 @@ class Machine:
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(self.folder)},
             )
+        # what runs in it has clocks of its own, which do not wait for a machine that is busy; where
+        # the kernel shares out the processors by session (sched(7)), that needs the session's word
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self._process.pid}/autogroup").write_text("-10")
         self._agent = socket.socket(socket.AF_UNIX)
         deadline = time.monotonic() + 10
         while self._agent.connect_ex(str(self.folder / "agent")) != 0:

@@ -110,8 +110,8 @@ def test_names_are_asked_for_all_at_once_and_silence_has_an_end(
         book = names.Book({"here": (IPAddress("10.0.0.1"),)}, (server,), ("lan",), 1)
         began = time.monotonic()
         many = [f"no{n}" for n in range(200)]
-        found = names.look_up(["core", "here", *many], book, sock, until=began + 2)
-    assert time.monotonic() - began < 10
+        found = names.look_up(["core", "here", *many], book, sock, until=began + 4)
+    assert time.monotonic() - began < 20
     assert found["core"] == (IPAddress("192.168.50.195"),)
     assert found["here"] == (IPAddress("10.0.0.1"),)
     assert {found[name] for name in many} == {()}
