@@ -43,7 +43,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def released(source: Path) -> tuple[Path, Path]:
     """The source distribution, and the wheel that is built from it."""
-    run(sys.executable, "-m", "build", "--outdir", "out", ".", cwd=source)
+    # with the setuptools that is here; test_dockerfile.py builds where there is none
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", "out", ".", cwd=source)
     (sdist,) = source.glob("out/*.tar.gz")
     (wheel,) = source.glob("out/*.whl")
     return sdist, wheel
@@ -65,8 +66,9 @@ def test_the_wheel_works_in_a_clean_environment(
     released: tuple[Path, Path], tmp_path: Path
 ) -> None:
     _, wheel = released
-    run(sys.executable, "-m", "venv", "clean", cwd=tmp_path)
-    run("clean/bin/pip", "install", "--quiet", wheel, cwd=tmp_path)
+    run(sys.executable, "-m", "venv", "--without-pip", "clean", cwd=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", "clean/bin/python", "install")
+    run(*pip, "--quiet", wheel, cwd=tmp_path)
     works([tmp_path / "clean/bin/macvlan-ros"], tmp_path)
     units = {path.name for path in (tmp_path / "clean/share/macvlan-ros").iterdir()}
     assert {"macvlan-ros.socket", "macvlan-ros.service"} <= units
