@@ -31,6 +31,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .errors import LabError
+
 ROOT = Path(__file__).resolve().parents[2]
 #: What commands import when they need it, beside our own modules.
 LATER = ("docker", "pyroute2", "rich.console", "rich.table", "ruamel.yaml")
@@ -81,11 +83,11 @@ def run(
             its.close()
             os.close(its_out)
             os.close(its_err)
-        pid = int(answers.recv(32))
+        pid = _number(answers)
         try:
             said = _read_to_end([stdout, stderr], deadline)
             answers.settimeout(max(0.1, deadline - time.monotonic()))
-            code = int(answers.recv(32))
+            code = _number(answers)
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -93,6 +95,13 @@ def run(
                 raise subprocess.TimeoutExpired(list(argv), timeout) from None
             raise
     return subprocess.CompletedProcess(argv, code, *said)
+
+
+def _number(answers: socket.socket) -> int:
+    said = answers.recv(32)
+    if not said:
+        raise LabError("the process that our command line is forked off has ended")
+    return int(said)
 
 
 def _read_to_end(files: Sequence[Any], deadline: float) -> list[bytes]:
