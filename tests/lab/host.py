@@ -261,7 +261,12 @@ class Host:
         self.run("ip", "neigh", "flush", "all")
 
     def end_processes(self) -> None:
-        """Ends what `popen` started and has not ended by itself."""
+        """Ends what `popen` started and has not ended by itself, with all that descends from it:
+        roscore gives its master a session of its own."""
+        found = {process.pid for process in self._started if process.poll() is None}
+        if found:
+            for each in keeper.descendants(found, keeper.processes()):
+                each.kill()
         for process in self._started:
             kill_group(process)
         self._started.clear()

@@ -112,12 +112,18 @@ def members(group: Path) -> set[int]:
 
 def processes_of(mark: str, *, spare: Iterable[int] = ()) -> list[Process]:
     """The living processes of a lab, or of one host in it, with their descendants."""
-    spared = {os.getpid(), *spare}
     everyone = processes()
     found = {pid for pid in everyone if marked(pid, mark)}
     for group in control_groups(mark):
         found |= members(group)
-    found &= everyone.keys()
+    return descendants(found, everyone, spare={os.getpid(), *spare})
+
+
+def descendants(
+    found: set[int], everyone: dict[int, Process], *, spare: Iterable[int] = ()
+) -> list[Process]:
+    """These of all processes, and what they have started, but those to spare."""
+    found, spared = found & everyone.keys(), set(spare)
     while True:
         children = {p.pid for p in everyone.values() if p.parent in found - spared} - found
         if not children:
