@@ -74,6 +74,7 @@ _FIRST = (
     *("how_tos", "pages", "troubleshooting"),
     *("plugin_shim", "ros2", "compose", "examples", "dockerfile", "leases", "bad_input"),
     *("release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm", "three_hosts"),
+    *("netns/arp", "netns/watcher", "netns/leases", "netns/verify", "netns/mdns", "netns/shim"),
 )
 #: Then what waits for engines; what only computes fills the gaps at the end.
 _FOLDERS = ("e2e", "lab", "docs", "netns", "stores", "plugin")
@@ -90,8 +91,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> tuple[int, int, int, str]:
         path = item.path
         folder, name = path.relative_to(here).parts[0], path.stem.removeprefix("test_")
-        long = folder in ("e2e", "lab", "docs") and name in _FIRST
+        name = name if folder in ("e2e", "lab", "docs") else f"{folder}/{name}"
+        first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
         kind = _FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS)
-        return _FIRST.index(name) if long else len(_FIRST), kind, -sizes[path], str(path)
+        return first, kind, -sizes[path], str(path)
 
     items.sort(key=rank)  # which keeps the order within a file

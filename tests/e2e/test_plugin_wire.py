@@ -105,7 +105,7 @@ def test_two_engines_that_are_asked_for_one_address_do_not_both_give_it(
         start = time.monotonic()
         assert pings(other.host, WANTED6)
         assert pings(one.host, WANTED6)
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 4  # an entry that is only stale is asked for after five
         # what a stranger has, nobody else gets
         somebody = lab.add_stranger("192.168.50.66")
         somebody.run("ip", "address", "add", "fd00:50::66/64", "dev", "eth0", "nodad")
