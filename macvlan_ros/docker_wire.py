@@ -83,6 +83,8 @@ class Wire:
         status = int(words[1])
         if status >= 400:
             raise Refused(status, _message(body))
+        if "location" in fields:  # Docker sends on whoever asks for a name like a//b
+            raise Refused(404, "there can be nothing of that name")
         length = fields.get("content-length", "")
         if length.isdecimal() and len(body) < int(length):
             raise ConnectionResetError("it ended the connection within its answer")

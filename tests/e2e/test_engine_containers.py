@@ -581,6 +581,8 @@ def test_an_image_tells_what_it_brings_along(engine: Engine, host: Host) -> None
     assert image.id == json.loads(host.docker("image", "inspect", "robot:full"))[0]["Id"]
     with pytest.raises(ImageNotFound, match="docker pull nope:1"):
         engine.image("nope:1")
+    with pytest.raises(ImageNotFound, match="docker pull a//b"):
+        engine.image("a//b")
 
 
 def test_the_engine_says_who_it_is(engine: Engine) -> None:

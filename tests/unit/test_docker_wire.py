@@ -111,6 +111,13 @@ def test_a_refusal_is_told_in_dockers_words(answer: bytes, message: str, engine:
     assert (caught.value.status, caught.value.message) == (int(answer.split()[1]), message)
 
 
+def test_a_name_that_nothing_can_have_is_not_found(engine: Answering) -> None:
+    engine.answer = b"HTTP/1.0 301 Moved Permanently\r\nLocation: /images/a/b/json\r\n\r\n"
+    with pytest.raises(Refused) as caught:
+        engine.client().inspect_image("a//b")
+    assert caught.value.status == 404
+
+
 @pytest.mark.parametrize(
     ("answer", "call"),
     [
