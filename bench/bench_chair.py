@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench.figures import milliseconds, seconds, show
+from bench.figures import milliseconds, our_command, seconds, show
 from tests.e2e.three_hosts import HOSTS, ready, start_etcd
 from tests.lab import Lab
 
@@ -40,11 +40,11 @@ def main() -> None:
 
         def from_the_chair() -> None:
             words = ("launch", "--all-hosts", "--no-shim")
-            chair.macvlan_ros(*words, check=True, cwd=folder, env=environ)
+            our_command(chair, *words, check=True, cwd=folder, env=environ)
 
         def host_by_host() -> None:
             for host in lab.hosts.values():
-                host.macvlan_ros("launch", "--no-shim", check=True, cwd=folder, env=environ)
+                our_command(host, "launch", "--no-shim", check=True, cwd=folder, env=environ)
 
         def remove() -> None:
             for host in lab.hosts.values():

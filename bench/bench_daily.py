@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.figures import medians, milliseconds, seconds, show
+from bench.figures import medians, milliseconds, our_command, seconds, show
 from tests.lab import Host, Lab
 
 SERVICES = 12
@@ -18,12 +18,12 @@ ROUNDS = 15
 
 def measure_commands(host: Host) -> None:
     """`list -q`, `allocate` of a known owner and `--help` beside Docker and beside bare Python."""
-    host.macvlan_ros("allocate", "--no-probe", "known", check=True)
+    our_command(host, "allocate", "--no-probe", "known", check=True)
     listed, known, helped, docker, python, floor = medians(
         ROUNDS,
-        lambda: host.macvlan_ros("list", "-q", check=True),
-        lambda: host.macvlan_ros("allocate", "-q", "known", check=True),
-        lambda: host.macvlan_ros("--help", check=True),
+        lambda: our_command(host, "list", "-q", check=True),
+        lambda: our_command(host, "allocate", "-q", "known", check=True),
+        lambda: our_command(host, "--help", check=True),
         lambda: host.docker("network", "ls"),
         lambda: host.run("env", sys.executable, "-c", "import click, sqlite3"),
         lambda: host.run("true"),
@@ -52,11 +52,11 @@ def measure_launch(host: Host) -> None:
     up = ("docker-compose", "-p", "plain", "up", "-d")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "compose.yaml").write_text(f"services:\n{services}{network}")
-        host.macvlan_ros("launch", "--no-probe", check=True, cwd=folder)
+        our_command(host, "launch", "--no-probe", check=True, cwd=folder)
         ours, theirs = [], []
         for _ in range(3):
             host.docker("rm", "-f", *names)
-            ours.append(seconds(lambda: host.macvlan_ros("launch", check=True, cwd=folder)))
+            ours.append(seconds(lambda: our_command(host, "launch", check=True, cwd=folder)))
             host.docker("rm", "-f", *names)
             theirs.append(seconds(lambda: host.run(*up, cwd=folder)))
             left = host.docker("ps", "-aq", "--filter", "label=com.docker.compose.project=plain")

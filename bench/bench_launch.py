@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench.figures import medians, milliseconds, seconds, show
+from bench.figures import medians, milliseconds, our_command, seconds, show
 from tests.lab import Host, Lab
 
 SERVICES = 8
@@ -24,12 +24,12 @@ def stack_text() -> str:
 def measure_allocate(host: Host) -> None:
     """`allocate` as a whole process, of a new name and of a known one, beside the docker CLI."""
     names = iter(f"fresh{n}" for n in range(2 * ROUNDS))
-    host.macvlan_ros("allocate", "known", check=True)
+    our_command(host, "allocate", "known", check=True)
     asked, fresh, known, floor, docker = medians(
         ROUNDS,
-        lambda: host.macvlan_ros("allocate", "-q", next(names), check=True),
-        lambda: host.macvlan_ros("allocate", "-q", "--no-probe", next(names), check=True),
-        lambda: host.macvlan_ros("allocate", "-q", "known", check=True),
+        lambda: our_command(host, "allocate", "-q", next(names), check=True),
+        lambda: our_command(host, "allocate", "-q", "--no-probe", next(names), check=True),
+        lambda: our_command(host, "allocate", "-q", "known", check=True),
         lambda: host.run("true"),
         lambda: host.docker("version", "--format", "x"),
     )
@@ -49,13 +49,13 @@ def measure_launch(host: Host) -> None:
     """Eight services at once beside eight `docker run -d` on the same network."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "compose.yaml").write_text(stack_text())
-        host.macvlan_ros("launch", check=True, cwd=folder)
+        our_command(host, "launch", check=True, cwd=folder)
         runs, launches = [], []
         for _ in range(3):
             host.docker("rm", "-f", *(f"s{n}" for n in range(SERVICES)))
             runs.append(seconds(lambda: run_serially(host)))
             host.docker("rm", "-f", *(f"p{n}" for n in range(SERVICES)))
-            launches.append(seconds(lambda: host.macvlan_ros("launch", check=True, cwd=folder)))
+            launches.append(seconds(lambda: our_command(host, "launch", check=True, cwd=folder)))
     run, launch = sorted(runs)[1], sorted(launches)[1]
     show(
         f"{SERVICES} services on one macvlan network, median of 3",

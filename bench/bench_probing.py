@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bench.figures import milliseconds, seconds, show
+from bench.figures import milliseconds, our_command, seconds, show
 from tests.e2e.plugin_host import IMAGE, PluginHost
 from tests.lab import Lab
 
@@ -36,9 +36,9 @@ def main() -> None:
     with Lab(hosts=("qtpc",)) as lab:
         pc = PluginHost(lab.hosts["qtpc"])
         pc.host.import_image(IMAGE)
-        pc.host.macvlan_ros(*POOL, check=True)
-        pc.host.macvlan_ros("allocate", "--no-probe", "talker", check=True)
-        listed = json.loads(pc.host.macvlan_ros("list", "--json", check=True).stdout)
+        our_command(pc.host, *POOL, check=True)
+        our_command(pc.host, "allocate", "--no-probe", "talker", check=True)
+        listed = json.loads(our_command(pc.host, "list", "--json", check=True).stdout)
         mac = next(each["mac"] for each in listed if each["owner"] == "talker")
         free = (f"192.168.50.{last}" for last in range(16, 250))
         taken: Taken = {}

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from bench.figures import milliseconds, show
+from bench.figures import milliseconds, our_command, show
 from tests.lab import Host, Lab, LabError, ros_image
 
 FOLDER = "/run/home/robot"
@@ -51,7 +51,7 @@ services:
 
 def launch(host: Host, _master: str) -> None:
     """One PC's part of the stack."""
-    host.macvlan_ros("launch", "-q", cwd=FOLDER, check=True)
+    our_command(host, "launch", "-q", cwd=FOLDER, check=True)
 
 
 def run_by_hand(host: Host, master: str, *, macvlan: bool = False) -> None:

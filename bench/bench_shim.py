@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bench.bench_launch import SERVICES, stack_text
-from bench.figures import medians, milliseconds, show
+from bench.figures import medians, milliseconds, our_command, show
 from tests.lab import Host, Lab
 
 ROUNDS = 5
@@ -22,7 +22,7 @@ def measure_launch(host: Host, folder: str) -> None:
     """The same launch with and without, of new containers and of what runs already."""
 
     def launch(*words: str) -> None:
-        host.macvlan_ros("launch", *words, check=True, cwd=folder)
+        our_command(host, "launch", *words, check=True, cwd=folder)
 
     def fresh(*words: str) -> None:
         launch(*words)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.figures import medians, show
+from bench.figures import medians, our_command, show
 from tests.lab import Host, Lab, ros_image
 
 ROUNDS = 5
@@ -69,15 +69,15 @@ def main() -> None:
         qtpc, qtrp = lab.hosts["qtpc"], lab.hosts["qtrp"]
         for host in (qtpc, qtrp):
             ros_image.give(host)
-            host.macvlan_ros("launch", check=True, cwd=folder)
+            our_command(host, "launch", check=True, cwd=folder)
         ros_image.wait_for_topic(qtpc, "s0", "/rosout")
         start_nodes((qtpc, qtrp))
         known = wait_for_nodes(qtpc)
-        said = qtpc.macvlan_ros("verify", "--json", cwd=folder)
+        said = our_command(qtpc, "verify", "--json", cwd=folder)
         checks = json.loads(said.stdout)
         ours, theirs = medians(
             ROUNDS,
-            lambda: qtpc.macvlan_ros("verify", "--json", cwd=folder),
+            lambda: our_command(qtpc, "verify", "--json", cwd=folder),
             lambda: qtpc.docker("exec", "s0", "rosnode", "ping", "-a"),
         )
         show(

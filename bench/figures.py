@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.lab import Host
 
 
 def seconds(step: Callable[[], object]) -> float:
@@ -12,6 +17,12 @@ def seconds(step: Callable[[], object]) -> float:
     begin = time.perf_counter()
     step()
     return time.perf_counter() - begin
+
+
+def our_command(host: Host, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A command of ours in a process of its own, as people start it; the lab forks it off one that
+    has everything imported. `options` are those of `Host.run`; it is not checked unless told."""
+    return host.run(*host.macvlan_ros_command(*words), **{"check": False, **options})
 
 
 def medians(rounds: int, *steps: Callable[[], object]) -> tuple[float, ...]:
