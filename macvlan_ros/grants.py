@@ -215,7 +215,10 @@ class Grants:
         return self._reserve_fixed(pool, address, wanted)
 
     def _reserve_fixed(self, pool: Pool, address: IPAddress, wanted: Wanted) -> Reservation:
-        row = self._row(pool, address, _anonymous(wanted.mac, address), wanted.mac, DYNAMIC)
+        name = _anonymous(wanted.mac, address)
+        if self._store.age() is not None and not self._store.held(pool.name, [name]):
+            name = f"{name}@{address}"
+        row = self._row(pool, address, name, wanted.mac, DYNAMIC)
         stands = self._store.reserve((row,))[0]
         if stands is row:
             return row
@@ -285,7 +288,10 @@ class Grants:
         for held in spare[:_SPARES]:
             if wanted.within is not None and held.address not in wanted.within:
                 continue
-            row = self._row(pool, held.address, owner, wanted.mac, DYNAMIC)
+            # What it had itself is its own again. Any other address goes by a name that nobody else
+            # can have, for its MAC may still stand in the store with another one.
+            name = owner if held.owner == owner else f"{owner}@{held.address}"
+            row = self._row(pool, held.address, name, wanted.mac, DYNAMIC)
             try:
                 # Cut off, this host hears of others only by asking.
                 self._checked(pool, held.address)

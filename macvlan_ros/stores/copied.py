@@ -88,7 +88,7 @@ class CopiedStore:
     # -- what etcd alone can do ------------------------------------------------------------------
 
     def add_pool(self, pool: Pool) -> Pool:
-        def standing() -> Pool:
+        def standing(_: bool) -> Pool:
             if pool in self._copy.pools():
                 return pool
             raise self._refusal(f"pool {pool.name!r} cannot be added")
@@ -98,26 +98,30 @@ class CopiedStore:
     def remove_pool(self, name: str) -> bool:
         return self._change(
             lambda store: store.remove_pool(name),
-            lambda: self._refuse(f"pool {name!r} cannot be removed"),
+            lambda _: self._refuse(f"pool {name!r} cannot be removed"),
         )
 
     def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
-        return self._change(lambda store: store.reserve(wanted), lambda: self._stand_by(wanted))
+        return self._change(
+            lambda store: store.reserve(wanted), lambda tried: self._stand_by(wanted, tried=tried)
+        )
 
     def move(self, held: Reservation, host: str) -> Reservation | None:
         return self._change(
             lambda store: store.move(held, host),
-            lambda: self._refuse(f"{held.owner!r} cannot be taken over"),
+            lambda _: self._refuse(f"{held.owner!r} cannot be taken over"),
         )
 
     def exchange(self, held: Reservation, new: Reservation) -> Reservation | None:
         return self._change(
             lambda store: store.exchange(held, new),
-            lambda: self._refuse(f"{held.owner!r} cannot be renamed or moved"),
+            lambda _: self._refuse(f"{held.owner!r} cannot be renamed or moved"),
         )
 
     def inspect(self) -> tuple[str, ...]:
-        return self._change(EtcdStore.inspect, lambda: self._refuse("the store cannot be checked"))
+        return self._change(
+            EtcdStore.inspect, lambda _: self._refuse("the store cannot be checked")
+        )
 
     # -- what the copy knows, too ----------------------------------------------------------------
 
@@ -165,18 +169,19 @@ class CopiedStore:
     # -- what is made up for later ---------------------------------------------------------------
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
-        def release() -> tuple[Reservation, ...]:
+        def release(tried: bool) -> tuple[Reservation, ...]:
             held = self._copy.held(pool, owners)
             unknown = set(owners) - {each.owner for each in held}
             if unknown:
                 raise self._refusal(f"whether {min(unknown)!r} holds an address is not known here")
-            self.file.change((Released(each), dict.fromkeys(self._keys(each))) for each in held)
+            changes = [(Released(each), dict.fromkeys(self._keys(each))) for each in held]
+            self.file.change(changes, begun=tried)
             return held
 
         return self._change(lambda store: store.release(pool, owners), release)
 
     def remember(self, record: Record, *, replace: bool = False) -> Record:
-        def remember() -> Record:
+        def remember(_: bool) -> Record:
             stands = self._copy.recall(record.kind, record.key)
             if stands and not (replace and stands[0].host == record.host):
                 return stands[0]
@@ -189,7 +194,7 @@ class CopiedStore:
         return self._change(lambda store: store.remember(record, replace=replace), remember)
 
     def forget(self, kind: str, key: str) -> bool:
-        def forget() -> bool:
+        def forget(_: bool) -> bool:
             stands = self._copy.recall(kind, key)
             if not stands:
                 return False
@@ -226,6 +231,7 @@ class CopiedStore:
     def _read(self, ask: Callable[[EtcdStore], T]) -> T:
         if time.monotonic() >= self._rests_until:
             try:
+                self.settle()
                 return self._asking(ask, self._reading)
             except StoreAway as error:
                 self._goes_away(error)
@@ -235,28 +241,32 @@ class CopiedStore:
         except PoolNotFound:
             raise self._refusal("the pool is not known here") from None
 
-    def _change(self, ask: Callable[[EtcdStore], T], instead: Callable[[], T]) -> T:
+    def _change(self, ask: Callable[[EtcdStore], T], instead: Callable[[bool], T]) -> T:
+        """`instead` is what the copy does; it is told whether etcd was tried, which may have done
+        it and not come to say so."""
         store = self._changing
         if time.monotonic() < self._rests_until:
             # Nobody waits for what the copy can do; for the rest etcd is asked once more.
             with suppress(StoreAway):
-                return self._known(instead)
+                return self._known(instead, tried=False)
             store = self._reading
+        tried = False
         try:
+            self.settle()
+            tried = True
             return self._asking(ask, store)
         except StoreAway as error:
             self._goes_away(error)
-        return self._known(instead)
+        return self._known(instead, tried=tried)
 
-    def _known(self, instead: Callable[[], T]) -> T:
+    def _known(self, instead: Callable[[bool], T], *, tried: bool) -> T:
         self._check_known()
         try:
-            return instead()
+            return instead(tried)
         except PoolNotFound:
             raise self._refusal("the pool is not known here") from None
 
     def _asking(self, ask: Callable[[EtcdStore], T], store: EtcdStore) -> T:
-        self.settle()
         answer = ask(store)
         if self._away is not None:
             self._away = None
@@ -304,12 +314,12 @@ class CopiedStore:
         except (StoreDown, Forbidden):
             return None
 
-    def _stand_by(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
+    def _stand_by(self, wanted: Sequence[Reservation], *, tried: bool) -> tuple[Reservation, ...]:
         """What these owners hold already; what they have just given up is theirs again."""
         stands = []
         for want in wanted:
             held = self._copy.held(want.pool, [want.owner])
-            found = held or self._take_back(want) or self._hand_on(want)
+            found = held or self._take_back(want) or self._hand_on(want, tried=tried)
             if not found:
                 raise self._refusal(f"no address can be reserved for {want.owner!r}")
             stands.append(found[0])
@@ -325,7 +335,7 @@ class CopiedStore:
                     return (want,)  # given up and taken again: this very call has made it
         return ()
 
-    def _hand_on(self, want: Reservation) -> tuple[Reservation, ...]:
+    def _hand_on(self, want: Reservation, *, tried: bool) -> tuple[Reservation, ...]:
         """To one whom nobody has named what another such one has given up: in etcd it is still
         this host's, so nobody else has it."""
         for held in self.spare(want.pool) if want.kind == DYNAMIC else ():
@@ -333,7 +343,8 @@ class CopiedStore:
                 value = etcd_books.write_reservation(want, "")
                 keys: dict[str, str | None] = dict.fromkeys(self._keys(held))
                 keys |= dict.fromkeys(self._keys(want), value)
-                if self.file.put_instead(Released(held), keys, Exchanged(held, want)):
+                change = Exchanged(held, want)
+                if self.file.put_instead(Released(held), keys, change, begun=tried):
                     return (want,)
         return ()
 

@@ -202,17 +202,25 @@ class CopyFile:
         with self._file.write() as db:
             _set_fact(db, "away", "yes" if away else "")
 
-    def change(self, changes: Iterable[tuple[Change, dict[str, str | None]]]) -> None:
+    def change(
+        self, changes: Iterable[tuple[Change, dict[str, str | None]]], *, begun: bool = False
+    ) -> None:
         """Make each change in the copy (the keys with their values; None: gone), and write it down
-        for etcd. Of several about the same thing the last one is what counts."""
+        for etcd. Of several about the same thing the last one is what counts. `begun`: it may have
+        been made in etcd already."""
         with self._file.write() as db:
             _set_fact(db, "away", "yes")
             for change, keys in changes:
                 _put(db, keys)
-                _write_down(db, _shortened(db, change))
+                _write_down(db, _shortened(db, change), begun=begun)
 
     def put_instead(
-        self, change: Change, keys: dict[str, str | None], new: Change | None = None
+        self,
+        change: Change,
+        keys: dict[str, str | None],
+        new: Change | None = None,
+        *,
+        begun: bool = False,
     ) -> bool:
         """Undo a change that waits, or put a new one in its place, unless it may have been made in
         etcd; whether that is done."""
@@ -222,7 +230,7 @@ class CopyFile:
             if done:
                 _put(db, keys)
                 if new is not None:
-                    _write_down(db, new)
+                    _write_down(db, new, begun=begun)
             return done
 
     def waiting(self) -> tuple[Waiting, ...]:
@@ -253,11 +261,11 @@ def _put(db: Connection, keys: dict[str, str | None]) -> None:
         )
 
 
-def _write_down(db: Connection, change: Change) -> None:
+def _write_down(db: Connection, change: Change, *, begun: bool) -> None:
     db.execute("DELETE FROM journal WHERE subject = ?", (change.subject,))
     db.execute(
-        "INSERT INTO journal (subject, change) VALUES (?, ?)",
-        (change.subject, encode_change(change)),
+        "INSERT INTO journal (subject, begun, change) VALUES (?, ?, ?)",
+        (change.subject, int(begun), encode_change(change)),
     )
 
 
@@ -297,13 +305,14 @@ def _standing(db: Connection, key: str) -> list[Entry]:
 
 
 def _lost(db: Connection, seen: Seen) -> Iterator[Entry]:
-    """What is known to stand, and stood no more when that was seen."""
+    """What is known to stand, and stood no more when that was seen. Of what only waits to be made
+    (it has no revision yet) etcd knows nothing."""
     for key in seen.gone:
-        yield from (each for each in _standing(db, key) if each.modified < seen.revision)
+        yield from (each for each in _standing(db, key) if 0 < each.modified < seen.revision)
     stood = {entry.key for entry in seen.entries}
     for prefix in seen.whole:
         for row in _under(db, prefix):
-            if row[0] not in stood and row[2] < seen.revision:
+            if row[0] not in stood and 0 < row[2] < seen.revision:
                 yield Entry(*row)
 
 
@@ -311,7 +320,8 @@ def _forget_graves(db: Connection, revision: int) -> None:
     """All was read at that revision: what is not there now did not stand then."""
     waiting = "SELECT 1 FROM journal LIMIT 1"
     if db.execute(waiting).fetchone() is None:
-        db.execute("DELETE FROM mirror WHERE value IS NULL AND revision <= ?", (revision,))
+        gone = "(value IS NULL AND revision <= ?) OR revision = 0"
+        db.execute(f"DELETE FROM mirror WHERE {gone}", (revision,))
         _set_fact(db, "floor", str(max(revision, _floor(db))))
 
 

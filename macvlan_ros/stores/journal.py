@@ -18,7 +18,7 @@ class Released:
 
     @property
     def subject(self) -> str:
-        return f"owner/{self.held.pool}/{self.held.owner}"
+        return f"owner/{self.held.pool}/{self.held.owner}/{self.held.address}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Exchanged:
 
     @property
     def subject(self) -> str:
-        return f"exchange/{self.new.pool}/{self.new.owner}"
+        return f"exchange/{self.new.pool}/{self.new.owner}/{self.new.address}"
 
 
 @dataclass(frozen=True, slots=True)

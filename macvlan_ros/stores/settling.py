@@ -115,7 +115,10 @@ def _learn(
     known = file.under(space.address_key())
     seen = _read_all(space, file, deadline=deadline)
     stands = [each for each in seen.entries if each.key.startswith(space.address_key())]
-    lost = tuple(_lost(_read(space, known), _read(space, stands), host))
+    # Another process may have changed the copy meanwhile, and wait for etcd to hear of it.
+    waiting = {change.new.address for change in _exchanged(file)}
+    ours = [each for each in _read(space, known) if each.address not in waiting]
+    lost = tuple(_lost(ours, _read(space, stands), host))
     for each in lost:
         mark = os.urandom(6).hex()
         etcd_exact.remember(space, witness(each), mark=mark, deadline=deadline)
@@ -123,6 +126,11 @@ def _learn(
     file.take(seen)
     file.mark_current()
     return lost
+
+
+def _exchanged(file: CopyFile) -> list[Exchanged]:
+    changes = (each.change for each in file.waiting())
+    return [each for each in changes if isinstance(each, Exchanged)]
 
 
 def _read(space: EtcdSpace, entries: Sequence[Entry]) -> list[Reservation]:

@@ -101,7 +101,8 @@ def test_containers_that_are_known_start_while_etcd_is_away_and_new_ones_do_not(
     assert "answered from this PC's copy, " in shown.stderr
     assert owners(etcd) == before
     pair.plug(etcd)
-    kept = {"robot": robot, f"dynamic:{pc.interface('unnamed').mac}": unnamed}
+    own = unnamed.address.partition("/")[0]
+    kept = {"robot": robot, f"dynamic:{pc.interface('unnamed').mac}@{own}": unnamed}
     addresses = {owner: each.address.partition("/")[0] for owner, each in kept.items()}
     assert within(20, lambda: owners(etcd) == addresses)
     new = pc.run("new")

@@ -123,3 +123,30 @@ def test_without_a_copy_every_call_ends_in_time(relay: Relay, tmp_path: Path) ->
         for call in calls:
             reply = in_time(lambda call=call: call(docker))  # type: ignore[misc]
             assert reply.error
+
+
+def test_containers_that_exchange_their_addresses_keep_them_when_etcd_is_back(
+    relay: Relay, tmp_path: Path
+) -> None:
+    """Each one's MAC stands in etcd with the address that the other one has by now."""
+    url = f"etcd://{relay.address}/exchange"
+    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
+    store = open_for(settings, note=lambda _: None)
+    assert isinstance(store, CopiedStore)
+    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    with serving(tmp_path, store=store) as docker:
+        pool = docker.pool_id(SUBNET)
+        first, second = (docker.address(pool, mac=mac(each)) for each in (3, 4))
+        relay.refuse()
+        docker.release(pool, first)
+        docker.release(pool, second)
+        assert docker.address(pool, mac=mac(9)) == first
+        assert docker.address(pool, mac=mac(3)) == second
+        docker.release(pool, first)
+        assert docker.address(pool, mac=mac(4)) == first
+        relay.forward()
+        store.settle()
+        assert store.file.standing().waiting == 0
+    with closing(open_store(url)) as truth:
+        found = {each.mac: str(each.address) for each in truth.reservations()}
+    assert found == {mac(4): first.partition("/")[0], mac(3): second.partition("/")[0]}

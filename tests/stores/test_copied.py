@@ -219,6 +219,7 @@ def test_a_container_that_is_restarted_while_etcd_is_away_gets_its_address_again
     with used(pc) as store:
         store.reserve([held])
         pc.relay.refuse()
+        store.pools()  # from here on nothing is sent to etcd that it might have done
         assert store.release("lab", ["dynamic:1"]) == (held,)
         again = replace(held, created="2026-11-03T10:00:00Z")
         (stands,) = store.reserve([again])
@@ -243,6 +244,7 @@ def test_what_an_anonymous_container_gives_up_another_one_gets_while_etcd_is_awa
         store.reserve([first, other, want("talker", 5)])
         assert store.spare("lab") == ()
         pc.relay.refuse()
+        store.pools()
         store.release("lab", ["dynamic:2", "talker", "dynamic:1"])
         assert store.spare("lab") == (other, first)
         for new in later:
@@ -266,10 +268,28 @@ def test_what_an_anonymous_container_gives_up_another_one_gets_while_etcd_is_awa
     assert truth.inspect() == ()
 
 
+def test_what_etcd_may_have_heard_is_not_handed_on(pc: Pc, truth: EtcdStore) -> None:
+    """It released the address, and its answer was lost: somebody else may have it by now."""
+    held = want("dynamic:1", 9, kind=DYNAMIC)
+    with used(pc) as store:
+        store.reserve([held])
+        pc.relay.silence()
+        assert store.release("lab", ["dynamic:1"]) == (held,)
+        assert store.spare("lab") == ()
+        for owner in ("dynamic:1", "dynamic:2"):
+            with pytest.raises(StoreAway, match="no address can be reserved"):
+                store.reserve([want(owner, 9, kind=DYNAMIC)])
+        pc.relay.forward()
+    with used(pc) as store:
+        assert store.reservations() == ()
+    assert truth.reservations() == ()
+
+
 def test_an_address_is_handed_on_once(pc: Pc, truth: EtcdStore) -> None:
     with used(pc) as store:
         store.reserve([want("dynamic:1", 9, kind=DYNAMIC)])
         pc.relay.refuse()
+        store.pools()
         store.release("lab", ["dynamic:1"])
 
     def ask(number: int) -> Callable[[], bool]:
@@ -296,6 +316,7 @@ def test_what_others_do_with_an_address_that_is_handed_on_counts(
     with used(pc) as store:
         store.reserve([first])
         pc.relay.refuse()
+        store.pools()
         store.release("lab", ["dynamic:1"])
         store.reserve([new])
     theirs = replace(want("camera", 9, host="qtrp"), mac="02:00:00:00:01:01")
@@ -339,6 +360,7 @@ def test_an_exchange_that_may_have_been_made_already_is_made_up_for(
     with used(pc) as store:
         store.reserve(names[:1])
         pc.relay.refuse()
+        store.pools()
         store.release("lab", ["dynamic:1"])
         store.reserve(names[1:2])
     pc.relay.forward()
