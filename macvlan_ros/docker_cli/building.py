@@ -13,6 +13,9 @@ from macvlan_ros.docker_cli.finding import DockerCli, cannot_run
 from macvlan_ros.errors import EngineRefused, NotFound
 from macvlan_ros.models.containers import Build, Service
 
+#: Flags that only BuildKit has.
+_NEEDING = ("--secret", "--ssh", "--cache-to", "--build-context")
+
 
 def build_image(
     cli: DockerCli,
@@ -38,7 +41,7 @@ def build_image(
             stdout=subprocess.PIPE if quiet else sys.stderr.fileno(),
             stderr=subprocess.STDOUT if quiet else None,
             check=False,
-            env={**environ},
+            env={**_buildkit(recipe), **environ, **recipe.variables},
         )
     except OSError as error:
         raise cannot_run(cli.program, error) from None
@@ -64,6 +67,11 @@ def arguments(image: str, recipe: Build) -> list[str]:
     return [*words, recipe.context]
 
 
+def _buildkit(recipe: Build) -> dict[str, str]:
+    """Docker before 23 builds without BuildKit, unless it is told to."""
+    return {"DOCKER_BUILDKIT": "1"} if any(flag in _NEEDING for flag, _ in recipe.options) else {}
+
+
 def _check(service: Service, recipe: Build) -> None:
     """Docker's own words for these do not name the service."""
     if not recipe.context.startswith("/"):
@@ -72,6 +80,10 @@ def _check(service: Service, recipe: Build) -> None:
     if not Path(recipe.context).is_dir():
         raise NotFound(f"{place}: there is no folder {recipe.context}")
     file = posixpath.join(recipe.context, recipe.dockerfile or "Dockerfile")
+    for flag, value in recipe.options:
+        source = value.partition(",src=")[2]
+        if flag == "--secret" and source and not Path(source).is_file():
+            raise NotFound(f"{place}.secrets: there is no file {source}")
     if not recipe.inline and not Path(file).exists():
         raise NotFound(f"{place}: there is no {file}; write one, or name it at 'dockerfile'")
 

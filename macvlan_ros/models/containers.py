@@ -57,13 +57,15 @@ class Healthcheck:
 class Build:
     """How an image is made. `context` is a folder or a URL; `dockerfile` is relative to it, or ""
     for its own; `inline` is the text of one. An argument of None takes the caller's variable.
-    `options` are further flags of `docker build`, each with its value."""
+    `options` are further flags of `docker build`, each with its value, and `variables` those that
+    it is to find in its environment."""
 
     context: str
     dockerfile: str = ""
     inline: str = ""
     arguments: Mapping[str, str | None] = field(default_factory=dict)
     options: tuple[tuple[str, str], ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

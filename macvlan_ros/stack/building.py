@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from macvlan_ros.models.containers import Build
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.nodes import Node, take
+from macvlan_ros.stack.secrets import Secret, build_secrets
 from macvlan_ros.stack.values import size
 
 #: What Docker takes for an address and not for a folder (moby, pkg/urlutil).
@@ -53,7 +54,6 @@ _OPTIONS: dict[str, Callable[[Node], list[tuple[str, str]]]] = {
 }
 _YOURSELF = "build the image yourself, and name it at 'image'"
 _REFUSED = {
-    "secrets": _YOURSELF,
     "entitlements": _YOURSELF,
     "isolation": "remove it",
     "privileged": _YOURSELF,
@@ -61,11 +61,11 @@ _REFUSED = {
     "sbom": "remove it",
     "ulimits": "remove it",
 }
-_KEYS = ("context", "dockerfile", "dockerfile_inline", "args", *_OPTIONS)
+_KEYS = ("context", "dockerfile", "dockerfile_inline", "args", "secrets", *_OPTIONS)
 
 
-def build_recipe(node: Node, context: Context) -> Build:
-    """How the image is made. Raises StackFileError for what is not supported."""
+def build_recipe(node: Node, context: Context, secrets: Mapping[str, Secret]) -> Build:
+    """How the image is made; `secrets` are the stack's. Raises StackFileError."""
     if not isinstance(node.value, dict):
         return Build(_context(node, context))
     entries = {key: one for key, one in node.mapping().items() if key[:2] != "x-"}
@@ -79,6 +79,8 @@ def build_recipe(node: Node, context: Context) -> Build:
         raise entries["dockerfile_inline"].error("contradicts 'dockerfile'; remove one of the two")
     here = Node(".", node.file, node.line, (*node.path, "context"), ".", base=node.base)
     arguments = take(entries, "args", Node.pairs, {})
+    none = Node([], node.file, node.line, (*node.path, "secrets"), "")
+    flags, variables = build_secrets(entries.get("secrets", none), secrets, context)
     return Build(
         context=_context(entries.get("context", here), context),
         dockerfile=take(entries, "dockerfile", Node.string, ""),
@@ -86,9 +88,16 @@ def build_recipe(node: Node, context: Context) -> Build:
         arguments={
             key: None if value.absent else value.rendered() for key, value in arguments.items()
         },
-        options=tuple(
-            pair for key, read in _OPTIONS.items() if key in entries for pair in read(entries[key])
+        options=(
+            *(
+                pair
+                for key, read in _OPTIONS.items()
+                if key in entries
+                for pair in read(entries[key])
+            ),
+            *flags,
         ),
+        variables=variables,
     )
 
 

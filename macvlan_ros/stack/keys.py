@@ -15,12 +15,11 @@ _FILE = "mount the file with a service's 'volumes' instead"
 _NOTHING = "remove it"
 
 #: Keys of the stack that are read.
-TOP_KEYS = ("version", "name", "services", "networks", "volumes", SECTION)
+TOP_KEYS = ("version", "name", "services", "networks", "volumes", "secrets", SECTION)
 
 #: Keys of the stack that are refused, with what to do instead.
 REFUSED_TOP = {
     "configs": _FILE,
-    "secrets": _FILE,
     "models": _NOTHING,
 }
 

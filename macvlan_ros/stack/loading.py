@@ -23,6 +23,7 @@ from macvlan_ros.stack.merging import merge, strip
 from macvlan_ros.stack.mounts import NamedVolume, named_volumes
 from macvlan_ros.stack.networks import DeclaredNetwork, declared
 from macvlan_ros.stack.nodes import Node, child, with_entries
+from macvlan_ros.stack.secrets import declared_secrets
 from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
 from macvlan_ros.stack.sources import Source, complete
@@ -160,12 +161,13 @@ def _stack(
     networks = declared(entries.get("networks"), context)
     section = _with_network(section, networks, context)
     volumes = named_volumes(entries.get("volumes"), context)
+    secrets = declared_secrets(entries.get("secrets"), context)
     nodes = entries["services"].mapping()
     for name, node in nodes.items():
         check_name(name, node)
         node.mapping()
     containers = {name: container_name(name, node, context.project) for name, node in nodes.items()}
-    around = Surroundings(section, networks, volumes, containers)
+    around = Surroundings(section, networks, volumes, containers, secrets)
     services = {name: service(name, node, around, context) for name, node in nodes.items()}
     stack = Stack(
         name=context.project,

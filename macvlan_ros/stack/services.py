@@ -17,6 +17,7 @@ from macvlan_ros.stack.keys import IGNORED, REFUSED
 from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
 from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
 from macvlan_ros.stack.nodes import Node, child, shorten, take
+from macvlan_ros.stack.secrets import Secret
 from macvlan_ros.stack.section import SECTION, Section, service_section
 from macvlan_ros.stack.security import security_options
 from macvlan_ros.stack.values import (
@@ -44,6 +45,7 @@ class Surroundings:
     networks: Mapping[str, DeclaredNetwork]
     volumes: Mapping[str, NamedVolume]
     containers: Mapping[str, str]
+    secrets: Mapping[str, Secret]
 
 
 def _dns(node: Node) -> tuple[str, ...]:
@@ -168,7 +170,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     _note_details(name, entries, context)
     own = service_section(entries.get(SECTION), around.section)
     net = _attached(name, entries, around, context, lan=own.lan)
-    fields.update(_image(name, node, entries, context))
+    fields.update(_image(name, node, entries, context, around.secrets))
     fields.update(deploy(name, entries, context))
     dependencies = _dependencies(entries, around.containers)
     for key in ("ipc", "pid"):
@@ -231,7 +233,11 @@ def _note_details(name: str, entries: Mapping[str, Node], context: Context) -> N
 
 
 def _image(
-    name: str, node: Node, entries: Mapping[str, Node], context: Context
+    name: str,
+    node: Node,
+    entries: Mapping[str, Node],
+    context: Context,
+    secrets: Mapping[str, Secret],
 ) -> dict[str, object]:
     """The image, and whether it is built; a built one without a name is called as Compose does."""
     build = "build" in entries
@@ -240,7 +246,7 @@ def _image(
         raise entries.get("image", node).error("has no image; add 'image: NAME'")
     return {
         "build": build,
-        "recipe": build_recipe(entries["build"], context) if build else None,
+        "recipe": build_recipe(entries["build"], context, secrets) if build else None,
         "image": image or f"{context.project}-{name}",
     }
 

@@ -24,7 +24,7 @@ from macvlan_ros.stack.yamlfile import is_there, read
 MAX_CHAIN = 50
 
 #: What an included file gives; the rest of it is its own affair.
-_IMPORTED = ("services", "networks", "volumes")
+_IMPORTED = ("services", "networks", "volumes", "secrets")
 
 
 @dataclass(frozen=True, slots=True)

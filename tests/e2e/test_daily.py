@@ -16,10 +16,17 @@ STACK = """
         build:
           context: ./core
           args: {GREETING: hello}
+          secrets: [token]
         environment: {PRICE: "5$$"}
       listener: {image: "ros:lab", depends_on: [core]}
+    secrets: {token: {environment: TOKEN}}
     """
-DOCKERFILE = "FROM ros:lab\nARG GREETING\nENV GREETING=$GREETING\nCOPY note /note\n"
+DOCKERFILE = """FROM ros:lab
+ARG GREETING
+ENV GREETING=$GREETING
+COPY note /note
+RUN --mount=type=secret,id=token test "$(cat /run/secrets/token)" = opens
+"""
 
 
 def ours(host: Host, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +34,7 @@ def ours(host: Host, folder: Path, *words: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_day_with_a_stack_that_is_built(qtpc: Host, write_stack: WriteStack) -> None:
-    folder = write_stack(STACK)
+    folder = write_stack(STACK, __env="TOKEN=opens\n")
     missing = ours(qtpc, folder, "launch")
     assert missing.returncode == 3
     assert f"services.core.build: there is no folder {folder}/core" in missing.stderr

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from macvlan_ros.docker_cli.building import arguments
 from macvlan_ros.models.containers import (
+    Build,
     Dependency,
     Device,
     DeviceRequest,
@@ -567,7 +569,8 @@ def test_the_line_is_the_keys_own(tmp_path: Path) -> None:
         ("services: {}", "has no services; add some under 'services'"),
         ("version: '3'", "has no services"),
         ("{services: {ab: {image: x}}, volume: {}}", "key 'volume' is not a key of a stack (did"),
-        ("{services: {ab: {image: x}}, secrets: {a: {file: b}}}", "key 'secrets' is not supported"),
+        ("{services: {ab: {image: x}}, configs: {a: {file: b}}}", "key 'configs' is not supported"),
+        ("{secrets: {a: {file: b, environment: C}}, services: {}}", "has no services"),
     ],
 )
 def test_a_stack_that_makes_no_sense_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -666,3 +669,46 @@ def test_a_seccomp_profile_that_is_missing_or_no_json_is_named(
 ) -> None:
     (tmp_path / "bad.json").write_text("{")
     assert problem in error_of(lambda: load_service(tmp_path, f"security_opt: [{option}]"))
+
+
+SECRETS = "{key: {file: ./id, name: x}, token: {environment: TOKEN}, far: {external: true}}"
+
+
+def built(tmp_path: Path, secrets: str, declared: str = SECRETS) -> Build:
+    """How a service is built that has these secrets, where TOKEN is 'abc'."""
+    (tmp_path / ".env").write_text("TOKEN=abc\n")
+    text = f"secrets: {declared}\nservices: {{ab: {{build: {{secrets: {secrets}}}}}}}"
+    recipe = load_text(tmp_path, text).services["ab"].recipe
+    assert recipe is not None
+    return recipe
+
+
+def test_a_build_s_secrets_are_files_and_variables(tmp_path: Path) -> None:
+    recipe = built(tmp_path, "[key, {source: token, target: git}]")
+    assert arguments("image", recipe)[2:-1] == [
+        *("--secret", f"id=key,src={tmp_path}/id"),
+        *("--secret", "id=git,env=TOKEN"),
+    ]
+    assert recipe.variables == {"TOKEN": "abc"}
+    assert "abc" not in repr(recipe)
+    comma = built(tmp_path, "[key]", "{key: {file: '/a,b'}}")
+    assert arguments("image", comma)[3] == 'id=key,"src=/a,b"'
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ("[kee]", "is not declared in the top-level 'secrets' (did you mean 'key'?)"),
+        ("[far]", "names 'far', which is external"),
+        ("[none]", "needs NOT_SET, which is not set"),
+        ("[{target: a}]", "has no 'source'"),
+        ("[{source: key, mode: 0440}]", "RUN --mount=type=secret,mode=…"),
+        ("[both]", "contradicts 'file'"),
+    ],
+)
+def test_secrets_that_a_build_cannot_have_are_refused(
+    tmp_path: Path, secrets: str, said: str
+) -> None:
+    more = ", none: {environment: NOT_SET}}"
+    more = ", both: {file: a, environment: TOKEN}" + more if "both" in secrets else more
+    assert said in error_of(lambda: built(tmp_path, secrets, SECRETS[:-1] + more))
