@@ -17,9 +17,10 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
-from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest
 
 if TYPE_CHECKING:
+    from macvlan_ros.app import App
     from macvlan_ros.docker_cli.parsing import RunLine
     from macvlan_ros.runner import Prepared
 
@@ -144,17 +145,41 @@ def import_(
     from macvlan_ros.docker_cli.importing import imported
     from macvlan_ros.stack import adding, to_yaml, writing
 
-    _, report = open_app(context)
+    app, report = open_app(context)
     known = KnownFlags(lambda: finding.find("", needed_for="macvlan-ros import").usage("run"))
-    done = imported(parsing.parse(_after_run(words), known), host=on_host)
+    line = parsing.parse(_after_run(words), known)
+    done = imported(line, host=on_host, drivers=_drivers(app, line))
     for note in done.notes:
         report.note(note)
     if report.as_json:
-        report.json({"name": done.name, "service": done.service, "notes": done.notes})
+        report.json(
+            {
+                "name": done.name,
+                "service": done.service,
+                "networks": done.networks,
+                "notes": done.notes,
+            }
+        )
     elif output is None:
-        report.text(to_yaml({"services": {done.name: writing.escape(done.service)}}))
-    if output is not None and not adding.add_to_file(output, done.name, done.service):
+        tree = {"services": {done.name: done.service}}
+        report.text(
+            to_yaml(writing.escape({**tree, "networks": done.networks} if done.networks else tree))
+        )
+    if output is not None and not adding.add_to_file(
+        output, done.name, done.service, networks=done.networks
+    ):
         report.note(f"{output} has the service '{done.name}' already")
+
+
+def _drivers(app: App, line: RunLine) -> dict[str, str]:
+    """The drivers of the networks that the line names, as far as Docker is there to tell."""
+    from macvlan_ros.docker_cli.rewriting import network_name
+
+    names = {network_name(text) for text in line.values("network")} - {"host", "none", ""}
+    try:
+        return {name: app.engine.driver_of(name) for name in names}
+    except (DockerDown, Forbidden):
+        return {}
 
 
 def _after_run(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from macvlan_ros.docker_cli.parsing import Option, RunLine
-from macvlan_ros.docker_cli.rewriting import joining
+from macvlan_ros.docker_cli.parsing import Option, RunLine, option
+from macvlan_ros.docker_cli.rewriting import Joining, joining
+from macvlan_ros.docker_values import LAN_DRIVERS
 
 _TEXTS = {
     "hostname": "hostname",
@@ -74,6 +75,8 @@ _NEEDLESS = {
     "expose": "every port is open on the container's own address",
     "ip6": "the network has IPv4 alone",
 }
+#: Networks of Docker's own, of which a container has one and no other.
+_BUILT_IN = ("host", "none", "bridge", "default")
 #: What the LAN's address makes out of date.
 _ROS = {
     "ROS_IP": "launch sets it to the container's address",
@@ -83,15 +86,20 @@ _ROS = {
 
 @dataclass(slots=True)
 class Imported:
-    """A service as its plain value for a stack file, and notes about what has no place there."""
+    """A service as its plain value for a stack file, with the networks that it needs of the
+    stack's, and notes about what has no place there."""
 
     name: str
     service: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def imported(line: RunLine, *, host: str = "") -> Imported:
-    """The service that a line is; `host` is the PC that it belongs to. Raises InvalidRequest."""
+def imported(
+    line: RunLine, *, host: str = "", drivers: Mapping[str, str] | None = None
+) -> Imported:
+    """The service that a line is; `host` is the PC that it belongs to, `drivers` are those of the
+    networks that it names, as far as they are known. Raises InvalidRequest."""
     name = line.value("name") or _name(line.image)
     found = Imported(name, {"container_name": name, "image": line.image})
     if line.command:
@@ -99,7 +107,7 @@ def imported(line: RunLine, *, host: str = "") -> Imported:
     for one in line.options:
         _take(one, found)
     _environment(line, found)
-    _network(line, found)
+    _network(line, found, drivers or {})
     if line.has("no-healthcheck"):
         found.service["healthcheck"] = {"disable": True}
     if host:
@@ -202,18 +210,48 @@ def _environment(line: RunLine, found: Imported) -> None:
         found.service["environment"] = kept
 
 
-def _network(line: RunLine, found: Imported) -> None:
-    said = joining(line)
-    if said.name and said.name != "host":
-        found.notes.append(f"--network {said.name} is left out: the stack's own takes its place")
-    if said.address:
+def _network(line: RunLine, found: Imported, drivers: Mapping[str, str]) -> None:
+    """The LAN's network is the stack's own; those that stay beside it are there already."""
+    aliases = list(line.values("network-alias"))
+    beside: dict[str, dict[str, Any]] = {}
+    for number, text in enumerate(line.values("network")):
+        said = joining(replace(line, options=(option("network", text),)))
+        if is_beside(said.name, drivers.get(said.name, ""), first=not number):
+            beside[said.name] = _use(said)
+            continue
+        aliases += said.aliases
+        if said.name in _BUILT_IN and number:
+            found.notes.append(f"--network {text} is left out: it cannot stand beside others")
+        elif said.name and said.name != "host":
+            found.notes.append(f"--network {text} is left out: the stack's own takes its place")
+    main = joining(line)
+    if main.address and main.name not in beside:
         found.notes.append(
-            f"--ip {said.address} is left out; if it is on the LAN, write x-macvlan-ros:"
-            f" {{address: {said.address}}}"
+            f"--ip {main.address} is left out; if it is on the LAN, write x-macvlan-ros:"
+            f" {{address: {main.address}}}"
         )
-    aliases = [*line.values("network-alias"), *said.aliases]
-    if aliases:
-        found.service["networks"] = {"default": {"aliases": list(_once(aliases))}}
+    if aliases or beside:
+        own = {"aliases": list(_once(aliases))} if aliases else {}
+        found.service["networks"] = {"default": own, **beside}
+    found.networks = {name: {"external": True} for name in beside}
+
+
+def is_beside(name: str, driver: str, *, first: bool) -> bool:
+    """Whether a network that a line names stays beside the LAN's. Of one whose driver nobody knows
+    (""), the first is taken for the LAN's."""
+    if name in _BUILT_IN:
+        return False
+    return driver not in ("overlay", *LAN_DRIVERS) if driver else bool(name) and not first
+
+
+def _use(said: Joining) -> dict[str, Any]:
+    """What a service says of a network beside the LAN's."""
+    use: dict[str, Any] = {}
+    if said.aliases:
+        use["aliases"] = list(said.aliases)
+    if said.address:
+        use["ipv4_address"] = said.address
+    return use
 
 
 def _once(words: Iterable[str]) -> tuple[str, ...]:

@@ -20,42 +20,53 @@ def with_service(text: str, file: str, name: str, service: Mapping[str, Any]) ->
 
     Raises StackFileError for a file that is none, and Conflict when another service has the name.
     """
-    tree = parse(text, file)
-    services = tree.mapping().get("services")
-    wanted = plain(parse(to_yaml({"services": {name: escape(service)}}), "new"))
-    assert isinstance(wanted, dict)
-    if services is None or services.absent:
-        return f"{text.rstrip()}\n\n{_block(name, service, '')}"
-    there = services.mapping().get(name)
-    if there is not None:
-        if plain(there) == wanted["services"][name]:
-            return text
+    there = parse(text, file).mapping().get("services")
+    standing = there.mapping().get(name) if there is not None and not there.absent else None
+    if standing is not None and plain(standing) != _plain("services", name, service):
         raise Conflict(
-            f"{file}:{there.line}: the service '{name}' is there already, and differs; take it out,"
-            " or give the container another --name"
+            f"{file}:{standing.line}: the service '{name}' is there already, and differs; take it"
+            " out, or give the container another --name"
         )
-    result = _inserted(text, services, name, service)
+    return _with_entry(text, file, "services", name, service)
+
+
+def _with_entry(text: str, file: str, section: str, name: str, entry: Mapping[str, Any]) -> str:
+    """The text with one more entry in a section; unchanged when one of that name is there."""
+    tree = parse(text, file)
+    entries = tree.mapping().get(section)
+    if entries is None or entries.absent:
+        return f"{text.rstrip()}\n\n{_block(section, name, entry, '')}".lstrip()
+    if name in entries.mapping():
+        return text
+    result = _inserted(text, entries, section, name, entry)
     # what was there must still be there, whatever unusual form the file has
     again = plain(parse(result, file))
     before = plain(tree)
     assert isinstance(before, dict)
-    expected = {**before, "services": {**before["services"], **wanted["services"]}}
-    if again != expected:
+    more = {name: _plain(section, name, entry)}
+    if again != {**before, section: {**before[section], **more}}:
         raise StackFileError(
-            f"{file}:{services.line}: a service cannot be added to 'services' as it is written;"
-            " write one service a line there"
+            f"{file}:{entries.line}: nothing can be added to '{section}' as it is written; write"
+            f" one of the {section} a line there"
         )
     return result
 
 
-def _block(name: str, service: Mapping[str, Any], indent: str) -> str:
-    """With no indent, a whole `services` section."""
+def _plain(section: str, name: str, entry: Mapping[str, Any]) -> object:
+    """An entry as it is read again."""
+    tree = plain(parse(_block(section, name, entry, ""), "new"))
+    assert isinstance(tree, dict)
+    return tree[section][name]
+
+
+def _block(section: str, name: str, entry: Mapping[str, Any], indent: str) -> str:
+    """With no indent, a whole section."""
     if not indent:
-        return to_yaml({"services": {name: escape(service)}})
-    return textwrap.indent(to_yaml({name: escape(service)}), indent)
+        return to_yaml({section: {name: escape(entry)}})
+    return textwrap.indent(to_yaml({name: escape(entry)}), indent)
 
 
-def _inserted(text: str, services: Node, name: str, service: Mapping[str, Any]) -> str:
+def _inserted(text: str, services: Node, section: str, name: str, entry: Mapping[str, Any]) -> str:
     lines = text.splitlines(keepends=True)
     entries = services.mapping()
     if not entries:
@@ -71,7 +82,7 @@ def _inserted(text: str, services: Node, name: str, service: Mapping[str, Any]) 
         end -= 1
     if not lines[end - 1].endswith("\n"):
         lines[end - 1] += "\n"
-    block = _block(name, service, indent or "  ")
+    block = _block(section, name, entry, indent or "  ")
     return "".join([*lines[:end], "\n", block, *lines[end:]])
 
 
@@ -83,15 +94,27 @@ def _key_line(lines: list[str], key: str, after: int) -> int:
     return len(lines) - 1
 
 
-def add_to_file(path: Path, name: str, service: Mapping[str, Any]) -> bool:
-    """Add a service to the file, which is made when it is not there; False when it is in it.
+def add_to_file(
+    path: Path,
+    name: str,
+    service: Mapping[str, Any],
+    *,
+    networks: Mapping[str, Mapping[str, Any]] = {},
+) -> bool:
+    """Add a service to the file, which is made when it is not there; False when it is in it. The
+    `networks` are added too, but for those that the file has.
 
     The file is replaced as a whole or not at all. Raises what `with_service` and `write_whole`
     raise.
     """
     there = path.exists()
     old = read_text(path) if there else ""
-    new = with_service(old, str(path), name, service) if old.strip() else _block(name, service, "")
+    if old.strip():
+        new = with_service(old, str(path), name, service)
+    else:
+        new = _block("services", name, service, "")
+    for network, entry in networks.items():
+        new = _with_entry(new, str(path), "networks", network, entry)
     if new == old:
         return False
     write_whole(path, new, mode=path.stat().st_mode & 0o777 if there else 0o644)

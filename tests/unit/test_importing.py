@@ -1,6 +1,7 @@
 """A `docker run` line becomes a service of a stack file, which loads, beside what stands there."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ networks: {}
 """
 
 
-def service(words: str, **more: str) -> Imported:
+def service(words: str, **more: Any) -> Imported:
     return imported(parse(words.split(), KnownFlags(lambda: "")), **more)
 
 
@@ -50,6 +51,28 @@ def test_a_line_of_many_flags_is_a_service_that_launch_reads(tmp_path: Path) -> 
     said = "\n".join(done.notes)
     for word in ("-p 80:80", "--rm", "ROS_HOSTNAME=qtpc", "ROS_MASTER_URI=", "--cpu-shares 3"):
         assert f"{word} is left out" in said
+
+
+def test_networks_beside_the_lan_are_the_stack_s_too(tmp_path: Path) -> None:
+    """Of those whose driver nobody knows, the first is taken for the LAN's."""
+    line = "--network ros_net --network name=side,alias=s,ip=10.9.0.5 --network none --name tool ros"
+    done = service(line)
+    assert done.service["networks"] == {
+        "default": {},
+        "side": {"aliases": ["s"], "ipv4_address": "10.9.0.5"},
+    }
+    said = "; ".join(done.notes)
+    assert "--network ros_net is left out: the stack's own" in said
+    assert "--network none is left out" in said
+    path = tmp_path / "compose.yaml"
+    path.write_text("services:\n  talker: {image: a}\nnetworks:\n  other: {}\n")
+    assert add_to_file(path, done.name, done.service, networks=done.networks)
+    assert not add_to_file(path, done.name, done.service, networks=done.networks)
+    (bridge,) = stacks.load([path], environ={}).services["tool"].bridges
+    assert (bridge.name, bridge.external, str(bridge.address)) == ("side", True, "10.9.0.5")
+    known = service(line, drivers={"ros_net": "bridge", "side": "macvlan"})
+    assert known.networks == {"ros_net": {"external": True}}
+    assert known.service["networks"]["default"] == {"aliases": ["s"]}
 
 
 def test_a_service_is_added_and_everything_else_stays_to_the_letter() -> None:
