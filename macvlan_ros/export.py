@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from macvlan_ros.models.pools import NETWORK, Reservation
@@ -86,19 +86,29 @@ def _isc(wanted: Sequence[Entry]) -> str:
 
 
 def _kea(wanted: Sequence[Entry]) -> str:
-    """Kea's host reservations, by version (Kea's manual, "Host Reservations in DHCPv4")."""
-    found: dict[str, dict[str, list[dict[str, object]]]] = {}
-    for one in wanted:
-        v6 = one.held.address.version == 6
-        place = {"ip-addresses": [str(one.held.address)]} if v6 else None
-        found.setdefault("Dhcp6" if v6 else "Dhcp4", {}).setdefault("reservations", []).append(
-            {
-                "hw-address": one.held.mac,
-                **(place or {"ip-address": str(one.held.address)}),
-                "hostname": one.name,
-            }
-        )
-    return json.dumps(found, indent=2) + "\n"
+    """Kea's host reservations for IPv4 (Kea's manual, "Host Reservations in DHCPv4"); its server
+    for one version takes no file with the other's in it."""
+    return _kea_file("Dhcp4", [(one, {"ip-address": _text(one)}) for one in _of(4, wanted)])
+
+
+def _kea6(wanted: Sequence[Entry]) -> str:
+    """The same for IPv6."""
+    return _kea_file("Dhcp6", [(one, {"ip-addresses": [_text(one)]}) for one in _of(6, wanted)])
+
+
+def _kea_file(server: str, places: Sequence[tuple[Entry, Mapping[str, object]]]) -> str:
+    reservations = [
+        {"hw-address": one.held.mac, **place, "hostname": one.name} for one, place in places
+    ]
+    return json.dumps({server: {"reservations": reservations}}, indent=2) + "\n"
+
+
+def _of(version: int, wanted: Sequence[Entry]) -> list[Entry]:
+    return [one for one in wanted if one.held.address.version == version]
+
+
+def _text(one: Entry) -> str:
+    return str(one.held.address)
 
 
 def _ansible(wanted: Sequence[Entry]) -> str:
@@ -132,5 +142,6 @@ FORMS: dict[str, Callable[[Sequence[Entry]], str]] = {
     "dnsmasq": _dnsmasq,
     "isc": _isc,
     "kea": _kea,
+    "kea6": _kea6,
     "ansible": _ansible,
 }

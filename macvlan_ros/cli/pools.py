@@ -33,7 +33,7 @@ def export(context: click.Context, *, form: str, pool_name: str | None, domain: 
     hosts    lines for /etc/hosts
     dnsmasq  dhcp-host and host-record, for /etc/dnsmasq.d
     isc      host statements of ISC dhcpd
-    kea      host reservations of Kea
+    kea      host reservations of Kea's IPv4 server; kea6 of the other
     ansible  an inventory, with a group for each pool and each host
 
     \b

@@ -55,7 +55,9 @@ def test_a_line_of_many_flags_is_a_service_that_launch_reads(tmp_path: Path) -> 
 
 def test_networks_beside_the_lan_are_the_stack_s_too(tmp_path: Path) -> None:
     """Of those whose driver nobody knows, the first is taken for the LAN's."""
-    line = "--network ros_net --network name=side,alias=s,ip=10.9.0.5 --network none --name tool ros"
+    line = (
+        "--network ros_net --network name=side,alias=s,ip=10.9.0.5 --network none --name tool ros"
+    )
     done = service(line)
     assert done.service["networks"] == {
         "default": {},
