@@ -59,7 +59,7 @@ T = TypeVar("T")
 )
 @click.option("--master", metavar="NAME", help="The service that runs roscore.")
 @click.option("--range", "handed_out", metavar="FROM-TO|CIDR", help="What may be handed out.")
-@click.option("--parent", metavar="NAME|MAC|CIDR", help="The interface to the LAN.")
+@click.option("--parent", metavar="LINK", help="Interface: name, MAC or subnet.")
 @host_option
 @quiet_option("Ask nothing and say nothing but errors.")
 @dry_run_option

@@ -195,7 +195,7 @@ def interval_option(default: float, help_text: str) -> Callable[[F], F]:
         type=click.FloatRange(0.1, 3600),
         default=default,
         show_default=True,
-        metavar="S",
+        metavar="SECONDS",
         help=help_text,
     )
 

@@ -61,7 +61,13 @@ def file_option(*short: str) -> Callable[[F], F]:
 _STACK = (
     host_option,
     shared("-p", "--project-name", metavar="NAME", help="The stack's name [the folder]."),
-    shared("--profile", "profiles", multiple=True, metavar="NAME", help="Also these."),
+    shared(
+        "--profile",
+        "profiles",
+        multiple=True,
+        metavar="NAME",
+        help="Also the services of this profile.",
+    ),
 )
 
 all_hosts_option = click.option(
@@ -118,6 +124,7 @@ def _is_stack_here() -> bool:
 @stack_options
 @click.option(
     "--wait-timeout",
+    metavar="SECONDS",
     type=click.FloatRange(min=0.1),
     default=120.0,
     show_default=True,
@@ -125,6 +132,7 @@ def _is_stack_here() -> bool:
 )
 @click.option(
     "--master-timeout",
+    metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,

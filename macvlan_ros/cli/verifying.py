@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from macvlan_ros import views
-from macvlan_ros.cli.common import quiet_option, shared_options
+from macvlan_ros.cli.common import interval_option, quiet_option, shared_options
 from macvlan_ros.cli.stacks import open_stack_if_any, stack_options
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.option("--clean", is_flag=True, help="Let the master forget stale registrations.")
 @click.option("--all", "everything", is_flag=True, help="A line for each check that holds, too.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
-@click.option(
-    "--every", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between."
-)
+@interval_option(5.0, "With --watch: seconds between two looks.")
 @quiet_option("Print what does not hold alone.")
 @shared_options
 @click.pass_context
@@ -39,7 +37,7 @@ def verify(
     clean: bool,
     everything: bool,
     watch: bool,
-    every: float,
+    interval: float,
 ) -> int:
     """Prove that the stack works, from where its containers are.
 
@@ -59,7 +57,7 @@ def verify(
         _show(report, found, everything=everything)
         if not watch:
             return int(any(one.level == verifying.BAD for one in found))
-        time.sleep(every)
+        time.sleep(interval)
 
 
 def _show(report: Report, found: tuple[Check, ...], *, everything: bool) -> None:

@@ -116,7 +116,7 @@ def test_a_stack_that_works_ends_with_zero_and_few_lines(robot: Robot) -> None:
 
 
 def test_watching_looks_again_until_it_is_interrupted(robot: Robot) -> None:
-    words = robot.qtpc.macvlan_ros_command("verify", "--watch", "--every", "0.1", "-q", "--json")
+    words = robot.qtpc.macvlan_ros_command("verify", "--watch", "--interval", "0.1", "-q", "--json")
     process = robot.qtpc.popen(*words, cwd=robot.folder, stdout=-1, stderr=-1)
     assert process.stdout is not None
     try:

@@ -89,6 +89,18 @@ def test_every_command_has_the_options_that_make_sense_for_it(
     assert without == set(exceptions)
 
 
+def test_an_option_says_what_its_value_is() -> None:
+    """Click's own word for a number between two others is no help to anybody."""
+    without = {
+        f"{name} {parameter.opts[-1]}"
+        for name, command in every_command()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        and not (parameter.is_flag or parameter.metavar or isinstance(parameter.type, click.Choice))
+    }
+    assert without == set()
+
+
 def every_command() -> Iterator[tuple[str, click.Command]]:
     """What can be called, by its words."""
     todo: list[tuple[tuple[str, ...], click.Command]] = [((), cli.cli)]
