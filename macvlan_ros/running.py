@@ -11,7 +11,7 @@ from netaddr import IPAddress
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
-from macvlan_ros.docker_values import LABEL_POOL, LABEL_POOL6, LABEL_SERVICE, LABEL_STACK, Container
+from macvlan_ros.docker_values import LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
@@ -162,7 +162,7 @@ class Running:
         gone = self.containers(stack, names)
         self._each(gone, self._remove)
         if release:
-            self._release(gone)
+            self._release(stack, names, gone)
         if not names:
             self._remove_networks(stack)
         # others may need the shim still
@@ -182,14 +182,19 @@ class Running:
         self._engine.remove(container.id, force=True)
         return "removed"
 
-    def _release(self, gone: Sequence[Container]) -> None:
-        by_pool: dict[str, list[str]] = {}
-        for container in gone:
-            for label in (LABEL_POOL, LABEL_POOL6):
-                if label in container.labels:
-                    by_pool.setdefault(container.labels[label], []).append(container.name)
-        for pool, owners in by_pool.items():
-            self._ipam.release(pool, owners)
+    def _release(self, stack: Stack, names: Sequence[str], gone: Sequence[Container]) -> None:
+        """Also what the services of this host have whose containers went before. A container of
+        somebody else's by such a name keeps its address."""
+        chosen = [one for one in stack.services.values() if not names or one.name in names]
+        here = {one.owner for one in chosen if placement.is_here(one, self._host)}
+        owners = {*here, *(container.name for container in gone)}
+        standing = self._engine.named(owners).values()
+        owners -= {one.name for one in standing if one.labels.get(LABEL_STACK) != stack.name}
+        for pool in self._ipam.pools() if owners else ():
+            held = self._ipam.held(pool.name, sorted(owners))
+            mine = [one.owner for one in held if one.host in ("", self._host)]
+            if mine:
+                self._ipam.release(pool.name, mine)
 
     def _remove_networks(self, stack: Stack) -> None:
         for network in self._engine.networks():

@@ -17,10 +17,12 @@ from macvlan_ros.compose.onlooking import Onlooker
 from macvlan_ros.compose.override import override, unset, whole
 from macvlan_ros.docker_cli import passing
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.models.containers import Attachment
+from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.stack.nodes import Node
-from macvlan_ros.undo import all_or_nothing
+from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -47,9 +49,9 @@ class Composer:
         self._stack = stack
         self._tree = tree
 
-    def config(self, names: Sequence[str] = ()) -> str:
+    def config(self) -> str:
         """The override as YAML, for a Compose of today; what it names is reserved and made."""
-        document, _ = self._document(names, modern=True)
+        document, _ = self._document((), modern=True)
         return stacks.to_yaml(stacks.escape(document))
 
     def rehearse(self, words: Sequence[str]) -> str:
@@ -58,7 +60,7 @@ class Composer:
         cli = finding.find()
         files = list(self._stack.files)
         if _verb(words) in _MAKING:
-            self._document(self._named(words), modern=cli.modern)
+            self._document(words, modern=cli.modern)
             ours = str(Path(tempfile.gettempdir()) / "macvlan-ros-…" / _FILE)
             files = [*files, ours] if cli.modern else [ours]
         return shlex.join([*map(os.path.basename, cli.words), *self._options(files), *words])
@@ -69,7 +71,7 @@ class Composer:
         verb = _verb(words)
         if verb not in _MAKING:
             return self._run_plain(cli, words, verb)
-        document, ready = self._document(self._named(words), modern=cli.modern)
+        document, ready = self._document(words, modern=cli.modern)
         with _folder() as folder:
             path = Path(folder) / _FILE
             files = [*self._stack.files, str(path)]
@@ -126,15 +128,46 @@ class Composer:
         app.attendance.stopped([a for name, a in before.items() if a and name not in running])
         return code
 
-    def _document(self, names: Sequence[str], *, modern: bool) -> tuple[dict[str, Any], Ready]:
-        """The override, with all that it names reserved and made."""
+    def _beside(self, ready: Ready, name: str, undo: Undo) -> Ready:
+        """What is planned, with another address for one more container of a service that runs: its
+        own has the first. That address is kept for the next one."""
         app = self._app
+        planned = next((one for one in ready.planned if one.service.name == name), None)
+        if planned is None or planned.attachment is None:
+            return ready
+        standing = app.engine.container(planned.service.container_name)
+        if standing is None or not standing.running:
+            return ready
+        owner = f"{planned.service.container_name}-run"
+        held = []
+        for pool in filter(None, (planned.pool, planned.pool6)):
+            (done,) = app.ipam.allocate(pool, [owner], hosts={owner: app.host})
+            held.append(done.reservation)
+            if done.new:
+                undo.add(app.ipam.release, pool, [owner])
+        one = replace(planned, attachment=_at(planned.attachment, held))
+        if "ROS_IP" in planned.environment:
+            own = str(planned.attachment.address)
+            new = held[0] if own == planned.environment["ROS_IP"] else held[-1]
+            one = replace(one, environment={**planned.environment, "ROS_IP": str(new.address)})
+        app.note(
+            f"'{name}' runs, and has its address; this container has {held[0].address}, which is"
+            f" kept for '{owner}'"
+        )
+        others = tuple(one if each is planned else each for each in ready.planned)
+        return replace(ready, planned=others)
+
+    def _document(self, words: Sequence[str], *, modern: bool) -> tuple[dict[str, Any], Ready]:
+        """The override, with all that it names reserved and made."""
+        app, names = self._app, self._named(words)
         endpoint_macs = modern and self._api() >= ENDPOINT_MAC_SINCE
         host = app.settings.host_name
         profiles = [one for name in names for one in self._stack.services[name].profiles]
         stack = replace(self._stack, profiles=(*self._stack.profiles, *profiles))
         with all_or_nothing(app.note) as undo:
             ready = app.launcher.place(stack, undo=undo)
+            if names and _verb(words) == "run":
+                ready = self._beside(ready, names[0], undo)
         for note in stack.notes:
             app.note(note)
         others = [one.name for one in stacks.enabled(stack) if not placement.is_here(one, host)]
@@ -165,6 +198,12 @@ class Composer:
         if wanted.startswith("/"):
             return {**bare, "DOCKER_HOST": f"unix://{wanted}"}
         return {**bare, ("DOCKER_HOST" if ":" in wanted else "DOCKER_CONTEXT"): wanted}
+
+
+def _at(place: Attachment, held: Sequence[Reservation]) -> Attachment:
+    """The same network, with these addresses, IPv4's first."""
+    six = held[1].address if len(held) > 1 else None
+    return replace(place, address=held[0].address, mac=held[0].mac, address6=six)
 
 
 def _verb(words: Sequence[str]) -> str:

@@ -99,6 +99,13 @@ def test_the_real_compose_runs_a_stack_with_addresses_on_the_lan(
     assert all(one["reached"] for one in shown["containers"])
 
     assert "hardware" in pc.ours(folder, "compose", "ps").stdout
+    show = "ip -o -4 addr; env"
+    beside = pc.ours(folder, "compose", "run", "--rm", "-T", "core", "sh", "-c", show)
+    assert beside.returncode == 0, beside.stderr
+    listed = json.loads(pc.ours(folder, "list", "--json").stdout)
+    (other,) = (one["address"] for one in listed if one["owner"] == "core-run")
+    assert f" {other}/24 " in beside.stdout
+    assert f"ROS_IP={other}\n" in beside.stdout
     pc.ours(folder, "compose", "restart", "core")
     shown = json.loads(pc.ours(folder, "shim", "show", "--json").stdout)[0]
     assert all(one["reached"] for one in shown["containers"])

@@ -99,6 +99,9 @@ def test_restarted_services_keep_their_addresses_and_are_reached(
     gone = ours(qtpc, folder, "shell", "core")
     assert gone.returncode == 3
     assert "make it with: macvlan-ros launch core" in gone.stderr
+    assert "core" in ours(qtpc, folder, "list", "-q").stdout
+    ours(qtpc, folder, "down", "--release")
+    assert ours(qtpc, folder, "list", "-q").stdout == ""
 
 
 SIZES = "while :; do stty size; sleep 0.1; done"
