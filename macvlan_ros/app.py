@@ -45,7 +45,7 @@ class App(Parts):
     ) -> tuple[Pool | None, tuple[Reservation, ...]]:
         """Give up what these owners hold; the pool, None when there is none at all, and what was
         held. Raises Conflict, unless `force`, when a container runs with one of the addresses."""
-        pool = self.ipam.choose_pool(pool_name)
+        pool = self.ipam.pool_of(owners, pool_name)
         if pool is None:
             return None, ()
         if not force:

@@ -189,6 +189,16 @@ class Ipam:
             )
         return next(iter(pools.values()), None)
 
+    def pool_of(self, owners: Sequence[str], name: str | None = None) -> Pool | None:
+        """The named pool, else the only one in which one of these owners holds something, else as
+        `choose_pool`, with its errors."""
+        if not name:
+            wanted = set(owners)
+            found = {held.pool for held in self._store.reservations() if held.owner in wanted}
+            if len(found) == 1:
+                return self._store.pool(found.pop())
+        return self.choose_pool(name)
+
     def _reserve(
         self,
         pool: Pool,

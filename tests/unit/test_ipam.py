@@ -361,6 +361,18 @@ def test_the_pool_that_is_meant() -> None:
         world.ipam.choose_pool("lap")
 
 
+def test_the_pool_of_an_owner_needs_no_name_where_it_holds_something_in_one_alone() -> None:
+    world = World(LAB, HASHED)
+    world.ipam.allocate(HASHED.name, ["talker"])
+    assert world.ipam.pool_of(["talker", "nobody"]) == HASHED
+    with pytest.raises(InvalidRequest, match="several pools to choose from"):
+        world.ipam.pool_of(["nobody"])
+    world.ipam.allocate(LAB.name, ["talker"])
+    with pytest.raises(InvalidRequest, match="several pools to choose from"):
+        world.ipam.pool_of(["talker"])
+    assert world.ipam.pool_of(["talker"], "lab") == LAB
+
+
 @given(st.lists(st.text("abcdef", min_size=1, max_size=2), min_size=1, max_size=60), st.data())
 def test_owners_never_share_an_address_and_never_get_a_forbidden_one(
     owners: list[str], data: st.DataObject
