@@ -1,17 +1,22 @@
 """A host that is reached by ssh: a real server on the loopback interface, with keys of its own.
 
 The client is the machine's own ssh, with a configuration that keeps it off the user's files.
+`python -m tests.e2e.ssh_host FOLDER ADDRESS` is such a host on port 22 until it is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
+
+SSH_PORT = 22
 
 
 @dataclass
@@ -21,6 +26,7 @@ class SshHost:
 
     folder: Path
     opens: bool = True
+    address: str = "127.0.0.1"
     port: int = 0
     #: Commands that run, and those that have ended, as the server sees them.
     started: list[str] = field(default_factory=list)
@@ -57,14 +63,15 @@ class SshHost:
     def know(self, key: asyncssh.SSHKey | None) -> None:
         """What the client takes for this host's key; None for nothing."""
         line = "" if key is None else key.export_public_key().decode()
-        (self.folder / "known").write_text(f"[127.0.0.1]:{self.port} {line}\n" if line else "")
+        name = self.address if self.port == SSH_PORT else f"[{self.address}]:{self.port}"
+        (self.folder / "known").write_text(f"{name} {line}\n" if line else "")
 
     def know_another_key(self) -> None:
         self.know(asyncssh.generate_private_key("ssh-ed25519"))
 
     def url(self, path: Path | str) -> str:
         """For DOCKER_HOST: the socket `path`, by way of this host."""
-        return f"ssh://robot@127.0.0.1:{self.port}{path}"
+        return f"ssh://robot@{self.address}:{self.port}{path}"
 
     def refuse_keys(self) -> None:
         self._keys.clear()
@@ -74,8 +81,8 @@ class SshHost:
         self._connections: list[asyncssh.SSHServerConnection] = []
         self._server = await asyncssh.create_server(
             lambda: _Server(self),
-            "127.0.0.1",
-            0,
+            self.address,
+            self.port,
             server_host_keys=[self._host_key],
             process_factory=self._run,
         )
@@ -120,3 +127,10 @@ class _Server(asyncssh.SSHServer):
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed"
             )
         return bool(dest_path)
+
+
+if __name__ == "__main__":
+    with SshHost(Path(sys.argv[1]), address=sys.argv[2], port=SSH_PORT) as made:
+        sys.stdout.write(f"listening on {made.address}\n")
+        sys.stdout.flush()
+        signal.pause()

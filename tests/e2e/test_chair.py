@@ -17,8 +17,9 @@ import pytest
 from tests.conftest import started
 from tests.e2e.certificates import make_certificates, tls_options
 from tests.e2e.plugin_host import within
+from tests.e2e.router import router
 from tests.e2e.ssh_host import SshHost
-from tests.e2e.test_leases import held, router
+from tests.e2e.test_leases import held
 from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tests.e2e.conftest import WriteStack
 from tests.e2e.plugin_host import plugged, within
+from tests.e2e.router import router
 from tests.e2e.test_launch import launched
 from tests.lab import Host, Lab
 
 POOL = ("pool", "add", "lab", "--subnet", "192.168.50.0/24", "--range", "192.168.50.192/27")
 LEASED = (*POOL, "--dhcp", "--no-probe")
-
-
-class Router:
-    """dnsmasq on the switch, as a router's."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-
-    def table(self) -> dict[str, str]:
-        """Its leases: name -> address."""
-        time.sleep(0.2)
-        lines = self._lab.switch.run("cat", "/run/leases").stdout.splitlines()
-        return {line.split()[3]: line.split()[2] for line in lines}
-
-
-@contextmanager
-def router(lab: Lab, first: str, last: str, *options: str) -> Iterator[Router]:
-    """A router that leases these addresses for two minutes, dnsmasq's shortest, and pings first,
-    but with --no-ping."""
-    lab.switch.run("rm", "-f", "/run/leases")
-    server = lab.switch.popen(
-        *("dnsmasq", "--keep-in-foreground", "--port=0", "--interface=lan", "--bind-interfaces"),
-        *("--conf-file=/dev/null", "--dhcp-leasefile=/run/leases", "--user=root", "--pid-file="),
-        *(f"--dhcp-range={first},{last},120", *options),
-    )
-    try:
-        end = time.monotonic() + 5
-        while ":67 " not in lab.switch.run("ss", "-lun").stdout:
-            assert time.monotonic() < end, "no DHCP server came up"
-            time.sleep(0.02)
-        yield Router(lab)
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def held(host: Host) -> dict[str, str]:

@@ -62,13 +62,18 @@ class Avahi:
         return done.stdout.split()[1] if done.returncode == 0 and done.stdout.strip() else ""
 
 
+def root() -> Path:
+    """A Debian with Avahi in it. Raises LabError when there can be none."""
+    return tree("bookworm", PACKAGES, without=WITHOUT, files=FILES)
+
+
 @contextmanager
 def avahi(machine: Machine) -> Iterator[Avahi]:
     """Avahi on that machine, until the block ends."""
-    root = tree("bookworm", PACKAGES, without=WITHOUT, files=FILES)
+    place = root()
     enter = ("nsenter", f"--net={machine.path}", "unshare", "--mount")
     process = subprocess.Popen(
-        [*enter, "sh", "-euc", START, "sh", str(root)],
+        [*enter, "sh", "-euc", START, "sh", str(place)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -85,7 +90,7 @@ def avahi(machine: Machine) -> Iterator[Avahi]:
                 break
             assert time.monotonic() < deadline, said
         assert process.poll() is None, said
-        yield Avahi(root, process.pid)
+        yield Avahi(place, process.pid)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
