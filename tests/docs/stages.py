@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.docs import beside
+from tests.docs.installed import command, install
 from tests.docs.pages import all_pages, read
 from tests.docs.typing_out import compare, do
 from tests.e2e.plugin_host import PluginHost
 from tests.e2e.three_hosts import start_etcd
 from tests.lab import Host, Lab, ros_image
-from tests.lab.host import ROOT
 from tests.lab.robot import furnish
 
-HOME = "/run/home"
 PCS = ("qtpc", "qtrp")
 #: Names of images that the pages use; all of them are Debian's ROS 1 in the lab.
 ROS_IMAGES = ("ros:noetic",)
-_BIN = f"{HOME}/bin"
-#: The stage of pages that want a kernel of their own.
+#: The stages of pages that other tests type: those that want a kernel of their own, and a swarm.
 MACHINE = "a virtual machine"
+SWARM = "a swarm of three"
 
 
 def staged() -> list[Path]:
-    """The pages that are typed on the PCs of a lab; the others are in tests/e2e/test_machine.py."""
-    return [path for path in all_pages() if read(path).stage != MACHINE]
+    """The pages that are typed on the PCs of a lab; tests/e2e/test_machine.py and test_swarm.py
+    type the others."""
+    return [path for path in all_pages() if read(path).stage not in (MACHINE, SWARM)]
 
 
 def type_out(path: Path) -> None:
@@ -42,25 +41,11 @@ def opened(stage: str) -> Iterator[Mapping[str, Host]]:
     """A LAN of PCs as the stage has it, each with an engine, and the commands that an
     installation gives: macvlan-ros, docker, sudo."""
     prepare = STAGES[stage]
-    with Lab(hosts=PCS) as lab:
+    with Lab(hosts=OTHER_PCS.get(stage, PCS)) as lab:
         for host in lab.hosts.values():
-            _install(host)
+            install(host)
         prepare(lab)
         yield lab.hosts
-
-
-def _install(host: Host) -> None:
-    ours = f"export PYTHONPATH={shlex.quote(str(ROOT))}\nexec {shlex.quote(sys.executable)} -m"
-    _command(host, "macvlan-ros", f'{ours} macvlan_ros "$@"')
-    _command(host, "docker", 'exec /usr/bin/docker "$@"')
-    _command(host, "sudo", 'exec "$@"')
-    _command(host, "ping", 'exec busybox ping "$@"')
-
-
-def _command(host: Host, name: str, script: str) -> None:
-    text = f"#!/bin/sh\n{script}\n"
-    put = f'mkdir -p {_BIN} && cat > "$1" && chmod 755 "$1"'
-    host.run("sh", "-euc", put, "put", f"{_BIN}/{name}", input=text)
 
 
 def _nothing(_lab: Lab) -> None:
@@ -79,7 +64,7 @@ def _ros_on_pcs(lab: Lab) -> None:
     for host in lab.hosts.values():
         ros_image.install(host)
         for name in ("roscore", "rostopic"):
-            _command(host, name, f'exec chroot {ros_image.ON_HOST} {name} "$@"')
+            command(host, name, f'exec chroot {ros_image.ON_HOST} {name} "$@"')
 
 
 def _trouble(lab: Lab) -> None:
@@ -133,6 +118,15 @@ def _named(lab: Lab) -> None:
         host.import_image("redis:7")
 
 
+#: The PCs, where they are others than PCS.
+OTHER_PCS = {
+    "etcd on the PCs": ("qtpc", "qtrp", "qtnx"),
+    "talkers": ("pc-a", "pc-b"),
+    "a project": ("qtpc",),
+    "a desktop": ("qtpc",),
+    "the plugin": ("qtpc",),
+}
+
 #: By the name in a page's `<!-- lab: … -->`: what the PCs are given.
 STAGES: dict[str, Callable[[Lab], None]] = {
     "": _nothing,
@@ -143,4 +137,12 @@ STAGES: dict[str, Callable[[Lab], None]] = {
     "a swarm's overlay": _overlay,
     "a swarm with the plugin": _swarm_services,
     "images of ROS": _named,
+    "a router": beside.router,
+    "etcd on the PCs": beside.etcd,
+    "one chair": beside.chair,
+    "the plugin": beside.plugin,
+    "names": beside.names,
+    "talkers": beside.talkers,
+    "a project": beside.project,
+    "a desktop": beside.desktop,
 }

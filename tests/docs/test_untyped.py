@@ -10,22 +10,31 @@ from pathlib import Path
 
 import click
 import pytest
+from markdown_it import MarkdownIt
 
 from macvlan_ros import cli
 from tests.docs.pages import ROOT, untyped
 
-PAGES = [
+ALL = [
     path
     for path in (
         ROOT / "README.md",
         *sorted(ROOT.glob("docs/**/*.md")),
         *sorted(ROOT.glob("examples/*/README.md")),
     )
-    if "_build" not in path.parts and untyped(path)
+    if "_build" not in path.parts
 ]
+PAGES = [path for path in ALL if untyped(path)]
 _OURS = re.compile(
     r"(?:^ *(?:sudo (?:--\S+ )?)?|\$\((?:sudo )?)macvlan-ros (?P<words>[^|&;>)\"#]*)"
 )
+
+
+def test_no_block_is_without_a_language_that_says_what_is_done_with_it() -> None:
+    for path in ALL:
+        for token in MarkdownIt().parse(path.read_text(encoding="utf-8")):
+            indented = token.type == "code_block" or (token.type == "fence" and not token.info)
+            assert not indented, f"{path}: fence it, and name its language:\n{token.content}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -21,11 +21,12 @@ _TERMINAL = {"HOME": _HOME, "PATH": f"{_HOME}/bin:{PATH}", "COLUMNS": "100", **_
 _LIMIT = 90.0
 _AGAIN = 0.5
 #: What asks others, which on a busy machine are not up yet, as its reader would ask again.
-_ASKS = re.compile(r"\b(rostopic|ping)\b")
+_ASKS = re.compile(r"\b(rostopic|ping|etcdctl|avahi-resolve)\b")
 #: What looks, and changes nothing: looked at again until it is as shown.
 _LOOKS = re.compile(
-    r"\bmacvlan-ros (verify|doctor|ps|list|status|scan)\b(?!.*--(clean|fix))"
-    r"|\bdocker (ps|service (ps|ls))\b|\brostopic list\b"
+    r"\bmacvlan-ros (verify|doctor|ps|list|status|scan|hosts)\b(?!.*--(clean|fix))"
+    r"|\bdocker (ps|service (ps|ls))\b|\brostopic list\b|\betcdctl member list\b"
+    r"|\bavahi-resolve\b"
 )
 #: An error, a finding that is bad, a ping that is lost, a link that is gone.
 _TROUBLE = re.compile(r"(?mi)error:|^\S.* bad |100% packet loss|does not exist")

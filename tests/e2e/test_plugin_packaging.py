@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import typed_by
 from tests.e2e.plugin_host import IMAGE, SOCKET, PluginHost, within
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
@@ -150,15 +152,20 @@ def test_dockerd_is_not_delayed_also_when_the_service_has_yet_to_start(host: Hos
 
 @pytest.mark.timeout(600)
 def test_the_managed_plugin_is_made_enabled_and_used(host: Host, tmp_path: Path) -> None:
-    build = [str(ROOT / "plugin" / "build"), str(tmp_path / "made")]
+    for name in ("macvlan_ros", "plugin"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    build, enable = typed_by("docs/plugin.md", __file__)
     subprocess.run(
-        build, check=True, timeout=400, capture_output=True, env={**ENV, "PYTHON": sys.executable}
+        ["sh", "-euc", build],
+        check=True,
+        timeout=400,
+        capture_output=True,
+        cwd=tmp_path,
+        env={**ENV, "PYTHON": sys.executable},
     )
-    host.run("mkdir", "-p", "/var/lib/macvlan-ros")
     pc = PluginHost(host)
-    pc.docker("plugin", "create", "macvlan-ros", str(tmp_path / "made"), timeout=120)
-    pc.docker("plugin", "set", "macvlan-ros", "MACVLAN_ROS_HOST=qtpc")
-    pc.docker("plugin", "enable", "macvlan-ros")
+    host.run("sh", "-euc", enable, cwd=tmp_path, timeout=120)
     assert "true" in pc.docker("plugin", "ls", "--format", "{{.Enabled}}")
     words = ["-d", "macvlan-ros:latest", "--ipam-driver", "macvlan-ros:latest", "-o", "parent=eth0"]
     pc.docker("network", "create", *words, "--subnet", "192.168.50.0/24", "lan")
