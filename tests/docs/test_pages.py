@@ -1,6 +1,6 @@
 """Every command of the documentation that can run in the lab does, and prints what is shown.
 
-The how-to pages are in files of their own, so that several are typed at once.
+The how-to pages and the READMEs are in files of their own, so that several are typed at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from tests.docs.pages import ROOT, same
 from tests.docs.stages import staged, type_out
 
-PAGES = [path for path in staged() if "how-to" not in path.parts]
+PAGES = [path for path in staged() if path.parent == ROOT / "docs"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

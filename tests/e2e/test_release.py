@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from macvlan_ros import __version__
+from tests.docs.pages import typed_by
 from tests.lab.host import ROOT
 
 NOT_RELEASED = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "_build")
+
+CLEAN = """
+mkdir "$1/over"
+mount -t tmpfs none "$1/over"
+for changed in opt usr/local/bin; do
+    over="$1/over/$changed"
+    mkdir -p "$over/upper" "$over/work"
+    above="upperdir=$over/upper,workdir=$over/work"
+    mount -t overlay -o "lowerdir=/$changed,$above" none "/$changed"
+done
+echo ready
+exec cat
+"""
+#: What is said to apt-get is tried only: the machine's packages stay as they are.
+SIMULATED = """
+sudo() { "$@"; }
+apt-get() { command apt-get --simulate "$@"; }
+"""
 
 
 def run(*words: object, cwd: Path, **environ: str) -> str:
@@ -62,16 +83,39 @@ def works(program: list[object], folder: Path) -> None:
     assert "loopback" in run(*program, "interfaces", cwd=folder)
 
 
-def test_the_wheel_works_in_a_clean_environment(
-    released: tuple[Path, Path], tmp_path: Path
+@pytest.fixture
+def clean(tmp_path: Path) -> Iterator[list[object]]:
+    """The words before a command that let it have /opt and /usr/local/bin for itself; the machine
+    sees nothing of what it puts there."""
+    command = ["unshare", "--mount", "sh", "-euc", CLEAN, "sh", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        yield ["nsenter", f"--target={holder.pid}", "--mount"]
+        assert holder.stdin is not None
+        holder.stdin.close()
+
+
+def test_what_the_pages_say_installs_it_and_the_wheel_works_in_its_place(
+    clean: list[object], source: Path, released: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    _, wheel = released
-    run(sys.executable, "-m", "venv", "--without-pip", "clean", cwd=tmp_path)
-    pip = (sys.executable, "-m", "pip", "--python", "clean/bin/python", "install")
-    run(*pip, "--quiet", wheel, cwd=tmp_path)
-    works([tmp_path / "clean/bin/macvlan-ros"], tmp_path)
-    units = {path.name for path in (tmp_path / "clean/share/macvlan-ros").iterdir()}
-    assert {"macvlan-ros.socket", "macvlan-ros.service"} <= units
+    (install,) = typed_by("README.md", __file__)
+    (tutorial,) = typed_by("docs/tutorial.md", __file__)
+    assert re.fullmatch(r"sudo apt-get install .*\n" + re.escape(install), tutorial)
+    program = "/usr/local/bin/macvlan-ros"
+
+    script = f"{SIMULATED}cd {source}\n{tutorial}"
+    run(*clean, "bash", "-euc", script, cwd=tmp_path, PIP_ROOT_USER_ACTION="ignore")
+    works([*clean, program], tmp_path)
+    python = "/opt/macvlan-ros/bin/python"
+    pip = (python, "-m", "pip", "--quiet")
+    run(*clean, *pip, "uninstall", "--yes", "macvlan-ros", cwd=tmp_path)
+    run(*clean, *pip, "install", released[1], cwd=tmp_path)
+    works([*clean, program], tmp_path)
+    units = run(*clean, "ls", "/opt/macvlan-ros/share/macvlan-ros", cwd=tmp_path).split()
+    assert {"macvlan-ros.socket", "macvlan-ros.service"} <= set(units)
 
 
 def test_both_have_every_module_and_nothing_but_the_package(released: tuple[Path, Path]) -> None:
