@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import started
+from tests.docs.beside import example, program
+from tests.docs.installed import install
+from tests.docs.pages import ROOT, read
+from tests.docs.typing_out import compare, do
 from tests.e2e.plugin_host import PluginHost, within
 from tests.e2e.three_hosts import HOSTS, ready, start_etcd
 from tests.lab import Host, Lab
@@ -53,8 +57,8 @@ def on_all(lab: Lab, *words: str) -> None:
 
 
 def remove(lab: Lab, service: str, network: str) -> None:
-    lab.hosts["qtpc"].docker("service", "rm", service)
-    assert within(WAIT, lambda: not any(by_host(lab, service).values()))
+    """The network, once the containers of the service, which is removed, are gone."""
+    assert within(WAIT, lambda: not service or not any(by_host(lab, service).values()))
     assert within(WAIT, lambda: removed(lab.hosts["qtpc"], network))
     assert within(WAIT, lambda: all(removed(h, f"{network}.here") for h in lab.hosts.values()))
 
@@ -94,7 +98,7 @@ def placed(lab: Lab, service: str, number: int) -> Callable[[], bool]:
     return is_placed
 
 
-def test_replicas_on_all_nodes_have_addresses_of_their_own(swarm: Lab) -> None:
+def test_the_example_s_replicas_have_addresses_of_their_own_on_all_nodes(swarm: Lab) -> None:
     """moby/moby issue 49921: Docker's own IPAM gives the same ones on every node."""
     make = ("network", "create", "--swarm", "fleet", "--dry-run", "--json")
     foretold = swarm.hosts["qtpc"].macvlan_ros(*make, check=True)
@@ -102,18 +106,37 @@ def test_replicas_on_all_nodes_have_addresses_of_their_own(swarm: Lab) -> None:
         "create the network 'fleet.here' (this node's part)",
         "create the network 'fleet' (of the whole swarm)",
     ]
-    on_all(swarm, "fleet")
-    serve(swarm, "robot", "fleet", 6, "--placement-pref", "spread=node.id")
-    assert within(WAIT, placed(swarm, "robot", 6)), by_host(swarm, "robot")
-    found = by_host(swarm, "robot")
+    for host in swarm.hosts.values():
+        install(host)
+        example(host, "swarm")
+        host.import_image("ros:noetic-ros-core", files=program("roscore"))
+    page = read(ROOT / "examples" / "swarm" / "README.md")
+    for step, said in do(page, swarm.hosts):
+        compare(page, [(step, said)])
+        if said == "robots_robot 6/6\n":
+            assert within(WAIT, placed(swarm, "robots_robot", 6)), by_host(swarm, "robots_robot")
+            have_addresses_of_their_own(swarm, "robots_robot")
+    held = json.loads(swarm.hosts["qtpc"].macvlan_ros("list", "--json", check=True).stdout)
+    (reserved,) = [one["address"] for one in held if one["owner"] == "harmoni_core"]
+    assert [a for each in by_host(swarm, "harmoni_core").values() for a in each] == [reserved]
+    swarm.hosts["qtpc"].docker("stack", "rm", "harmoni")
+    for service, network in (
+        ("robots_robot", "fleet"),
+        ("harmoni_core", "core_lan"),
+        ("", "face_lan"),
+    ):
+        remove(swarm, service, network)
+
+
+def have_addresses_of_their_own(lab: Lab, service: str) -> None:
+    found = by_host(lab, service)
     assert all(found.values()), found
     every = [address for each in found.values() for address in each]
-    assert len(set(every)) == 6, found
-    qtpc = swarm.hosts["qtpc"]
+    assert len(set(every)) == len(every), found
+    qtpc = lab.hosts["qtpc"]
     for address in every:
         if address not in found["qtpc"]:
             qtpc.run("busybox", "ping", "-c", "1", "-W", "2", address)
-    remove(swarm, "robot", "fleet")
 
 
 def troubles(lab: Lab, service: str) -> str:
