@@ -13,6 +13,7 @@ from macvlan_ros.errors import AddressInUse, MacvlanRosError
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.prober import Prober
 from macvlan_ros.scout import about_proxy, interface_on
+from macvlan_ros.siblings import Siblings
 from macvlan_ros.vendors import who
 
 __all__ = ["Lan"]
@@ -29,7 +30,7 @@ class Lan:
     `told` hears of each probe whether somebody answered, and `heard` who holds which of the
     addresses that were asked for because they are wanted; that is done as `timing` says ("fast" or
     "rfc5227"), and without `asked` never. Frames from a parent do not reach the containers over
-    that very parent: those are known from elsewhere.
+    that very parent: those are known from the store, and `siblings` are asked when they are not.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class Lan:
         heard: Heard = lambda *_: None,
         asked: bool = True,
         timing: str = "fast",
+        siblings: Siblings | None = None,
     ) -> None:
+        self._siblings = siblings
         self._told = told
         self._heard = heard
         self._asked = asked
@@ -62,7 +65,7 @@ class Lan:
         A LAN that cannot be asked (no carrier, say) is no reason to refuse: the store decides.
         """
         try:
-            answers = self.answering(pool, (address,), timing=self._timing)
+            answers = self._holders(pool, (address,))
         except MacvlanRosError as error:
             self._tell_deaf(error)
             return
@@ -77,7 +80,7 @@ class Lan:
     def silent(self, pool: Pool, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
         """Those of `addresses` that nobody answers for; all, when the LAN cannot be asked."""
         try:
-            answers = self.answering(pool, addresses, timing=self._timing)
+            answers = self._holders(pool, addresses)
         except MacvlanRosError as error:
             self._tell_deaf(error)
             return tuple(addresses)
@@ -105,6 +108,13 @@ class Lan:
         found = {address: answer.mac for address, answer in answers.items()}
         for address in addresses:
             self._told(address in found)
+        return found
+
+    def _holders(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
+        found = self.answering(pool, addresses, timing=self._timing)
+        parent = interface_on(pool.subnet) if self._asked and self._siblings else ""
+        if parent and self._siblings is not None:
+            found |= self._siblings.answering(pool, addresses, parent=parent)
         return found
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:

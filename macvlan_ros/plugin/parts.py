@@ -38,6 +38,7 @@ from macvlan_ros.plugin.shim_keeper import ShimKeeper
 from macvlan_ros.plugin.shims import ShimService
 from macvlan_ros.presence import Presence
 from macvlan_ros.scout import interface_on
+from macvlan_ros.siblings import Siblings
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
 
@@ -71,7 +72,13 @@ class Parts:
         #: Seconds that a container's start may take longer than other calls: its address is asked
         #: for with the full timing (at most 7 s) where none was asked for ahead.
         self.asking = 8.0 if careful else 0.0
-        self._lan = Lan(told=self.metrics.probe, heard=heard, asked=probe != "none", timing=timing)
+        self._lan = Lan(
+            told=self.metrics.probe,
+            heard=heard,
+            asked=probe != "none",
+            timing=timing,
+            siblings=Siblings(store, host=host, links=links),
+        )
         self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
         surroundings = _Around()

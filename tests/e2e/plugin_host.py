@@ -189,9 +189,10 @@ class PluginHost:
         return {path.name for path in self.host.path("/sys/class/net").iterdir()}
 
     def own_links(self) -> set[str]:
-        """Links of our endpoints in the host's namespace: none, but for a moment."""
+        """Links of our endpoints in the host's namespace: none, but for a moment. Those by which
+        the service asks come and go."""
         shown = self.host.run("ip", "-br", "link").stdout
-        return set(re.findall(r"^(mvr[^-@ ][^@ ]*)", shown, re.MULTILINE))
+        return set(re.findall(r"^(mvr(?!ask-)[^-@ ][^@ ]*)", shown, re.MULTILINE))
 
     def clear(self) -> None:
         """Remove all containers and networks, with the plugin there to hear of it."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.plugin_host import PluginHost, plugged, within
+from tests.e2e.plugin_host import IMAGE, PluginHost, plugged, within
 from tests.lab import Lab
 
 MAC = "02:42:c0:ff:ee:01"
@@ -197,3 +197,25 @@ def test_a_second_service_on_the_same_socket_is_refused(pc: PluginHost) -> None:
     assert second.returncode == 4
     assert "another service listens on" in second.stderr
     assert pc.answers()
+
+
+@pytest.mark.parametrize("driver", ["macvlan", "macvlan-ros"])
+def test_a_store_that_was_put_back_gives_no_address_of_a_container_that_runs(
+    pc: PluginHost, driver: str
+) -> None:
+    """It knows nothing of those that were started since."""
+    few = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/29")
+    pc.network("lan", *few, driver=driver)
+    backup = str(pc.host.path("/run/backup.json"))
+    pc.host.macvlan_ros("store", "backup", backup, check=True)
+    known = {pc.run(f"before{number}").address for number in range(4)}
+    pc.stop()
+    pc.host.macvlan_ros("store", "restore", "--force", backup, check=True)
+    assert pc.reservations() == {}
+    pc.start()
+    since = [pc.run(f"after{number}").address for number in range(2)]
+    assert not known & set(since)
+    taken = min(known).partition("/")[0]
+    said = pc.refused("run", "-d", "--network", "lan", "--ip", taken, IMAGE)
+    assert f"address {taken} is in use on the LAN by" in said
+    assert within(10, lambda: not any(name.startswith("mvrask") for name in pc.links()))

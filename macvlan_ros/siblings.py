@@ -1,0 +1,111 @@
+"""Siblings: containers over this host's own interfaces that the store does not know.
+
+They run when the store was lost, or put back as it was before they were started, and when they are
+of somebody else's macvlan network. Frames from a parent do not reach what hangs off it, so they are
+asked by a macvlan link of our own, which is there for as long as that takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from netaddr import IPAddress
+
+from macvlan_ros.arp import open_wire
+from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.links import Links
+from macvlan_ros.models.pools import Pool
+from macvlan_ros.state import State
+from macvlan_ros.stores.base import Store
+
+__all__ = ["Siblings"]
+
+_log = logging.getLogger(__name__)
+
+#: With eight digits after it as long as the links of endpoints, which gc finds by that.
+_NAME_PREFIX = "mvrask-"
+
+
+class Siblings:
+    """Asks those whose MACs run here and are nobody's in the store; any number of threads may."""
+
+    def __init__(self, store: Store, *, host: str, links: Links) -> None:
+        self._store = store
+        self._state = State(store, host=host)
+        self._links = links
+        self._deaf = ""
+
+    def answering(
+        self, pool: Pool, addresses: Sequence[IPAddress], *, parent: str
+    ) -> dict[IPAddress, str]:
+        """The MACs of those of them that hold some of the addresses; nobody where the kernel does
+        not let us ask. Takes 0.6 s when there is one, and hardly any time when all are known.
+
+        Raises what the store raises.
+        """
+        unknown = self._unknown()
+        if not unknown or not addresses:
+            return {}
+        try:
+            found = self._ask(pool, addresses, parent)
+        except MacvlanRosError:
+            # gc may have taken the link for one that was left behind
+            try:
+                found = self._ask(pool, addresses, parent)
+            except MacvlanRosError as error:
+                self._tell_deaf(error)
+                return {}
+        return {address: mac for address, mac in found.items() if mac in unknown}
+
+    def _ask(self, pool: Pool, addresses: Sequence[IPAddress], parent: str) -> dict[IPAddress, str]:
+        with self._door(parent) as name, open_wire(name, subnets=[pool.subnet]) as wire:
+            answers = wire.probe(addresses)
+        return {address: answer.mac for address, answer in answers.items()}
+
+    def _unknown(self) -> set[str]:
+        """The MACs that run here, but for the host's own, and stand in no reservation."""
+        try:
+            macs = set(self._links.running_macs()) - _own_macs()
+        except MacvlanRosError:
+            return set()
+        if macs:
+            macs -= {use.mac for use in self._state.uses()}
+        for pool in self._store.pools() if macs else ():
+            dynamic = self._store.held(pool.name, [f"dynamic:{mac}" for mac in sorted(macs)])
+            macs -= {held.mac for held in dynamic}
+            macs -= {mac for mac in macs if self._store.owner_of_mac(pool.name, mac)}
+        for pool in self._store.pools() if macs else ():
+            macs -= {held.mac for held in self._store.reservations(pool.name)}
+        return macs
+
+    @contextmanager
+    def _door(self, parent: str) -> Iterator[str]:
+        """A link over the parent, by which the others over it are reached. Raises KernelRefused,
+        over a parent in passthru mode, say."""
+        name = _NAME_PREFIX + os.urandom(4).hex()
+        self._links.add_macvlan(parent, name)
+        try:
+            self._links.set_up(name)
+            yield name
+        finally:
+            self._links.delete_link(name)
+
+    def _tell_deaf(self, error: MacvlanRosError) -> None:
+        if str(error) != self._deaf:
+            self._deaf = str(error)
+            _log.warning("containers here that the store does not know are not asked: %s", error)
+
+
+def _own_macs() -> set[str]:
+    """The MACs of this namespace's interfaces."""
+    found = set()
+    for path in Path("/sys/class/net").glob("*/address"):
+        try:
+            found.add(path.read_text().strip())
+        except OSError:
+            continue  # it has just gone
+    return found
