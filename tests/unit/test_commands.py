@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -118,3 +120,9 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
 
 def options(command: click.Command) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts}
+
+
+def test_the_readme_has_every_command() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Commands")[2].partition("\nWhat changes")[0]
+    assert set(re.findall(r"`([a-z]+)\b", table)) >= set(ENTRIES)
