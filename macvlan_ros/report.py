@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 #: What tells one from another in a mixed output; red is for trouble.
 _COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
-#: Columns that the last one of a table has at least.
-_NARROWEST = 20
+#: Characters between two columns.
+_GAP = 2
 
 
 class Report:
@@ -201,7 +201,8 @@ class Board:
         self._rows[key] = cells
         if self._live is not None:
             rows = [[*each, *rest] for each, rest in sorted(self._rows.items())]
-            self._live.update(_table(self._headings, rows, [""] * len(rows)), refresh=True)
+            table, _ = _table(self._headings, rows, [""] * len(rows), self._live.console.width)
+            self._live.update(table, refresh=True)
         elif any(cells):
             self._report.progress(f"{': '.join(key)}: {' '.join(cells).rstrip()}")
 
@@ -286,27 +287,29 @@ def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -
     from rich.console import Console
 
     console = Console(highlight=False)
-    fixed = sum(_widths(headings, rows)[:-1]) + 2 * (len(headings) - 1)
-    console.width = max(console.width, fixed + _NARROWEST)
-    console.print(_table(headings, rows, styles))
+    table, width = _table(headings, rows, styles, console.width)
+    # where that is not enough, the terminal itself breaks the lines
+    console.width = max(console.width, width)
+    console.print(table)
 
 
-def _widths(headings: list[str], rows: list[list[str]]) -> list[int]:
-    return [max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))]
-
-
-def _table(headings: list[str], rows: list[list[str]], styles: list[str]) -> Any:
+def _table(
+    headings: list[str], rows: list[list[str]], styles: list[str], room: int
+) -> tuple[Any, int]:
+    """A table of at most `room` characters where that can be, and of how many it is."""
     from rich.table import Table
     from rich.text import Text
 
-    table: Any = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    # an address that is broken over two lines cannot be copied: only the last column gives way,
-    # and where that is not enough, the terminal itself breaks the line
-    for number, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=number < len(headings) - 1)
+    from macvlan_ros.fitting import fitting
+
+    gaps = _GAP * (len(headings) - 1)
+    widths = fitting([headings, *rows], room - gaps)
+    table: Any = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for heading, width in zip(headings, widths, strict=True):
+        table.add_column(heading, overflow="fold", width=width)
     for row, style in zip(rows, styles, strict=True):
         table.add_row(*(Text(cell) for cell in row), style=style)
-    return table
+    return table, sum(widths) + gaps
 
 
 def _styled(text: str, code: str) -> str:
