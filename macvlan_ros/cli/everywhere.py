@@ -57,7 +57,7 @@ def down(app: App, report: Report, stack: Stack, names: Sequence[str], *, releas
 def ps(app: App, report: Report, stack: Stack) -> None:
     """Show the services of all hosts."""
     found = app.desk(stack, told=_nobody).overseer.status(stack)
-    show_statuses(report, found.values)
+    show_statuses(app, report, found.values)
     complain(found.troubles)
 
 
@@ -77,16 +77,16 @@ def log_sources(
     return tuple(sorted(sources, key=lambda one: order.index(one.service))), found.troubles
 
 
-def show_statuses(report: Report, found: Sequence[ServiceStatus]) -> None:
+def show_statuses(app: App, report: Report, found: Sequence[ServiceStatus]) -> None:
     """The table, or with -q the running containers' names."""
     if report.quiet and not report.as_json:
         for one in found:
             if one.state == "running":
                 report.line(one.container)
     else:
-        from macvlan_ros import reached
+        from macvlan_ros import kept, reached
 
-        report.table(views.STATUSES, reached.mark(found))
+        report.table(views.STATUSES, reached.mark(kept.fill(found, app.ipam)))
 
 
 def _show(board: Board, step: Step) -> None:

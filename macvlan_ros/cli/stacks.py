@@ -236,7 +236,7 @@ def ps(context: click.Context, *, all_hosts: bool) -> None:
         everywhere.ps(app, report, stack)
         return
     found = app.running.status(stack)
-    everywhere.show_statuses(report, found)
+    everywhere.show_statuses(app, report, found)
 
 
 COMMANDS = (launch, stop, down, ps)
