@@ -1,11 +1,14 @@
-"""Fitting: how wide a table's columns are on a terminal that is narrower than the table. Pure."""
+"""Fitting: how a table goes into a terminal that is narrower than it is. Pure.
+
+The first row is always the headings; all rows are as long as one another.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-__all__ = ["fitting"]
+__all__ = ["fitting", "telling"]
 
 #: Characters that a column with broken words has at least.
 _NARROWEST = 10
@@ -13,20 +16,33 @@ _NARROWEST = 10
 _ADDRESS = re.compile(r"[0-9a-f]*(?:[.:][0-9a-f]*){3,}(?:/\d+)?,?")
 
 
-def fitting(rows: Sequence[Sequence[str]], room: int) -> list[int]:
-    """The widths of the columns that together have `room`, in characters; `rows` are as long as one
-    another.
+def telling(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The numbers of the columns in which something is said."""
+    columns = enumerate(zip(*rows[1:], strict=True))
+    return [number for number, column in columns if any(cell != "-" for cell in column)]
 
-    The widest gives way first, down to its longest word, and if that is not enough words are
-    broken, too; but never an address, which could not be copied any more. So the widths may need
-    more than there is.
+
+def fitting(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The widths of the columns that together have `room`, in characters.
+
+    The widest gives way first, down to its longest word. If that is not enough, the longest words
+    are broken, column by column, but never an address, which could not be copied any more. If that
+    is not enough either, all words stay whole, and the widths need more than there is.
     """
     columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
     words = [[word for cell in column for word in cell.split(" ")] for column in columns]
-    _narrow(widths, [max(map(len, each)) for each in words], room)
-    _narrow(widths, [_unbroken(each) for each in words], room)
-    return widths
+    widths = [max(map(len, column)) for column in columns]
+    whole = [max(map(len, each)) for each in words]
+    while sum(widths) > room and widths != whole:
+        widest = max(
+            range(len(widths)), key=lambda number: (widths[number] > whole[number], widths[number])
+        )
+        widths[widest] -= 1
+    broken = list(widths)
+    for number in sorted(range(len(widths)), key=widths.__getitem__, reverse=True):
+        spare = broken[number] - _unbroken(words[number])
+        broken[number] -= max(0, min(spare, sum(broken) - room))
+    return broken if sum(broken) <= room else widths
 
 
 def _unbroken(words: Sequence[str]) -> int:
@@ -34,11 +50,3 @@ def _unbroken(words: Sequence[str]) -> int:
     return max(
         len(word) if _ADDRESS.fullmatch(word) else min(len(word), _NARROWEST) for word in words
     )
-
-
-def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:
-    while sum(widths) > room:
-        yielding = [number for number, width in enumerate(widths) if width > least[number]]
-        if not yielding:
-            return
-        widths[max(yielding, key=widths.__getitem__)] -= 1

@@ -296,19 +296,23 @@ def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -
 def _table(
     headings: list[str], rows: list[list[str]], styles: list[str], room: int
 ) -> tuple[Any, int]:
-    """A table of at most `room` characters where that can be, and of how many it is."""
+    """A table of at most `room` characters where that can be, and of how many it is. Where there
+    is not enough, the columns that say nothing are left out first."""
     from rich.table import Table
     from rich.text import Text
 
-    from macvlan_ros.fitting import fitting
+    from macvlan_ros.fitting import fitting, telling
 
-    gaps = _GAP * (len(headings) - 1)
-    widths = fitting([headings, *rows], room - gaps)
+    lines = [headings, *rows]
+    if sum(fitting(lines, sys.maxsize)) > room - _GAP * (len(headings) - 1):
+        lines = [[line[number] for number in telling(lines)] for line in lines]
+    gaps = _GAP * (len(lines[0]) - 1)
+    widths = fitting(lines, room - gaps)
     table: Any = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for heading, width in zip(headings, widths, strict=True):
+    for heading, width in zip(lines[0], widths, strict=True):
         table.add_column(heading, overflow="fold", width=width)
-    for row, style in zip(rows, styles, strict=True):
-        table.add_row(*(Text(cell) for cell in row), style=style)
+    for line, style in zip(lines[1:], styles, strict=True):
+        table.add_row(*map(Text, line), style=style)
     return table, sum(widths) + gaps
 
 

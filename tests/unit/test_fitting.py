@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from macvlan_ros.fitting import fitting
+import pytest
+
+from macvlan_ros.fitting import fitting, telling
 
 ROWS = [
     ["CHECK", "ADDRESS", "WHAT", "REMEDY"],
@@ -26,8 +28,24 @@ def test_words_stay_whole_as_long_as_that_is_enough() -> None:
     assert fitting([["A"], ["one extraordinarily long"]], 15) == [15]
 
 
-def test_words_are_broken_where_it_is_not_and_addresses_never() -> None:
+def test_where_it_is_not_the_longest_words_are_broken() -> None:
     assert fitting([["A"], ["one extraordinarily long"]], 12) == [12]
-    assert fitting([["A"], ["http://192.168.50.195:11311"]], 5) == [10]
-    for address in ("192.168.50.196/24", "02:00:00:00:00:01", "fd00::1,"):
-        assert fitting([["A"], [address]], 5) == [len(address)]
+    image = [["NAME", "IMAGE"], ["harmoni_hardware", "harmoniteam/lightweight:harmoni"]]
+    assert fitting(image, 36) == [16, 20]
+
+
+@pytest.mark.parametrize("address", ["192.168.50.196/24", "02:00:00:00:00:01", "fd00::1,"])
+def test_an_address_is_never_broken(address: str) -> None:
+    assert fitting([["A", "NAME"], [address, "a_very_long_name"]], len(address) + 12) == [
+        len(address),
+        12,
+    ]
+
+
+def test_what_does_not_fit_at_all_keeps_its_words() -> None:
+    assert fitting([["A", "NAME"], ["192.168.50.196", "a_very_long_name"]], 20) == [14, 16]
+
+
+def test_a_column_that_says_nothing_is_known() -> None:
+    assert telling(ROWS) == [0, 1, 2, 3]
+    assert telling([["A", "B", "C"], ["-", "x", "-"], ["-", "-", "-"]]) == [1]
