@@ -20,7 +20,8 @@ from .errors import LabError
 OTHER_ROOT = Path(__file__).with_name("other_root.sh")
 #: Percent by which a Go program's memory grows before it looks for garbage, where 100 is usual:
 #: dockerd starts itself anew three times for each container, and a third of that is such a search.
-GARBAGE = 400
+#: GOGC in the environment says another number.
+GARBAGE = "400"
 #: Programs that dockerd starts, in the place of the machine's.
 PROGRAMS = Path(__file__).with_name("engine")
 #: Seconds: dockerd answers within half a second when nobody else uses the machine.
@@ -73,7 +74,8 @@ class EngineProcess:
         """Starts dockerd without waiting until it answers."""
         if self.pid is not None:
             raise LabError("this host's engine runs already")
-        command = [*self._enter, "env", f"GOGC={GARBAGE}", *self._elsewhere(), "dockerd"]
+        garbage = os.environ.get("GOGC", GARBAGE)
+        command = [*self._enter, "env", f"GOGC={garbage}", *self._elsewhere(), "dockerd"]
         command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
         command += ["--cgroup-parent", self._control_group, *options]
         with self._log.open("ab") as log:
