@@ -50,15 +50,40 @@ def in_time(call: Callable[[], Reply]) -> Reply:
     return reply
 
 
+def with_a_pool(url: str, folder: Path) -> CopiedStore:
+    settings = Settings(store=url, host="qtpc", etcd_copy=str(folder))
+    store = open_for(settings, note=lambda _: None)
+    assert isinstance(store, CopiedStore)
+    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    return store
+
+
+def two_given_up(docker: Docker, relay: Relay) -> tuple[str, str, str]:
+    """The pool's id, and the addresses of the MACs 3 and 4, given up since etcd is away."""
+    pool = docker.pool_id(SUBNET)
+    first, second = (docker.address(pool, mac=mac(each)) for each in (3, 4))
+    relay.refuse()
+    docker.release(pool, first)
+    docker.release(pool, second)
+    return pool, first, second
+
+
+def in_etcd(url: str) -> dict[str, str]:
+    """Each MAC's address."""
+    with closing(open_store(url)) as truth:
+        return {each.mac: str(each.address) for each in truth.reservations()}
+
+
+def bare(address: str) -> str:
+    return address.partition("/")[0]
+
+
 @pytest.mark.parametrize("how", ["refuse", "silence"])
 def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
     relay: Relay, tmp_path: Path, how: str
 ) -> None:
     url = f"etcd://{relay.address}/{how}"
-    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
-    store = open_for(settings, note=lambda _: None)
-    assert isinstance(store, CopiedStore)
-    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    store = with_a_pool(url, tmp_path)
     ipam = Ipam(store, surroundings=lambda _: Surroundings(), host="qtpc")
     (robot,) = ipam.allocate("lab", ["robot"])
     held = robot.reservation
@@ -83,32 +108,26 @@ def test_what_is_known_is_granted_and_what_is_new_is_refused_in_time(
         relay.forward()
         docker.release(pool, own)
         store.settle()
-    with closing(open_store(url)) as truth:
-        found = {each.mac: str(each.address) for each in truth.reservations()}
-    lasting = {mac(4): others[mac(4)], mac(6): others[mac(3)], held.mac: own}
-    assert found == {each: address.partition("/")[0] for each, address in lasting.items()}
+    assert in_etcd(url) == {
+        each: bare(address)
+        for each, address in ((mac(4), others[mac(4)]), (mac(6), others[mac(3)]), (held.mac, own))
+    }
 
 
 def test_an_address_that_a_stranger_took_meanwhile_is_not_handed_on(
     relay: Relay, tmp_path: Path
 ) -> None:
     url = f"etcd://{relay.address}/stranger"
-    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
-    store = open_for(settings, note=lambda _: None)
-    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    store = with_a_pool(url, tmp_path)
     with serving(tmp_path, store=store) as docker:
-        pool = docker.pool_id(SUBNET)
-        first, second = (docker.address(pool, mac=mac(each)) for each in (3, 4))
-        relay.refuse()
-        docker.release(pool, first)
-        docker.release(pool, second)
-        docker.around.strangers[first.partition("/")[0]] = "a laptop"
+        pool, first, second = two_given_up(docker, relay)
+        docker.around.strangers[bare(first)] = "a laptop"
         assert docker.ask(pool, mac=mac(5)).body["Address"] == second
         assert "no address can be reserved" in docker.ask(pool, mac=mac(6)).error
         # Docker asks for the very same address where its user has named it
-        assert "a laptop" in docker.ask(pool, first.partition("/")[0], mac=mac(6)).error
-        del docker.around.strangers[first.partition("/")[0]]
-        assert docker.ask(pool, first.partition("/")[0], mac=mac(6)).body["Address"] == first
+        assert "a laptop" in docker.ask(pool, bare(first), mac=mac(6)).error
+        del docker.around.strangers[bare(first)]
+        assert docker.ask(pool, bare(first), mac=mac(6)).body["Address"] == first
 
 
 def test_without_a_copy_every_call_ends_in_time(relay: Relay, tmp_path: Path) -> None:
@@ -130,16 +149,9 @@ def test_containers_that_exchange_their_addresses_keep_them_when_etcd_is_back(
 ) -> None:
     """Each one's MAC stands in etcd with the address that the other one has by now."""
     url = f"etcd://{relay.address}/exchange"
-    settings = Settings(store=url, host="qtpc", etcd_copy=str(tmp_path))
-    store = open_for(settings, note=lambda _: None)
-    assert isinstance(store, CopiedStore)
-    store.add_pool(parse_pool("lab", subnet=SUBNET, gateway="192.168.50.1"))
+    store = with_a_pool(url, tmp_path)
     with serving(tmp_path, store=store) as docker:
-        pool = docker.pool_id(SUBNET)
-        first, second = (docker.address(pool, mac=mac(each)) for each in (3, 4))
-        relay.refuse()
-        docker.release(pool, first)
-        docker.release(pool, second)
+        pool, first, second = two_given_up(docker, relay)
         assert docker.address(pool, mac=mac(9)) == first
         assert docker.address(pool, mac=mac(3)) == second
         docker.release(pool, first)
@@ -147,6 +159,4 @@ def test_containers_that_exchange_their_addresses_keep_them_when_etcd_is_back(
         relay.forward()
         store.settle()
         assert store.file.standing().waiting == 0
-    with closing(open_store(url)) as truth:
-        found = {each.mac: str(each.address) for each in truth.reservations()}
-    assert found == {mac(4): first.partition("/")[0], mac(3): second.partition("/")[0]}
+    assert in_etcd(url) == {mac(4): bare(first), mac(3): bare(second)}
