@@ -44,8 +44,14 @@ def _joined(group: Sequence[Check]) -> Check:
         first.source if len(sources) == 1 else f"{len(sources)} places",
         first.target if len(targets) == 1 else f"{len(targets)} others",
         OK,
-        f"{min(times):g} to {max(times):g} ms" if times else _common(group),
+        _range(times) if times else _common(group),
     )
+
+
+def _range(times: Sequence[float]) -> str:
+    """From the shortest to the longest, in milliseconds."""
+    shortest, longest = (f"{each:g} ms" for each in (min(times), max(times)))
+    return longest if shortest == longest else f"{shortest.removesuffix(' ms')} to {longest}"
 
 
 def _common(group: Sequence[Check]) -> str:

@@ -35,7 +35,7 @@ _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?"), "TIME"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b|\b[0-9a-z]{25}\b"), "ID"),
     (re.compile(r"(http://[^:/\s]+):\d+/"), r"\1:PORT/"),
-    (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "SECONDS"),
+    (re.compile(r"\b(\d+(\.\d+)? to )?\d+(\.\d+)? ?(ms|s)\b"), "SECONDS"),
     (re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])"), "NUMBER"),
     (re.compile(r"[ \t]+"), " "),
     # what a MAC has chosen that Docker has made up
