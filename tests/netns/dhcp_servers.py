@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.netns.lan import Machine
 
+#: Seconds until a server has written down what it was told last.
+_PATIENCE = 5.0
+
 
 @dataclass(frozen=True)
 class Row:
@@ -37,6 +40,14 @@ class Dnsmasq:
             until, mac, address, name, client = line.split()
             rows.append(Row(address, mac, name, client, int(until)))
         return sorted(rows, key=lambda row: row.address)
+
+    def settled(self, count: int) -> list[Row]:
+        """Its table as soon as that has so many rows, or as it is after a while: nobody answers a
+        client that gives a lease back."""
+        deadline = time.monotonic() + _PATIENCE
+        while len(found := self.table()) != count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
 
 
 @contextmanager

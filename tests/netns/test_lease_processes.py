@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -101,10 +100,9 @@ class World:
 
     def check(self, *owners: str) -> None:
         """What the server's table, the store and the book say is the same, and about these."""
-        time.sleep(0.2)
         held = {(str(one.address), one.mac) for one in self.store.reservations()}
         assert {one.owner for one in self.store.reservations()} == set(owners)
-        assert {(row.address, row.mac) for row in self.server.table()} == held
+        assert {(row.address, row.mac) for row in self.server.settled(len(held))} == held
         assert {(str(one.address), one.mac) for one in self.leases().book.mine()} == held
 
 
