@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from macvlan_ros.docker_cli.parsing import RunLine
 from macvlan_ros.docker_cli.rewriting import lan_first, network_name
-from macvlan_ros.docker_values import LAN_DRIVERS
+from macvlan_ros.docker_values import BUILT_IN, LAN_DRIVERS
 from macvlan_ros.engine import Engine
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 
@@ -45,7 +45,7 @@ class Beside:
         lan = f"the macvlan network '{instead}'"
         if wanted == "host":
             return f"--network host is replaced by {lan}: the container has an address of its own"
-        if wanted in ("none", "bridge", "default"):
+        if wanted in BUILT_IN:
             return f"--network {wanted} is replaced by {lan}"
         driver = self._engine.driver_of(wanted)
         if driver and driver not in (*LAN_DRIVERS, "overlay"):
@@ -58,7 +58,7 @@ class Beside:
 
     def _stays(self, name: str) -> bool:
         """Whether it may be joined beside the LAN's: a run joins several since Docker 25."""
-        if name in ("host", "none", "bridge", "default"):
+        if name in BUILT_IN:
             return False
         if api_number(self._engine.api_version()) < ENDPOINT_MAC_SINCE:
             return False

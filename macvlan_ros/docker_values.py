@@ -34,6 +34,8 @@ NO_GATEWAY = "none"
 
 #: Drivers whose containers stand on the LAN itself, not on a subnet of Docker's own.
 LAN_DRIVERS = ("macvlan", "ipvlan")
+#: Networks of Docker's own, of which a container has one and no other.
+BUILT_IN = ("host", "none", "bridge", "default")
 #: The name of our plugin.
 PLUGIN = "macvlan-ros"
 

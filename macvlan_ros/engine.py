@@ -73,16 +73,15 @@ class Engine(
         self.names = {}
         self._lock = threading.RLock()
         self._wire = Wire(self.endpoint, socket_path=self._socket_path)
-        self._plain: dict[float, PlainClient] = {}
-        self._clients: dict[int, APIClient] = {}
+        self._sdk: APIClient | None = None
         self._tunnel: Tunnel | None = None
 
     def close(self) -> None:
         """Give back connections and the ssh tunnel. Closing twice is fine."""
         with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+            if self._sdk is not None:
+                self._sdk.close()
+                self._sdk = None
             if self._tunnel is not None:
                 self._tunnel.close()
                 self._tunnel = None
@@ -122,7 +121,7 @@ class Engine(
     @contextmanager
     def _lending(self, doing: str, timeout: float) -> Iterator[PlainClient]:
         try:
-            yield self._plain.setdefault(timeout, PlainClient(self._wire, timeout=timeout))
+            yield PlainClient(self._wire, timeout=timeout)
         except Refused as error:
             raise refusal(error.status, error.message, doing) from error
         except NotDocker as error:
@@ -140,7 +139,7 @@ class Engine(
         import urllib3.exceptions
 
         try:
-            yield self._client(SLOW)
+            yield self._client()
         except docker.errors.APIError as error:
             raise refusal(error.status_code or 0, error.explanation or "", doing) from error
         except (
@@ -158,15 +157,12 @@ class Engine(
                 self.close()  # so that the next call tries a new tunnel
         return explained or unreachable(error, self.endpoint, doing)
 
-    def _client(self, timeout: int) -> APIClient:
-        """The client whose calls last `timeout` seconds at most; made once, for all threads."""
+    def _client(self) -> APIClient:
+        """The SDK's client; made once, for all threads."""
         with self._lock:
-            if timeout not in self._clients:
-                known = next(iter(self._clients.values()), None)
-                # asked once: engines refuse versions older or newer than their own
-                version = "auto" if known is None else known.api_version
-                self._clients[timeout] = self._connect(timeout, version)
-            return self._clients[timeout]
+            if self._sdk is None:
+                self._sdk = self._connect()
+            return self._sdk
 
     def _socket_path(self) -> str:
         """The engine's socket on this PC, or the end of the ssh to it; "" for one on tcp."""
@@ -179,18 +175,19 @@ class Engine(
                 self._tunnel = Tunnel(self.endpoint)
             return self._tunnel.path
 
-    def _connect(self, timeout: int, version: str) -> APIClient:
+    def _connect(self) -> APIClient:
         path = self._socket_path()
         url = f"unix://{path}" if path else self.endpoint.url
         tls = _tls_config(self.endpoint)
         # the first question is quick whatever the calls that follow may take
-        quick = _bounded_client(url, version=version, timeout=min(timeout, QUICK), tls=tls)
-        quick.timeout = timeout
-        return quick
+        client = _bounded_client(url, timeout=QUICK, tls=tls)
+        client.timeout = SLOW
+        return client
 
 
-def _bounded_client(url: str, *, version: str, timeout: int, tls: TLSConfig | bool) -> APIClient:
-    """An `APIClient` none of whose requests waits for ever, as the SDK's pull does."""
+def _bounded_client(url: str, *, timeout: int, tls: TLSConfig | bool) -> APIClient:
+    """An `APIClient` none of whose requests waits for ever, as the SDK's pull does. It asks for the
+    engine's version of the API: engines refuse versions older or newer than their own."""
     from docker import APIClient
     from docker.errors import APIError, DockerException
 
@@ -200,7 +197,7 @@ def _bounded_client(url: str, *, version: str, timeout: int, tls: TLSConfig | bo
             return super().request(*args, **options)
 
     try:
-        return BoundedClient(url, version=version, timeout=timeout, tls=tls)
+        return BoundedClient(url, version="auto", timeout=timeout, tls=tls)
     except DockerException as error:
         # what the engine answered when asked for its version stands under the SDK's own words
         if isinstance(error.__cause__, APIError):

@@ -17,7 +17,7 @@ def fill(rows: Sequence[ServiceStatus], ipam: Ipam) -> tuple[ServiceStatus, ...]
 
     Raises what the store raises.
     """
-    waiting = sorted({row.container for row in rows if not row.mac and row.state not in _RUNS})
+    waiting = sorted({row.container for row in rows if _waits(row)})
     held = {
         one.owner: one
         for pool in (ipam.pools() if waiting else ())
@@ -26,9 +26,13 @@ def fill(rows: Sequence[ServiceStatus], ipam: Ipam) -> tuple[ServiceStatus, ...]
     }
 
     def filled(row: ServiceStatus) -> ServiceStatus:
-        kept = held.get(row.container) if not row.mac and row.state not in _RUNS else None
+        kept = held.get(row.container) if _waits(row) else None
         if kept is None or row.address not in ("", str(kept.address)):
             return row
         return replace(row, address=str(kept.address), mac=kept.mac)
 
     return tuple(map(filled, rows))
+
+
+def _waits(row: ServiceStatus) -> bool:
+    return not row.mac and row.state not in _RUNS

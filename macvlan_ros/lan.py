@@ -112,8 +112,7 @@ class Lan:
 
     def _holders(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
         found = self.answering(pool, addresses, timing=self._timing)
-        parent = interface_on(pool.subnet) if self._asked and self._siblings else ""
-        if parent and self._siblings is not None:
+        if self._asked and self._siblings is not None and (parent := interface_on(pool.subnet)):
             found |= self._siblings.answering(pool, addresses, parent=parent)
         return found
 

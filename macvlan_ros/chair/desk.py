@@ -14,7 +14,6 @@ from netaddr import IPAddress
 from macvlan_ros import deputy
 from macvlan_ros.booking import Booking
 from macvlan_ros.chair.attending import FarAttendance
-from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.facts import Facts, Lan, first_lan, lan_of
 from macvlan_ros.chair.launching import ChairLauncher
 from macvlan_ros.chair.overseeing import Overseer
@@ -50,7 +49,7 @@ class Desk(Closing):
         self._heard: set[str] = set()
         self._lock = threading.Lock()
         self._open = ExitStack()
-        self._errands = Errands(app.settings.image)
+        self._errands = app.errands
 
     def close(self) -> None:
         """Give back the connections to other hosts. Closing twice is fine."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from macvlan_ros.docker_cli.parsing import Option, RunLine, option
 from macvlan_ros.docker_cli.rewriting import Joining, joining
-from macvlan_ros.docker_values import LAN_DRIVERS
+from macvlan_ros.docker_values import BUILT_IN, LAN_DRIVERS
 
 _TEXTS = {
     "hostname": "hostname",
@@ -75,8 +75,6 @@ _NEEDLESS = {
     "expose": "every port is open on the container's own address",
     "ip6": "the network has IPv4 alone",
 }
-#: Networks of Docker's own, of which a container has one and no other.
-_BUILT_IN = ("host", "none", "bridge", "default")
 #: What the LAN's address makes out of date.
 _ROS = {
     "ROS_IP": "launch sets it to the container's address",
@@ -220,7 +218,7 @@ def _network(line: RunLine, found: Imported, drivers: Mapping[str, str]) -> None
             beside[said.name] = _use(said)
             continue
         aliases += said.aliases
-        if said.name in _BUILT_IN and number:
+        if said.name in BUILT_IN and number:
             found.notes.append(f"--network {text} is left out: it cannot stand beside others")
         elif said.name and said.name != "host":
             found.notes.append(f"--network {text} is left out: the stack's own takes its place")
@@ -239,7 +237,7 @@ def _network(line: RunLine, found: Imported, drivers: Mapping[str, str]) -> None
 def is_beside(name: str, driver: str, *, first: bool) -> bool:
     """Whether a network that a line names stays beside the LAN's. Of one whose driver nobody knows
     (""), the first is taken for the LAN's."""
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         return False
     return driver not in ("overlay", *LAN_DRIVERS) if driver else bool(name) and not first
 

@@ -39,7 +39,6 @@ class DryDesk(Desk):
     ) -> None:
         super().__init__(app, stack, told=told)
         self._would = would
-        self._errands = DryErrands(app.settings.image, would=would)
 
     def _ask_service(
         self,
