@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.docker_plain import PlainClient
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
     AddressInUse,
@@ -523,14 +524,13 @@ def test_the_log_is_the_last_lines_of_both_streams(engine: Engine) -> None:
 def test_a_creation_that_is_interrupted_leaves_nothing_behind(
     engine: Engine, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with engine.asking("be interrupted") as client:
-        create_for_real = client.create_container
+    create_for_real = PlainClient.create_container
 
-        def interrupted(*args: Any, **options: Any) -> None:
-            create_for_real(*args, **options)
-            raise KeyboardInterrupt
+    def interrupted(*args: Any, **options: Any) -> None:
+        create_for_real(*args, **options)
+        raise KeyboardInterrupt
 
-        monkeypatch.setattr(client, "create_container", interrupted)
+    monkeypatch.setattr(PlainClient, "create_container", interrupted)
     with pytest.raises(KeyboardInterrupt):
         create(engine)
     assert container_names(host) == []
@@ -540,12 +540,11 @@ def test_an_interruption_never_removes_somebody_elses_container(
     engine: Engine, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.docker("create", "--name", NAME, IMAGE)
-    with engine.asking("be interrupted") as client:
 
-        def interrupted(*_args: Any, **_options: Any) -> None:
-            raise KeyboardInterrupt
+    def interrupted(*_args: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
 
-        monkeypatch.setattr(client, "create_container", interrupted)
+    monkeypatch.setattr(PlainClient, "create_container", interrupted)
     with pytest.raises(KeyboardInterrupt):
         create(engine)
     assert container_names(host) == [NAME]
