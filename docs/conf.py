@@ -19,6 +19,8 @@ html_theme = "furo"
 html_title = f"macvlan-ros {release}"
 html_show_sphinx = False
 html_show_copyright = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
