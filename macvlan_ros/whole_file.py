@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, Unavailable
@@ -16,28 +17,40 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o644, new: bool = False) -> None:
-    """Write the text into the file, which is replaced, or with `new` must not be there.
+    """Write the text into the file, which is replaced and keeps its owner, or with `new` must not
+    be there. What is no file (/dev/stdout, a pipe) is written to, and a link leads to its file.
 
     Raises FileExistsError, Forbidden, Unavailable (a full disk), InvalidRequest.
     """
     try:
-        descriptor, work = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(work).chmod(mode)
-            if new:
-                os.link(work, path)
-            else:
-                Path(work).replace(path)
-        finally:
-            Path(work).unlink(missing_ok=True)
+        if new:
+            _place(path, text, mode, put=os.link)
+            return
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            _place(path, text, mode, put=os.replace)
     except FileExistsError:
         raise
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _place(path: Path, text: str, mode: int, *, put: Callable[[str, Path], None]) -> None:
+    descriptor, work = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(work).chmod(mode)
+        if path.exists() and os.geteuid() == 0:  # what sudo changes stays its owner's
+            there = path.stat()
+            os.chown(work, there.st_uid, there.st_gid)
+        put(work, path)
+    finally:
+        Path(work).unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> MacvlanRosError:
