@@ -13,7 +13,7 @@ from macvlan_ros.errors import StackFileError
 from macvlan_ros.models.containers import Device, DeviceRequest, Mount
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
-from macvlan_ros.stack.nodes import Node, child, shorten, take
+from macvlan_ros.stack.nodes import Node, child, describe, shorten, take
 from macvlan_ros.stack.values import size, text_pairs
 
 _PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
@@ -85,7 +85,7 @@ def _short_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]
     if len(parts) == 1:
         return Mount("volume", "", _target(node, parts[0]))
     source, target = parts[0], _target(node, parts[1])
-    read_only, mode = _modes(node, parts[2]) if len(parts) == 3 else (False, "")
+    read_only, mode = _modes(node, parts[2], context) if len(parts) == 3 else (False, "")
     if not source:
         raise node.error(f"has nothing before the ':' in {shorten(text)}")
     if source[0] in "/.~":
@@ -102,7 +102,9 @@ def _target(node: Node, text: str) -> str:
     return posixpath.normpath("/" + text.lstrip("/"))
 
 
-def _modes(node: Node, text: str) -> tuple[bool, str]:
+def _modes(node: Node, text: str, context: Context) -> tuple[bool, str]:
+    """Whether it is read-only, and what else is said. Words that nobody knows are passed over, as
+    docker compose does: `rwx` stands in many a file."""
     read_only, kept = False, []
     for word in text.split(","):
         if word in ("ro", "rw", ""):
@@ -110,8 +112,9 @@ def _modes(node: Node, text: str) -> tuple[bool, str]:
         elif word in _MODES:
             kept.append(word)
         else:
-            known = ("ro", "rw", *_MODES)
-            raise node.error(f"has an unknown mode {shorten(word)}{did_you_mean(word, known)}")
+            near = did_you_mean(word, ("ro", "rw", *_MODES))
+            where = describe(node.path)
+            context.note(f"{where}has the mode {shorten(word)}, which nobody knows{near}; ignored")
     return read_only, ",".join(kept)
 
 

@@ -70,9 +70,10 @@ def complete(tree: Node, source: Source) -> Node:
         done = {name: _extended(services.value, name, source, ()) for name in services.value}
         entries["services"] = with_entries(services, done)
     includes = entries.pop("include", None)
+    imported: dict[str, Node] = {}
     for item in includes.items() if includes is not None else []:
-        _import(_included(item, source), entries, tree)
-    return with_entries(tree, entries)
+        _import(_included(item, source), imported, tree)
+    return merge(with_entries(tree, imported), with_entries(tree, entries))
 
 
 def _extended(
@@ -142,10 +143,11 @@ def _included(node: Node, source: Source) -> Node:
 
 
 def _import(included: Node, entries: dict[str, Node], tree: Node) -> None:
-    """Put what an included file gives among the entries of the including one.
+    """Put what an included file gives beside what others before it gave.
 
-    The same thing from both sides is one thing; two different ones of one name are an error, as
-    in Compose. The section of macvlan-ros is merged, the including file's values winning.
+    The same thing from two of them is one thing; two different ones of one name are an error.
+    What the including file itself says goes over all of it (docker compose since version 5). The
+    section of macvlan-ros is merged, the values of the file that was included first winning.
     """
     for kind in _IMPORTED:
         theirs = take(included.mapping(), kind, Node.mapping, {})
@@ -154,8 +156,8 @@ def _import(included: Node, entries: dict[str, Node], tree: Node) -> None:
         for name, node in theirs.items():
             if name in both and plain(both[name]) != plain(node):
                 raise both[name].error(
-                    f"is also in {node.file}:{node.line}, which is included, and differs; rename "
-                    "one, or change it in a file of its own with -f"
+                    f"is also in {node.file}:{node.line}, which is included too, and differs;"
+                    " rename one, or say in the including file how it shall be"
                 )
             both.setdefault(name, node)
         if both:

@@ -190,13 +190,44 @@ def test_the_same_thing_from_two_sides_is_one(tmp_path: Path) -> None:
     assert list(load(tmp_path).services) == ["core"]
 
 
+def test_what_a_file_includes_it_may_add_to_and_change(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        main="""
+include: [robot/inner.yaml, robot/deep.yaml]
+services:
+  core: {image: ros:new, environment: [B=main], volumes: ["./c:/c"], depends_on: [deep]}
+networks: {side: {internal: true}}
+""",
+        robot__inner="""
+include: [deep.yaml]
+services:
+  core: {image: ros, environment: {A: inner, B: inner}, volumes: ["./d:/d"], networks: [side]}
+networks: {side: }
+""",
+        robot__deep="services: {deep: {image: ros, command: [a, b]}}",
+    )
+    core = load(tmp_path).services["core"]
+    assert core.image == "ros:new"
+    assert core.environment == {"A": "inner", "B": "main"}
+    # each path starts at the folder of the file that says it
+    assert [one.source for one in core.mounts] == [f"{tmp_path}/robot/d", f"{tmp_path}/c"]
+    assert [one.service for one in core.depends_on] == ["deep"]
+    assert core.bridges[0].internal
+    # included by two ways, and once there
+    assert load(tmp_path).services["deep"].command == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("include", "said"),
     [
         ("[gone.yaml]", "key 'include[0]' names FOLDER/gone.yaml, and there is no such file"),
         ("[main.yaml]", "goes in a circle: FOLDER/main.yaml -> FOLDER/main.yaml"),
         ("[loop.yaml]", "goes in a circle: "),
-        ("[differs.yaml]", "service 'core' is also in FOLDER/differs.yaml:1, which is included"),
+        (
+            "[other.yaml, differs.yaml]",
+            "service 'talker' is also in FOLDER/differs.yaml:1, which is included too, and differs",
+        ),
         ("[{paths: a}]", "key 'include[0].paths' is not a key of include (did you mean 'path'?"),
         ("[{env_file: a.env}]", "key 'include[0]' has no 'path'"),
         ("[{path: other.yaml, env_file: gone.env}]", "gone.env, and there is no such file"),
@@ -209,7 +240,7 @@ def test_a_wrong_include_is_told(tmp_path: Path, include: str, said: str) -> Non
         tmp_path,
         main=f"include: {include}\nservices: {{core: {{image: ros}}}}",
         loop="include: [main.yaml]",
-        differs="services: {core: {image: other}}",
+        differs="services: {talker: {image: other}}",
         other="services: {talker: {image: ros}}",
     )
     assert said.replace("FOLDER", str(tmp_path)) in error_of(lambda: load(tmp_path))
