@@ -55,9 +55,7 @@ class Interpolation:
             return self._braced(template[dollar + 2 : end], depth), end + 1
         if name := _NAME.match(template, dollar + 1):
             return self._value(name.group()), name.end()
-        raise BadTemplate(
-            f"has a '$' that starts no variable in {shorten(template)}; write '$$' for a plain '$'"
-        )
+        return "$", dollar + 1  # as in $(pwd), or at the end of a pattern: Compose leaves it alone
 
     def _braced(self, inside: str, depth: int) -> str:
         name = _NAME.match(inside)
