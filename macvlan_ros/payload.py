@@ -179,6 +179,7 @@ def _host_config(
         "LogConfig": _log_config(service),
     }
     config |= {key: value for key, value in optional.items() if value is not None}
+    config |= service.host_config
     return config | _device_config(service) | _storage_config(service) | _security(service)
 
 

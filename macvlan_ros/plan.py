@@ -349,8 +349,9 @@ def _config_hash(
     what = dataclasses.asdict(service)
     for key in _NOT_THE_CONTAINER:
         del what[key]
-    if not service.off_lan:
-        del what["off_lan"]  # as it was before there was such a key
+    for key in ("off_lan", "host_config"):
+        if not what[key]:
+            del what[key]  # as it was before there was such a key
     place = dataclasses.asdict(attachment) if attachment else {}
     what |= {
         "environment": dict(environment.variables),

@@ -27,6 +27,21 @@ _TEXTS = {
     "memory": "mem_limit",
     "pull": "pull_policy",
     "mac-address": "mac_address",
+    "cgroup-parent": "cgroup_parent",
+    "cgroupns": "cgroup",
+    "cpu-period": "cpu_period",
+    "cpu-quota": "cpu_quota",
+    "cpu-rt-period": "cpu_rt_period",
+    "cpu-rt-runtime": "cpu_rt_runtime",
+    "cpu-shares": "cpu_shares",
+    "cpuset-cpus": "cpuset",
+    "memory-reservation": "mem_reservation",
+    "memory-swap": "memswap_limit",
+    "memory-swappiness": "mem_swappiness",
+    "oom-score-adj": "oom_score_adj",
+    "pids-limit": "pids_limit",
+    "userns": "userns_mode",
+    "uts": "uts",
 }
 _SWITCHES = {
     "init": "init",
@@ -34,6 +49,7 @@ _SWITCHES = {
     "tty": "tty",
     "privileged": "privileged",
     "read-only": "read_only",
+    "oom-kill-disable": "oom_kill_disable",
 }
 _LISTS = {
     "add-host": "extra_hosts",

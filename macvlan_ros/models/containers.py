@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
@@ -128,6 +129,7 @@ class Service:
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
     `default_route` is the network that has it, "" the macvlan one. `off_lan` is "" for a service
     on the LAN, else what it has instead: the name of its first bridge, "host" or "none".
+    `host_config` are limits and namespaces by the names of Docker's HostConfig.
     """
 
     name: str
@@ -190,6 +192,7 @@ class Service:
     ros: str = ""
     default_route: str = ""
     off_lan: str = ""
+    host_config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:

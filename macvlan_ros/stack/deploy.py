@@ -8,6 +8,7 @@ from typing import Any
 
 from macvlan_ros.models.containers import DeviceRequest
 from macvlan_ros.stack.context import Context
+from macvlan_ros.stack.host_config import host_config
 from macvlan_ros.stack.mounts import device_requests
 from macvlan_ros.stack.nodes import Node, shorten, take
 from macvlan_ros.stack.values import size, text_pairs
@@ -18,13 +19,14 @@ _CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
 
 
 def deploy(name: str, entries: Mapping[str, Node], context: Context) -> dict[str, Any]:
-    """Fields of Service that `deploy`, `mem_limit`, `cpus`, `scale`, `restart` and `logging` give.
+    """Fields of Service that `deploy`, limits, `scale`, `restart` and `logging` give.
 
     Raises StackFileError where two of them contradict each other, and for more than one replica.
     """
     fields: dict[str, Any] = {
         "memory": take(entries, "mem_limit", size, None),
         "cpus": take(entries, "cpus", _cores, None),
+        "host_config": host_config(entries),
     }
     take(entries, "scale", _one_only, None)
     if "deploy" in entries:
@@ -54,30 +56,55 @@ def _deploy(name: str, node: Node, given: Mapping[str, Any], context: Context) -
         fields["restart"], fields["restart_retries"] = _restart_policy(name, policy, context)
     if "resources" in entries:
         known = entries["resources"].known(("limits", "reservations"), " of resources")
-        fields.update(take(known, "limits", lambda limits: _limits(limits, given), {}))
+        limits = take(known, "limits", _limits, {})
         reserve = partial(_reservations, name, context)
-        fields["device_requests"] = take(known, "reservations", reserve, ())
+        fields["device_requests"], kept = take(known, "reservations", reserve, ((), {}))
+        fields["host_config"] = _together({**limits, **kept}, given, fields)
     return fields
 
 
-def _limits(node: Node, given: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
+def _together(
+    resources: Mapping[str, tuple[Node, str, Any]],
+    given: Mapping[str, Any],
+    fields: dict[str, Any],
+) -> dict[str, Any]:
+    """Docker's settings, with what is said in both places said once. Raises StackFileError."""
+    settings = dict(given["host_config"])
+    for key, (node, old, value) in resources.items():
+        own = key in ("memory", "cpus")
+        before = given[key] if own else settings.get(key)
+        if before not in (None, value):
+            raise node.error(f"contradicts the service's {old!r}; remove one of the two")
+        (fields if own else settings)[key] = value
+    return settings
+
+
+def _limits(node: Node) -> dict[str, tuple[Node, str, Any]]:
+    """What Docker or Service calls each, with its node, its older key and its value."""
     limits = node.known(("cpus", "memory", "pids"), " of limits")
-    if "pids" in limits:
-        raise limits["pids"].error("is not supported; remove it")
-    for key, old, reader in (("memory", "mem_limit", size), ("cpus", "cpus", _cores)):
-        if key in limits:
-            found[key] = reader(limits[key])
-            if given[key] not in (None, found[key]):
-                raise limits[key].error(f"contradicts the service's {old!r}; remove one of the two")
-    return found
+    names = (
+        ("memory", "memory", "mem_limit", size),
+        ("cpus", "cpus", "cpus", _cores),
+        ("pids", "PidsLimit", "pids_limit", Node.integer),
+    )
+    return {
+        name: (limits[key], old, read(limits[key]))
+        for key, name, old, read in names
+        if key in limits
+    }
 
 
-def _reservations(name: str, context: Context, node: Node) -> tuple[DeviceRequest, ...]:
-    swarm = ("cpus", "memory", "generic_resources")
-    known = node.known(("devices", *swarm), " of reservations")
+def _reservations(
+    name: str, context: Context, node: Node
+) -> tuple[tuple[DeviceRequest, ...], dict[str, tuple[Node, str, Any]]]:
+    swarm = ("cpus", "generic_resources")
+    known = node.known(("devices", "memory", *swarm), " of reservations")
     _note_swarm(name, "deploy.resources.reservations", known, swarm, context)
-    return take(known, "devices", device_requests, ())
+    kept = {}
+    if "memory" in known:
+        memory = known["memory"]
+        kept["MemoryReservation"] = (memory, "mem_reservation", size(memory))
+    return take(known, "devices", device_requests, ()), kept
 
 
 def _note_swarm(

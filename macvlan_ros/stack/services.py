@@ -13,6 +13,7 @@ from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.deploy import deploy
 from macvlan_ros.stack.environment import environment
+from macvlan_ros.stack.host_config import HOST_CONFIG_KEYS
 from macvlan_ros.stack.keys import IGNORED, REFUSED
 from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
 from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
@@ -127,7 +128,7 @@ _TOGETHER = (
     "security_opt depends_on restart logging ipc pid gpus deploy mem_limit cpus scale " + SECTION
 ).split()
 
-SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *IGNORED))
+SERVICE_KEYS = frozenset((*_FIELDS, *_TOGETHER, *HOST_CONFIG_KEYS, *IGNORED))
 
 
 def check_name(name: str, node: Node) -> None:

@@ -16,7 +16,8 @@ CORE = """-it --name harmoni_core --network host --init --device=/dev/video0:/de
     -e ROS_MASTER_URI= -e ROS_HOSTNAME=qtpc -e ROS_DISTRO=kinetic -e PRICE=5$ -e HOME
     -v /home/qtrobot/.vim/:/root/.vim/:ro -w /root -p 80:80 --rm --ulimit nofile=1024:2048
     --mount type=bind,src=/a,dst=/b,readonly --stop-timeout 5 --restart unless-stopped
-    --log-opt max-size=1m --shm-size 64m --cpu-shares 3 --gpus all image:tag bash"""
+    --log-opt max-size=1m --shm-size 64m --cpu-shares 3 --memory-swap -1 --cpuset-cpus 0-1
+    --blkio-weight 300 --oom-kill-disable --gpus all image:tag bash"""
 
 FILE = """# the robot's stack
 services:
@@ -47,9 +48,12 @@ def test_a_line_of_many_flags_is_a_service_that_launch_reads(tmp_path: Path) -> 
     assert (loaded.stop_grace_period, loaded.restart) == (5.0, "unless-stopped")
     assert [(one.name, one.soft, one.hard) for one in loaded.ulimits] == [("nofile", 1024, 2048)]
     assert loaded.device_requests[0].count == -1
+    assert loaded.host_config == {
+        "CpuShares": 3, "MemorySwap": -1, "CpusetCpus": "0-1", "OomKillDisable": True,
+    }  # fmt: skip
     assert dict(loaded.log_options) == {"max-size": "1m"}
     said = "\n".join(done.notes)
-    for word in ("-p 80:80", "--rm", "ROS_HOSTNAME=qtpc", "ROS_MASTER_URI=", "--cpu-shares 3"):
+    for word in ("-p 80:80", "--rm", "ROS_HOSTNAME=qtpc", "ROS_MASTER_URI=", "--blkio-weight 300"):
         assert f"{word} is left out" in said
 
 

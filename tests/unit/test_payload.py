@@ -152,6 +152,11 @@ def test_sizes_and_limits_are_in_dockers_units() -> None:
     assert config["Ulimits"] == [{"Name": "rtprio", "Soft": 99, "Hard": 99}]
 
 
+def test_what_is_said_in_dockers_own_words_is_handed_on() -> None:
+    config = host_config(host_config={"CpusetCpus": "0-3", "OomScoreAdj": -500})
+    assert (config["CpusetCpus"], config["OomScoreAdj"]) == ("0-3", -500)
+
+
 def test_devices_and_gpus() -> None:
     config = host_config(
         devices=(Device("/dev/video0", "/dev/cam", "rw"),),

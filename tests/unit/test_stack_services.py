@@ -159,6 +159,20 @@ MIB = 1024 * 1024
         ("deploy: {resources: {limits: {cpus: '2', memory: 1g}}}", "cpus", 2.0),
         ("deploy: {resources: {limits: {cpus: '2', memory: 1g}}}", "memory", 1024 * MIB),
         ("mem_limit: 1g\ndeploy: {resources: {limits: {memory: 1024m}}}", "memory", 1024 * MIB),
+        ("mem_reservation: 1g\nmemswap_limit: -1\nmem_swappiness: 0", "host_config",
+         {"MemoryReservation": 1024 * MIB, "MemorySwap": -1, "MemorySwappiness": 0}),
+        ("cpuset: 0-3\ncpu_shares: 512\ncpu_quota: 50ms\ncpu_period: 100000", "host_config",
+         {"CpusetCpus": "0-3", "CpuShares": 512, "CpuQuota": 50_000, "CpuPeriod": 100_000}),
+        ("cpu_rt_runtime: 95000\ncpu_rt_period: '1s'", "host_config",
+         {"CpuRealtimeRuntime": 95_000, "CpuRealtimePeriod": 1_000_000}),
+        ("oom_score_adj: -500\noom_kill_disable: true\npids_limit: 100", "host_config",
+         {"OomScoreAdj": -500, "OomKillDisable": True, "PidsLimit": 100}),
+        ("uts: host\nuserns_mode: host\ncgroup: private\ncgroup_parent: robot.slice",
+         "host_config", {"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "private",
+                         "CgroupParent": "robot.slice"}),
+        ("storage_opt: {size: 1G}", "host_config", {"StorageOpt": {"size": "1G"}}),
+        ("pids_limit: 9\ndeploy: {resources: {limits: {pids: 9}, reservations: {memory: 1g}}}",
+         "host_config", {"PidsLimit": 9, "MemoryReservation": 1024 * MIB}),
         # tmpfs
         ("tmpfs: /run", "tmpfs", {"/run": ""}),
         ("tmpfs: ['/run:size=64m,mode=1777', /tmp]", "tmpfs",
@@ -408,7 +422,7 @@ def test_a_missing_env_file_is_told_with_its_path(tmp_path: Path) -> None:
         ("expose: [80]", "service 'talker': expose has no meaning"),
         ("links: [other]", "service 'talker': links are not needed"),
         ("deploy: {placement: {constraints: [a]}}", "deploy.placement speaks to a swarm alone"),
-        ("deploy: {resources: {reservations: {memory: 1g}}}", "reservations.memory speaks"),
+        ("deploy: {resources: {reservations: {cpus: '1'}}}", "reservations.cpus speaks"),
         ("healthcheck: {test: a, start_interval: 1s}", "healthcheck.start_interval is ignored"),
         ("hostname: ${NOBODY}", "the variable NOBODY is not set; it is taken as empty"),
         ("network_mode: host", "network_mode 'host' is replaced by the macvlan network 'ros_lan'"),
@@ -450,7 +464,9 @@ def test_an_unset_variable_is_noted_once_for_all_its_places(tmp_path: Path) -> N
         ("deploy: {replicas: 2}", "key 'deploy.replicas' is 2, but a service here is one"),
         ("deploy: {replicsa: 2}", "did you mean 'replicas'?"),
         ("deploy: {mode: replicated-job}", "jobs are not supported"),
-        ("deploy: {resources: {limits: {pids: 5}}}", "key 'deploy.resources.limits.pids' is not"),
+        ("pids_limit: 4\ndeploy: {resources: {limits: {pids: 5}}}", "the service's 'pids_limit'"),
+        ("cgroup: none", "key 'cgroup' must be host or private, is 'none'"),
+        ("cpu_quota: 5 minutes", "key 'cpu_quota' is no duration"),
         ("healthcheck: {tset: a}", "key 'healthcheck.tset' is not a key of a healthcheck"),
         ("logging: {drivers: a}", "did you mean 'driver'?"),
         # wrong types
@@ -642,6 +658,7 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
             depends_on: [core]
             runtime: nvidia
             gpus: all
+            pids_limit: 9
             profiles: [p]
             networks: {lan: {ipv4_address: 172.18.3.4, aliases: [tk]}, side: {gw_priority: 1}}
             mac_address: 02:42:ac:11:00:02
