@@ -11,6 +11,8 @@ from macvlan_ros.errors import InvalidRequest
 
 #: What pflag reads as false (strconv.ParseBool).
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+#: What a whole line begins with that was put behind another `run`.
+_NO_IMAGES = ("docker", "podman", "nvidia-docker", "sudo", "macvlan-ros")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,17 @@ def line(options: Iterable[Option], rest: Sequence[str]) -> RunLine:
         )
     if not rest[0]:
         raise InvalidRequest("the image's name is empty; is a variable not set?")
-    return RunLine(tuple(options), rest[0], tuple(rest[1:]))
+    if not rest[0].strip():
+        raise InvalidRequest(
+            "the image's name is a blank; is there one behind a '\\' at the end of a line?"
+        )
+    found = RunLine(tuple(options), rest[0], tuple(rest[1:]))
+    if not found.options and "run" in found.command[:2] and found.image in _NO_IMAGES:
+        raise InvalidRequest(
+            f"'{found.image} run' is no image; write the flags and the image alone, as behind"
+            " docker run"
+        )
+    return found
 
 
 def split(words: Sequence[str], known: KnownFlags) -> tuple[list[Option], list[str]]:
@@ -109,7 +121,8 @@ def _letters(word: str, left: list[str], known: KnownFlags, cluster: int) -> lis
         letter, rest = rest[0], rest[1:]
         name = known.letter(letter)
         if name is None:
-            raise InvalidRequest(f"docker run has no flag -{letter} (in {word!r})")
+            meant = f"; did you mean -{word}?" if known.long(word[1:]) is not None else ""
+            raise InvalidRequest(f"docker run has no flag -{letter} (in {word!r}){meant}")
         if rest.startswith("="):
             found.append(Option(name, rest[1:], (f"-{letter}{rest}",), cluster))
             break
