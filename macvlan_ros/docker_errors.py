@@ -54,6 +54,12 @@ _KNOWN: tuple[tuple[str, type[MacvlanRosError], str], ...] = (
         "{path} is not on this host; plug the device in, or take it out of the service's devices",
     ),
     (
+        r'could not select device driver "cdi"',
+        EngineRefused,
+        "it does not find devices by their vendor's names (CDI), which Docker does from 25 on, with"
+        " 'features: {{cdi: true}}' in its daemon.json before 28.2; name their paths instead",
+    ),
+    (
         r'could not select device driver "(?P<driver>[^"]*)" with capabilities: (?P<wanted>\S+)',
         EngineRefused,
         "it knows no driver for {wanted} devices; install the NVIDIA Container Toolkit and restart "

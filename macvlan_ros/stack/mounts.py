@@ -6,6 +6,7 @@ Sources: the Compose Specification, "services"; compose-go's `format.ParseVolume
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from macvlan_ros.stack.values import size, text_pairs
 _PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
 _MODES = frozenset(("z", "Z", "cached", "consistent", "delegated", "nocopy", *_PROPAGATION))
 _KINDS = ("bind", "volume", "tmpfs")
+#: A device by its vendor's name for it, as nvidia.com/gpu=all (Container Device Interface, 0.6).
+_CDI = re.compile(r"[a-z][a-z0-9.-]*/[a-z][a-z0-9_.-]*=[a-z0-9][a-z0-9_.:-]*", re.ASCII | re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +200,11 @@ def tmpfs(node: Node) -> dict[str, str]:
 
 def devices(node: Node) -> tuple[Device, ...]:
     """`devices`: SOURCE[:TARGET[:PERMISSIONS]] or a mapping. Where two have one target, the
-    later one stands."""
+    later one stands. Those of `vendor_devices` are left out."""
     found: dict[str, Device] = {}
     for item in node.items():
+        if _is_vendors(item):
+            continue
         if isinstance(item.value, dict):
             entries = item.known(("source", "target", "permissions"), " of a device")
             if "source" not in entries:
@@ -213,6 +218,18 @@ def devices(node: Node) -> tuple[Device, ...]:
         device = _device(item, parts)
         found[device.target] = device
     return tuple(found.values())
+
+
+def vendor_devices(node: Node) -> tuple[DeviceRequest, ...]:
+    """Those of `devices` that are named as their vendor names them, as nvidia.com/gpu=all. They are
+    no paths; the engine is asked for them (docker/cli, `parse` of cli/command/container/opts.go).
+    """
+    names = tuple(item.string() for item in node.items() if _is_vendors(item))
+    return (DeviceRequest("cdi", None, names, ()),) if names else ()
+
+
+def _is_vendors(item: Node) -> bool:
+    return isinstance(item.value, str) and _CDI.fullmatch(item.string()) is not None
 
 
 def _device(node: Node, parts: list[str]) -> Device:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from macvlan_ros.models.containers import Dependency, Service
+from macvlan_ros.models.containers import Dependency, DeviceRequest, Service
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context
@@ -15,7 +15,14 @@ from macvlan_ros.stack.deploy import deploy
 from macvlan_ros.stack.environment import environment
 from macvlan_ros.stack.host_config import HOST_CONFIG_KEYS
 from macvlan_ros.stack.keys import IGNORED, REFUSED
-from macvlan_ros.stack.mounts import NamedVolume, device_requests, devices, mounts, tmpfs
+from macvlan_ros.stack.mounts import (
+    NamedVolume,
+    device_requests,
+    devices,
+    mounts,
+    tmpfs,
+    vendor_devices,
+)
 from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
 from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.secrets import Secret
@@ -177,9 +184,7 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
     for key in ("ipc", "pid"):
         if key in entries:
             fields[key] = _namespace(entries[key], around.containers, dependencies)
-    if "gpus" in entries:
-        requests = device_requests(entries["gpus"])
-        fields["device_requests"] = (*requests, *fields.get("device_requests", ()))
+    fields["device_requests"] = (*_requests(entries), *fields.get("device_requests", ()))
     if "security_opt" in entries:
         fields["security_opt"] = security_options(entries["security_opt"], context)
     if "volumes" in entries:
@@ -201,6 +206,12 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         default_route=net.default_route,
         off_lan=net.off_lan,
     )
+
+
+def _requests(entries: Mapping[str, Node]) -> tuple[DeviceRequest, ...]:
+    """What the engine is asked to find devices for; `deploy` has more of it."""
+    gpus = take(entries, "gpus", device_requests, ())
+    return (*gpus, *take(entries, "devices", vendor_devices, ()))
 
 
 def _attached(

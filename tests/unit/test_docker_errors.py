@@ -55,6 +55,12 @@ REMOTE = Endpoint("tcp://192.168.50.12:2375", "DOCKER_HOST")
             errors.EngineRefused,
             "NVIDIA Container Toolkit",
         ),
+        (
+            500,
+            'could not select device driver "cdi" with capabilities: []',
+            errors.EngineRefused,
+            "not find devices by their vendor's names",
+        ),
         (400, "Unknown runtime specified nvidia", errors.EngineRefused, "no runtime 'nvidia'"),
         (
             400,

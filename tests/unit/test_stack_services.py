@@ -173,6 +173,10 @@ MIB = 1024 * 1024
         ("storage_opt: {size: 1G}", "host_config", {"StorageOpt": {"size": "1G"}}),
         ("pids_limit: 9\ndeploy: {resources: {limits: {pids: 9}, reservations: {memory: 1g}}}",
          "host_config", {"PidsLimit": 9, "MemoryReservation": 1024 * MIB}),
+        ("gpus: all\ndevices: [/dev/snd, nvidia.com/gpu=all, vendor.org/npu=0:1]",
+         "device_requests", (DeviceRequest(count=-1),
+          DeviceRequest("cdi", None, ("nvidia.com/gpu=all", "vendor.org/npu=0:1"), ()))),
+        ("devices: [/dev/snd, nvidia.com/gpu=all]", "devices", (Device("/dev/snd", "/dev/snd"),)),
         # tmpfs
         ("tmpfs: /run", "tmpfs", {"/run": ""}),
         ("tmpfs: ['/run:size=64m,mode=1777', /tmp]", "tmpfs",
