@@ -17,7 +17,7 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
-from macvlan_ros.errors import DockerDown, Forbidden, InvalidRequest
+from macvlan_ros.errors import DockerDown, Forbidden
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -140,15 +140,21 @@ def import_(
     \b
     macvlan-ros import -o compose.yaml -- docker run -it --name talker ros:noetic bash
     """
-    from macvlan_ros.docker_cli import finding, parsing
+    from macvlan_ros.docker_cli import finding, parsing, prefixes
     from macvlan_ros.docker_cli.flags import KnownFlags
     from macvlan_ros.docker_cli.importing import imported
     from macvlan_ros.stack import adding, to_yaml, writing
 
     app, report = open_app(context)
     known = KnownFlags(lambda: finding.find("", needed_for="macvlan-ros import").usage("run"))
-    line = parsing.parse(_after_run(words), known)
-    done = imported(line, host=on_host, drivers=_drivers(app, line))
+    line = parsing.parse(prefixes.after_run(words), known)
+    done = imported(
+        line,
+        host=on_host,
+        drivers=_drivers(app, line),
+        lan=[pool.subnet for pool in app.ipam.pools()],
+        folder=_paths_begin(output),
+    )
     for note in done.notes:
         report.note(note)
     if report.as_json:
@@ -157,18 +163,23 @@ def import_(
                 "name": done.name,
                 "service": done.service,
                 "networks": done.networks,
+                "volumes": done.volumes,
                 "notes": done.notes,
             }
         )
     elif output is None:
-        tree = {"services": {done.name: done.service}}
-        report.text(
-            to_yaml(writing.escape({**tree, "networks": done.networks} if done.networks else tree))
-        )
+        tree = {"services": {done.name: done.service}, **done.sections}
+        report.text(to_yaml(writing.escape(tree)))
     if output is not None and not adding.add_to_file(
-        output, done.name, done.service, networks=done.networks
+        output, done.name, done.service, more=done.sections
     ):
         report.note(f"{output} has the service '{done.name}' already")
+
+
+def _paths_begin(output: Path | None) -> str:
+    """The folder for the line's paths, where the stack file stands in another; else ""."""
+    here = Path.cwd()
+    return "" if output is None or output.resolve().parent == here else str(here)
 
 
 def _drivers(app: App, line: RunLine) -> dict[str, str]:
@@ -180,16 +191,6 @@ def _drivers(app: App, line: RunLine) -> dict[str, str]:
         return {name: app.engine.driver_of(name) for name in names}
     except (DockerDown, Forbidden):
         return {}
-
-
-def _after_run(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The flags of a line, whatever it begins with: docker run, sudo docker container run …"""
-    if "run" not in words[:5]:
-        raise InvalidRequest(
-            "no `docker run` line is given; write it as it is: macvlan-ros import -- docker run"
-            " --name talker ros:noetic"
-        )
-    return words[words.index("run") + 1 :]
 
 
 COMMANDS = (run, import_)

@@ -2,211 +2,211 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from macvlan_ros.docker_cli.parsing import Option, RunLine, option
-from macvlan_ros.docker_cli.rewriting import Joining, joining
-from macvlan_ros.docker_values import BUILT_IN, LAN_DRIVERS
+from netaddr import IPNetwork
 
-_TEXTS = {
-    "hostname": "hostname",
-    "domainname": "domainname",
-    "entrypoint": "entrypoint",
-    "user": "user",
-    "workdir": "working_dir",
-    "ipc": "ipc",
-    "pid": "pid",
-    "platform": "platform",
-    "restart": "restart",
-    "runtime": "runtime",
-    "shm-size": "shm_size",
-    "stop-signal": "stop_signal",
-    "memory": "mem_limit",
-    "pull": "pull_policy",
-    "mac-address": "mac_address",
-    "cgroup-parent": "cgroup_parent",
-    "cgroupns": "cgroup",
-    "cpu-period": "cpu_period",
-    "cpu-quota": "cpu_quota",
-    "cpu-rt-period": "cpu_rt_period",
-    "cpu-rt-runtime": "cpu_rt_runtime",
-    "cpu-shares": "cpu_shares",
-    "cpuset-cpus": "cpuset",
-    "memory-reservation": "mem_reservation",
-    "memory-swap": "memswap_limit",
-    "memory-swappiness": "mem_swappiness",
-    "oom-score-adj": "oom_score_adj",
-    "pids-limit": "pids_limit",
-    "userns": "userns_mode",
-    "uts": "uts",
-}
-_SWITCHES = {
-    "init": "init",
-    "interactive": "stdin_open",
-    "tty": "tty",
-    "privileged": "privileged",
-    "read-only": "read_only",
-    "oom-kill-disable": "oom_kill_disable",
-}
-_LISTS = {
-    "add-host": "extra_hosts",
-    "cap-add": "cap_add",
-    "cap-drop": "cap_drop",
-    "device": "devices",
-    "device-cgroup-rule": "device_cgroup_rules",
-    "dns": "dns",
-    "dns-option": "dns_opt",
-    "dns-search": "dns_search",
-    "env-file": "env_file",
-    "group-add": "group_add",
-    "label": "labels",
-    "security-opt": "security_opt",
-    "sysctl": "sysctls",
-    "tmpfs": "tmpfs",
-    "volume": "volumes",
-}
-_HEALTH = {
-    "health-cmd": "test",
-    "health-interval": "interval",
-    "health-timeout": "timeout",
-    "health-retries": "retries",
-    "health-start-period": "start_period",
-}
-#: Those that a stack has no need of, and why; "" where that needs no word.
-_NEEDLESS = {
-    "name": "",
-    "detach": "",
-    "attach": "",
-    "sig-proxy": "",
-    "detach-keys": "",
-    "quiet": "",
-    "env": "",
-    "rm": "launch keeps containers, and down removes them",
-    "cidfile": "the container has a name",
-    "publish": "every port is open on the container's own address",
-    "publish-all": "every port is open on the container's own address",
-    "expose": "every port is open on the container's own address",
-    "ip6": "the network has IPv4 alone",
-}
-#: What the LAN's address makes out of date.
-_ROS = {
-    "ROS_IP": "launch sets it to the container's address",
-    "ROS_HOSTNAME": "it would beat ROS_IP",
-}
+from macvlan_ros.addresses import parse_address
+from macvlan_ros.docker_cli import joined, long_forms
+from macvlan_ros.docker_cli.keys import HEALTH, LISTS, NEEDLESS, ROS, SWITCHES, TEXTS
+from macvlan_ros.docker_cli.parsing import Option, RunLine
+from macvlan_ros.docker_cli.rewriting import joining
+from macvlan_ros.errors import InvalidRequest
+
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 
 
 @dataclass(slots=True)
 class Imported:
-    """A service as its plain value for a stack file, with the networks that it needs of the
-    stack's, and notes about what has no place there."""
+    """A service as its plain value for a stack file, with the networks and the volumes that it
+    needs of the stack's, and notes about what has no place there. `folder` is where paths of the
+    line begin, "" when that is the stack file's own folder."""
 
     name: str
     service: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folder: str = ""
+
+    @property
+    def sections(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What the stack needs beside the service, by its section."""
+        both = {"networks": self.networks, "volumes": self.volumes}
+        return {section: entries for section, entries in both.items() if entries}
+
+    def add(self, key: str, value: object) -> None:
+        """One more entry of a list of the service."""
+        self.service.setdefault(key, []).append(value)
+
+    def path(self, text: str) -> str:
+        """A path as the stack file says it."""
+        if not self.folder or text.startswith(("/", "~")):
+            return text
+        return posixpath.normpath(posixpath.join(self.folder, text))
 
 
 def imported(
-    line: RunLine, *, host: str = "", drivers: Mapping[str, str] | None = None
+    line: RunLine,
+    *,
+    host: str = "",
+    drivers: Mapping[str, str] | None = None,
+    lan: Collection[IPNetwork] = (),
+    folder: str = "",
 ) -> Imported:
     """The service that a line is; `host` is the PC that it belongs to, `drivers` are those of the
-    networks that it names, as far as they are known. Raises InvalidRequest."""
+    networks that it names and `lan` the LAN's subnets, as far as they are known; `folder` as in
+    Imported. Raises InvalidRequest."""
     name = line.value("name") or _name(line.image)
-    found = Imported(name, {"container_name": name, "image": line.image})
+    if not _CONTAINER.fullmatch(name):
+        raise InvalidRequest(
+            f"Docker takes no container's name such as '{name}': it has 2 letters, digits, '_', '.'"
+            " or '-' at least, the first a letter or digit; give it another --name"
+        )
+    found = Imported(name, {"container_name": name, "image": line.image}, folder=folder)
     if line.command:
         found.service["command"] = list(line.command)
-    for one in line.options:
-        _take(one, found)
+    _options(line, found)
     _environment(line, found)
-    _network(line, found, drivers or {})
+    networks = joined.networks(line, drivers or {})
+    found.notes += networks.notes
+    found.networks = {name: {"external": True} for name in networks.beside}
+    if networks.aliases or networks.beside:
+        own = {"aliases": list(networks.aliases)} if networks.aliases else {}
+        found.service["networks"] = {"default": own, **networks.beside}
+    if joining(line).name not in networks.beside:
+        _place(line, found, lan)
     if line.has("no-healthcheck"):
         found.service["healthcheck"] = {"disable": True}
     if host:
-        found.service["x-macvlan-ros"] = {"host": host}
+        found.service.setdefault("x-macvlan-ros", {})["host"] = host
     return found
+
+
+def _options(line: RunLine, found: Imported) -> None:
+    left: dict[str, list[str]] = {}
+    for one in line.options:
+        why = _take(one, found)
+        if why:
+            left.setdefault(why, []).append(" ".join(one.words))
+    for why, texts in left.items():
+        found.notes.append(f"{' '.join(texts)} {'are' if texts[1:] else 'is'} left out: {why}")
 
 
 def _name(image: str) -> str:
     base = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", base).strip("-.") or "service"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", base).strip("-._")
+    return name if len(name) > 1 else f"service-{name}".rstrip("-")
 
 
-def _take(one: Option, found: Imported) -> None:
+def _take(one: Option, found: Imported) -> str:
+    """Put an option in its place; returns why it has none, "" when nothing need be said."""
     service, value = found.service, one.value or ""
-    if one.name in _TEXTS:
-        service[_TEXTS[one.name]] = value
-    elif one.name in _SWITCHES:
-        service[_SWITCHES[one.name]] = one.on
-    elif one.name in _LISTS:
-        service.setdefault(_LISTS[one.name], []).append(value)
-    elif one.name in _HEALTH:
+    if one.name in TEXTS:
+        service[TEXTS[one.name]] = value
+    elif one.name in SWITCHES:
+        service[SWITCHES[one.name]] = one.on
+    elif one.name in LISTS:
+        found.add(LISTS[one.name], value)
+    elif one.name in HEALTH:
         text = int(value) if one.name == "health-retries" and value.isdigit() else value
-        service.setdefault("healthcheck", {})[_HEALTH[one.name]] = text
+        service.setdefault("healthcheck", {})[HEALTH[one.name]] = text
     elif one.name in _OTHERS:
-        _OTHERS[one.name](value, service)
-    elif one.name not in ("network", "ip", "network-alias", "no-healthcheck"):
-        why = _NEEDLESS.get(one.name, "a stack file has no such key here")
-        if why:
-            found.notes.append(f"{' '.join(one.words)} is left out: {why}")
+        _OTHERS[one.name](value, found)
+    elif one.name not in ("network", "ip", "mac-address", "network-alias", "no-healthcheck"):
+        return NEEDLESS.get(one.name, "a stack file has no such key here")
+    return ""
 
 
-def _cpus(value: str, service: dict[str, Any]) -> None:
-    service["cpus"] = float(value) if re.fullmatch(r"\d+(\.\d+)?", value) else value
+def _entrypoint(value: str, found: Imported) -> None:
+    # one word to docker run, whatever is in it; of a text Compose would make words
+    found.service["entrypoint"] = [value] if value else []
 
 
-def _stop_timeout(value: str, service: dict[str, Any]) -> None:
-    service["stop_grace_period"] = f"{value}s"
+def _cpus(value: str, found: Imported) -> None:
+    found.service["cpus"] = float(value) if re.fullmatch(r"\d+(\.\d+)?", value) else value
 
 
-def _ulimit(value: str, service: dict[str, Any]) -> None:
+def _stop_timeout(value: str, found: Imported) -> None:
+    found.service["stop_grace_period"] = f"{value}s"
+
+
+def _ulimit(value: str, found: Imported) -> None:
     name, _, limits = value.partition("=")
     soft, _, hard = limits.partition(":")
     both = [int(text) if re.fullmatch(r"-?\d+", text) else text for text in (soft, hard or soft)]
-    service.setdefault("ulimits", {})[name] = {"soft": both[0], "hard": both[1]}
+    found.service.setdefault("ulimits", {})[name] = {"soft": both[0], "hard": both[1]}
 
 
-def _log_driver(value: str, service: dict[str, Any]) -> None:
-    service.setdefault("logging", {})["driver"] = value
+def _log_driver(value: str, found: Imported) -> None:
+    found.service.setdefault("logging", {})["driver"] = value
 
 
-def _log_option(value: str, service: dict[str, Any]) -> None:
+def _log_option(value: str, found: Imported) -> None:
     name, _, text = value.partition("=")
-    service.setdefault("logging", {}).setdefault("options", {})[name] = text
+    found.service.setdefault("logging", {}).setdefault("options", {})[name] = text
 
 
-def _gpus(value: str, service: dict[str, Any]) -> None:
-    request: dict[str, Any] = {"driver": "nvidia", "capabilities": ["gpu"]}
-    value = value.strip('"')
-    if value.startswith("device="):
-        request["device_ids"] = value.removeprefix("device=").split(",")
-    else:
-        request["count"] = int(value) if value.isdigit() else value
-    service["deploy"] = {"resources": {"reservations": {"devices": [request]}}}
+def _env_file(value: str, found: Imported) -> None:
+    found.add("env_file", found.path(value))
 
 
-def _mount(value: str, service: dict[str, Any]) -> None:
-    said = dict((*part.partition("=")[::2],) for part in value.split(","))
-    mount: dict[str, Any] = {"type": said.get("type", "volume")}
-    for keys, name in ((("source", "src"), "source"), (("target", "destination", "dst"), "target")):
-        text = next((said[key] for key in keys if key in said), "")
-        if text:
-            mount[name] = text
-    if any(said.get(key, "no") in ("", "1", "true") for key in ("readonly", "ro")):
-        mount["read_only"] = True
-    service.setdefault("volumes", []).append(mount)
+def _security(value: str, found: Imported) -> None:
+    name, sign, text = value.partition("=")
+    profile = name == "seccomp" and text not in ("unconfined", "builtin", "default")
+    found.add("security_opt", f"{name}{sign}{found.path(text)}" if profile else value)
 
 
-_OTHERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
+def _gpus(value: str, found: Imported) -> None:
+    devices = [long_forms.gpus(value)]
+    found.service["deploy"] = {"resources": {"reservations": {"devices": devices}}}
+
+
+def _volume(value: str, found: Imported) -> None:
+    source, colon, rest = value.partition(":")
+    if colon and source.startswith("."):
+        value = f"{found.path(source)}:{rest}"
+    elif colon and source[:1] not in ("", "/", "~"):
+        _declare(source, found)
+    found.add("volumes", value)
+
+
+def _mount(value: str, found: Imported) -> None:
+    mount, left = long_forms.mount(value)
+    if left:
+        what = f"{', '.join(left)} of " if mount else ""
+        found.notes.append(f"{what}--mount {value} is left out: a stack file has no such key here")
+    if not mount:
+        return
+    source = mount.get("source", "")
+    if mount["type"] == "bind" and source:
+        mount["source"] = found.path(source)
+    elif mount["type"] == "volume" and source:
+        _declare(source, found)
+    found.add("volumes", mount)
+
+
+def _declare(volume: str, found: Imported) -> None:
+    """A volume of the stack under the name that it has without one."""
+    found.volumes[volume] = {"name": volume}
+
+
+_OTHERS = {
     "cpus": _cpus,
+    "entrypoint": _entrypoint,
+    "env-file": _env_file,
     "stop-timeout": _stop_timeout,
     "ulimit": _ulimit,
     "log-driver": _log_driver,
     "log-opt": _log_option,
     "gpus": _gpus,
     "mount": _mount,
+    "security-opt": _security,
+    "volume": _volume,
 }
 
 
@@ -214,8 +214,8 @@ def _environment(line: RunLine, found: Imported) -> None:
     kept: dict[str, str | None] = {}
     for text in line.values("env"):
         name, sign, value = text.partition("=")
-        if name in _ROS:
-            found.notes.append(f"{text} is left out: {_ROS[name]}")
+        if name in ROS:
+            found.notes.append(f"{text} is left out: {ROS[name]}")
         elif name == "ROS_MASTER_URI" and sign and not value:
             found.notes.append(f"{text} is left out: it is empty; name x-macvlan-ros.master")
         else:
@@ -224,49 +224,16 @@ def _environment(line: RunLine, found: Imported) -> None:
         found.service["environment"] = kept
 
 
-def _network(line: RunLine, found: Imported, drivers: Mapping[str, str]) -> None:
-    """The LAN's network is the stack's own; those that stay beside it are there already."""
-    aliases = list(line.values("network-alias"))
-    beside: dict[str, dict[str, Any]] = {}
-    for number, text in enumerate(line.values("network")):
-        said = joining(replace(line, options=(option("network", text),)))
-        if is_beside(said.name, drivers.get(said.name, ""), first=not number):
-            beside[said.name] = _use(said)
-            continue
-        aliases += said.aliases
-        if said.name in BUILT_IN and number:
-            found.notes.append(f"--network {text} is left out: it cannot stand beside others")
-        elif said.name and said.name != "host":
-            found.notes.append(f"--network {text} is left out: the stack's own takes its place")
-    main = joining(line)
-    if main.address and main.name not in beside:
-        found.notes.append(
-            f"--ip {main.address} is left out; if it is on the LAN, write x-macvlan-ros:"
-            f" {{address: {main.address}}}"
-        )
-    if aliases or beside:
-        own = {"aliases": list(_once(aliases))} if aliases else {}
-        found.service["networks"] = {"default": own, **beside}
-    found.networks = {name: {"external": True} for name in beside}
-
-
-def is_beside(name: str, driver: str, *, first: bool) -> bool:
-    """Whether a network that a line names stays beside the LAN's. Of one whose driver nobody knows
-    (""), the first is taken for the LAN's."""
-    if name in BUILT_IN:
-        return False
-    return driver not in ("overlay", *LAN_DRIVERS) if driver else bool(name) and not first
-
-
-def _use(said: Joining) -> dict[str, Any]:
-    """What a service says of a network beside the LAN's."""
-    use: dict[str, Any] = {}
-    if said.aliases:
-        use["aliases"] = list(said.aliases)
-    if said.address:
-        use["ipv4_address"] = said.address
-    return use
-
-
-def _once(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(words))
+def _place(line: RunLine, found: Imported, lan: Collection[IPNetwork]) -> None:
+    """The address and the MAC that the line asks for on the LAN."""
+    said = joining(line)
+    if said.mac:
+        found.service["mac_address"] = said.mac
+    if not said.address:
+        return
+    if any(parse_address(said.address, said="--ip") in subnet for subnet in lan):
+        found.service["x-macvlan-ros"] = {"address": said.address}
+        return
+    why = "it is not on the LAN" if lan else "if it is on the LAN, write"
+    hint = "" if lan else f" x-macvlan-ros: {{address: {said.address}}}"
+    found.notes.append(f"--ip {said.address} is left out: {why}{hint}")

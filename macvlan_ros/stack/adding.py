@@ -99,10 +99,10 @@ def add_to_file(
     name: str,
     service: Mapping[str, Any],
     *,
-    networks: Mapping[str, Mapping[str, Any]] = {},
+    more: Mapping[str, Mapping[str, Mapping[str, Any]]] = {},
 ) -> bool:
-    """Add a service to the file, which is made when it is not there; False when it is in it. The
-    `networks` are added too, but for those that the file has.
+    """Add a service to the file, which is made when it is not there; False when it is in it. Of
+    `more`, entries by section ("networks", "volumes"), those that the file has not are added too.
 
     The file is replaced as a whole or not at all. Raises what `with_service` and `write_whole`
     raise.
@@ -113,8 +113,9 @@ def add_to_file(
         new = with_service(old, str(path), name, service)
     else:
         new = _block("services", name, service, "")
-    for network, entry in networks.items():
-        new = _with_entry(new, str(path), "networks", network, entry)
+    for section, entries in more.items():
+        for key, entry in entries.items():
+            new = _with_entry(new, str(path), section, key, entry)
     if new == old:
         return False
     write_whole(path, new, mode=path.stat().st_mode & 0o777 if there else 0o644)

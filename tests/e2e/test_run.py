@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,10 +44,44 @@ macvlan-ros run -dit --name harmoni_hardware --network ros_net --ip 172.18.3.4 -
 -w "/root/harmoni_catkin_ws/src/HARMONI" \
 ros:lab bash
 """
+#: Of the flags that robots' lines have, those that this machine's engine has a use for.
+IMPORTED = r"""
+-d --name talker --net=host -p 9090:9090 --entrypoint /bin/sh --hostname robot --init --ipc=host
+--pid=host --env-file ./robot.env -e 'J={"a": 1}' -e Y=yes -e E= --label a=b --label lonely
+-v cache:/cache -v /anonymous -v /tmp:/host:ro,rslave --mount type=bind,src=/tmp,dst=/b,readonly
+--mount type=volume,source=maps,target=/maps --mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770
+--tmpfs /run:size=1m --read-only --device /dev/null:/dev/imu:mwr --device-cgroup-rule 'c 189:* rmw'
+--cap-add SYS_NICE --cap-drop MKNOD --security-opt seccomp=unconfined --group-add 20 -u 0:0 -w /maps
+--ulimit nofile=1000:2000 --add-host sim:192.168.50.13 --dns 1.1.1.1 --dns-search lan -m=64m
+--shm-size=16m --cpus 1.5 --stop-signal SIGINT --stop-timeout 5 --log-opt max-size=1m --restart
+on-failure:3 --health-cmd 'true || exit 1' --health-interval=5s --health-retries 3
+--runtime runc --cpuset-cpus 0 --pids-limit 99
+--ip 192.168.50.200 --mac-address 02:42:ac:11:00:02 ros:lab -c 'echo "$HOME"; sleep 60'
+"""
 
 
-def run(host: Host, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return host.macvlan_ros("run", *words, env={**ENV, **env})
+def run(
+    host: Host, *words: str, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    return host.macvlan_ros("run", *words, env={**ENV, **env}, cwd=cwd)
+
+
+def settings(found: dict[str, Any]) -> dict[str, object]:
+    """What a container is made with. Of its volumes the two forms differ, in which they are said;
+    what became of them does not."""
+    config, host = found["Config"], found["HostConfig"]
+    labels = {k: v for k, v in config["Labels"].items() if k in ("a", "lonely")}
+    made = {**config, **host, "Labels": labels, "Env": sorted(config["Env"])}
+    for key in ("Volumes", "Binds", "Mounts"):
+        made.pop(key, None)
+    (lan,) = found["NetworkSettings"]["Networks"].values()
+    made["lan"] = (lan["IPAMConfig"]["IPv4Address"], lan["MacAddress"])
+    made["mounts"] = sorted(
+        (one["Destination"], one["Type"], one["RW"], one["Propagation"])
+        + (() if one["Destination"] == "/anonymous" else (one["Source"],))
+        for one in found["Mounts"]
+    )
+    return {key: value for key, value in made.items() if value}
 
 
 def held(host: Host) -> dict[str, str]:
@@ -54,8 +89,8 @@ def held(host: Host) -> dict[str, str]:
     return {one["owner"]: one["address"] for one in found if not one["owner"].startswith("shim-")}
 
 
-def container(host: Host, name: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(host.docker("inspect", name))[0]
+def container(host: Host, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(host.docker("inspect", name))[0]
     return found
 
 
@@ -196,3 +231,23 @@ def test_ctrl_p_ctrl_q_leaves_a_container_that_goes_on(qtpc: Host, tmp_path: Pat
         os.write(mine, b"\x10\x11")
         assert process.wait(15) == 0
     assert qtpc.docker("ps", "--format", "{{.Names}}") == "talker"
+
+
+def test_what_import_writes_launches_the_container_that_run_runs(
+    qtpc: Host, tmp_path: Path
+) -> None:
+    (tmp_path / "robot.env").write_text("A=b\n")
+    line = shlex.split(IMPORTED)
+    assert run(qtpc, *line, cwd=tmp_path).returncode == 0
+    first = settings(container(qtpc, "talker"))
+    qtpc.docker("rm", "-f", "-v", "talker")
+    words = ("import", "-o", "compose.yaml", "--", "docker", "run", *line)
+    done = qtpc.macvlan_ros(*words, env=ENV, cwd=tmp_path)
+    assert done.stderr == (
+        "note: -p 9090:9090 is left out: every port is open on the container's own address\n"
+    )
+    launched = qtpc.macvlan_ros("launch", env=ENV, cwd=tmp_path)
+    assert launched.returncode == 0, launched.stderr
+    assert settings(container(qtpc, "talker")) == first
+    qtpc.docker("rm", "-f", "-v", "talker")
+    qtpc.docker("volume", "rm", "cache", "maps")
