@@ -11,8 +11,10 @@ from netaddr import IPAddress
 
 from macvlan_ros.running import ServiceStatus
 
-#: Seconds that all of them together have to answer.
-PATIENCE = 0.5
+#: How often all of them together are asked, for a quarter of a second each.
+_TIMES = 2
+#: Seconds after which nobody is asked any more, however busy this PC is.
+_LIMIT = 5.0
 _ASKED = ("running", "elsewhere")
 
 
@@ -20,7 +22,7 @@ def mark(rows: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
     """The rows with `reached`: whether the address answers a ping from this PC.
 
     None stays where there is nothing to ask: no address, an IPv6 one, a container that is down, or
-    no right to send ICMP. Takes 0.5 s at most, and no time when all answer.
+    no right to send ICMP. Waits for 0.5 s, and not at all when all answer.
     """
     from macvlan_ros.verify import echo
     from macvlan_ros.verify.place import Place, Vantage
@@ -34,7 +36,8 @@ def mark(rows: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
         return tuple(rows)
     with closing(Vantage(Place(name="this PC", address=None))) as here:
         try:
-            there = echo.answering(here, asked.values(), until=time.monotonic() + PATIENCE)
+            until = time.monotonic() + _LIMIT
+            there = echo.answering(here, asked.values(), until=until, times=_TIMES)
         except OSError:
             return tuple(rows)
     return tuple(

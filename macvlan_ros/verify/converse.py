@@ -7,6 +7,7 @@ patience and no more.
 from __future__ import annotations
 
 import errno
+import math
 import selectors
 import socket
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
 #: Connections that are open at a time, of the 1024 files that a process usually may have.
@@ -53,7 +55,7 @@ class Reply:
 
 @dataclass(slots=True)
 class _Line:
-    """A connection as it is now."""
+    """A connection as it is now; `ends` is the patience that is spent by then."""
 
     number: int
     call: Call
@@ -77,14 +79,17 @@ def converse(
     *,
     patience: float,
     until: float,
+    total: float = math.inf,
     is_whole: Callable[[bytearray], bool] = lambda _data: False,
 ) -> list[Reply]:
     """The replies to all calls, in their order.
 
-    Each call has `patience` seconds; none goes on after `until` (time.monotonic). An answer ends
-    where `is_whole` says so, or where the other side closes.
+    Each call has `patience` seconds of waiting, and all together have `total`; none goes on after
+    `until` (time.monotonic). An answer ends where `is_whole` says so, or where the other side
+    closes.
     """
-    return _Exchange(calls, patience=patience, until=until, is_whole=is_whole).run()
+    time_left = Patience(total, until=until)
+    return _Exchange(calls, patience=patience, time_left=time_left, is_whole=is_whole).run()
 
 
 class _Exchange:
@@ -93,13 +98,13 @@ class _Exchange:
         calls: Sequence[Call],
         *,
         patience: float,
-        until: float,
+        time_left: Patience,
         is_whole: Callable[[bytearray], bool],
     ) -> None:
         self._replies: list[Reply] = [Reply(errno.ECANCELED)] * len(calls)
         self._waiting = deque(enumerate(calls))
         self._patience = patience
-        self._until = until
+        self._time = time_left
         self._is_whole = is_whole
         self._open: dict[int, _Line] = {}
         self._busy: Counter[tuple[str, int]] = Counter()
@@ -107,8 +112,11 @@ class _Exchange:
 
     def run(self) -> list[Reply]:
         try:
-            while (self._waiting or self._open) and time.monotonic() < self._until:
-                self._begin()
+            over = False
+            while (self._waiting or self._open) and not over:
+                over = self._time.left <= 0
+                if not over:
+                    self._begin()
                 self._attend()
         finally:
             for line in list(self._open.values()):
@@ -134,9 +142,8 @@ class _Exchange:
         except OSError as error:  # this process has too many files open
             self._replies[number] = Reply(error.errno or errno.EMFILE)
             return
-        now = time.monotonic()
-        ends = min(now + self._patience, self._until)
-        line = _Line(number, call, made, now, ends, unsent=call.request)
+        ends = self._time.spent + self._patience
+        line = _Line(number, call, made, time.monotonic(), ends, unsent=call.request)
         self._open[number] = line
         self._busy[call.address, call.port] += 1
         self._selector.register(line.socket, selectors.EVENT_WRITE, line)
@@ -152,12 +159,15 @@ class _Exchange:
         if not self._open:
             return
         first = min(line.ends for line in self._open.values())
-        for key, _ in self._selector.select(max(0.0, first - time.monotonic())):
+        allowed = max(0.0, min(first - self._time.spent, self._time.left))
+        began = time.monotonic()
+        ready = self._selector.select(allowed)
+        self._time.spend(allowed, began)
+        for key, _ in ready:
             line: _Line = key.data
             if line.number in self._open:
                 self._step(line)
-        now = time.monotonic()
-        for line in [one for one in self._open.values() if one.ends <= now]:
+        for line in [one for one in self._open.values() if one.ends <= self._time.spent]:
             self._end(line, errno.ETIMEDOUT)
 
     def _step(self, line: _Line) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import secrets
-import select
 import socket
 import struct
 import time
@@ -17,6 +16,7 @@ from contextlib import ExitStack, suppress
 
 from netaddr import IPAddress
 
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
 ANSWERED, REFUSED, SILENT = "answered", "refused", "silent"
@@ -41,7 +41,7 @@ def ask(
 ) -> dict[Question, str]:
     """By source, address and port: answered, refused or silent. `ears` answer what comes to them.
 
-    Returns when nothing is silent any more, or at `until` (time.monotonic).
+    Returns when nothing is silent any more, or after 1.2 s, or at `until` (time.monotonic).
     """
     token = secrets.token_bytes(8)
     states: dict[Question, str] = {
@@ -57,9 +57,8 @@ def ask(
                     mouths[open_sockets.enter_context(_mouth(source, version))] = source
         for _ in range(_TIMES):
             _send(mouths, states, token)
-            end = min(until, time.monotonic() + _AGAIN)
-            while SILENT in states.values() and (left := end - time.monotonic()) > 0:
-                ready, _, _ = select.select([*mouths, *ears], [], [], left)
+            patience = Patience(_AGAIN, until=until)
+            while SILENT in states.values() and (ready := patience.wait([*mouths, *ears])):
                 for one in ready:
                     if one in mouths:
                         for (address, port), state in _heard(one, token):

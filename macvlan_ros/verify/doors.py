@@ -20,7 +20,8 @@ from macvlan_ros.verify.converse import Call, converse
 from macvlan_ros.verify.place import Place, Vantage
 
 OPEN, REFUSED, STOLEN, SHUT = "open", "refused", "stolen", "shut"
-_PATIENCE = 2.0
+#: Seconds of waiting for one, and for all of them.
+_PATIENCE, _TOTAL = 2.0, 2.5
 _BACKLOG = 128
 #: Where nobody is expected to listen (RFC 6335: of the dynamic ports).
 _FIRST_PORT, _PORTS = 49152, 16384
@@ -59,7 +60,7 @@ def ask(
             Call(source, str(target.at(version)), ports.get(target.name, anywhere))
             for source, target in pairs
         ]
-        replies = converse(calls, patience=_PATIENCE, until=until)
+        replies = converse(calls, patience=_PATIENCE, total=_TOTAL, until=until)
         came = {name: _visitors(ear) for name, ear in ears.items()}
     found = {}
     for (source, target), reply in zip(pairs, replies, strict=True):

@@ -7,7 +7,6 @@ and none is longer than what the sender's own link takes.
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 import struct
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress
 
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
 _ECHO_REQUEST, _ECHO_REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
@@ -28,6 +28,8 @@ _MTU_DISCOVER, _PROBE = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 #: Seconds between two questions: the first one may wait for the neighbour's MAC.
 _AGAIN = 0.25
+#: How often what is missing is asked for.
+_TIMES = 3
 #: What is tried when the longest does not pass: tunnels, PPPoE, VLANs in VLANs, jumbo frames.
 _LADDER = (576, 1000, 1280, 1400, 1420, 1450, 1472, 1480, 1492, 1500, 2000, 4000, 8000, 9000)
 
@@ -48,19 +50,18 @@ def ask(
     source: Vantage, targets: Iterable[IPAddress], *, until: float, version: int = 4
 ) -> dict[IPAddress, Echo]:
     """Ask all targets, of one version of IP, for a short and for the longest possible echo; returns
-    when all have answered, or at `until` (time.monotonic).
+    when all have answered, or after 2.25 s, or at `until` (time.monotonic).
 
     For a target that takes no longest one, the longest of a few shorter ones is found. Raises
     OSError without the right to send ICMP.
     """
     asked = tuple(targets)
-    third = max(0.0, until - time.monotonic()) / 3
     with source.socket(socket.SOCK_RAW, _PROTOCOL[version], version=version) as sock:
         sock.setsockopt(*_MTU_DISCOVER[version], _PROBE)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        short = _collect(sock, {(one, _SHORT) for one in asked}, until - 2 * third)
+        short = _collect(sock, {(one, _SHORT) for one in asked}, until)
         there = [target for target, _ in short]
-        long = _collect(sock, {(one, source.mtu) for one in there}, until - third)
+        long = _collect(sock, {(one, source.mtu) for one in there}, until)
         clipped = [one for one in there if (one, source.mtu) not in long]
         sizes = [size for size in _LADDER if size < source.mtu]
         steps = _collect(sock, {(one, size) for one in clipped for size in sizes}, until)
@@ -69,14 +70,15 @@ def ask(
 
 
 def answering(
-    source: Vantage, targets: Iterable[IPAddress], *, until: float
+    source: Vantage, targets: Iterable[IPAddress], *, until: float, times: int = _TIMES
 ) -> frozenset[IPAddress]:
-    """Those that answer a short echo; returns when all have, or at `until` (time.monotonic).
+    """Those that answer a short echo; returns when all have, or after a quarter of a second for
+    each of so many `times`, or at `until` (time.monotonic).
 
     Raises OSError without the right to send ICMP.
     """
     with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-        found = _collect(sock, {(one, _SHORT) for one in targets}, until)
+        found = _collect(sock, {(one, _SHORT) for one in targets}, until, times=times)
     return frozenset(target for target, _ in found)
 
 
@@ -118,14 +120,14 @@ def checksum(data: bytes) -> int:
 
 
 def _collect(
-    sock: socket.socket, wanted: Collection[_Question], until: float
+    sock: socket.socket, wanted: Collection[_Question], until: float, *, times: int = _TIMES
 ) -> dict[_Question, float]:
-    """How long each answer took; asks again for what is missing until `until`."""
+    """How long each answer took; what is missing is asked for again, until `until` at most."""
     version = _version(sock)
     token = secrets.token_bytes(8)
     asked: dict[int, tuple[_Question, float]] = {}
     answers: dict[_Question, float] = {}
-    while len(answers) < len(wanted) and time.monotonic() < until:
+    for _ in range(times):
         for question in wanted:
             if question not in answers:
                 number = len(asked) & 0xFFFF
@@ -134,13 +136,14 @@ def _collect(
                 with suppress(OSError):
                     packet = request(number, token, question[1], version)
                     sock.sendto(packet, (str(question[0]), 0))
-        end = min(until, time.monotonic() + _AGAIN)
-        while len(answers) < len(wanted) and (left := end - time.monotonic()) > 0:
-            select.select([sock], [], [], left)
+        patience = Patience(_AGAIN, until=until)
+        while len(answers) < len(wanted) and patience.wait([sock]):
             for number, sender in heard(sock, token):
                 question, since = asked.get(number, ((sender, -1), 0.0))
                 if question[0] == sender and question[1] > 0:
                     answers.setdefault(question, time.monotonic() - since)
+        if len(answers) == len(wanted) or time.monotonic() >= until:
+            break
     return answers
 
 

@@ -9,10 +9,8 @@ setting drop_unicast_in_l2_multicast is off unless somebody turned it on).
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 import struct
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from netaddr import IPAddress
 from macvlan_ros.arp import Port
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.verify import echo
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
 #: Who heard it: nobody, every host of the link, or also those who joined the group of DDS.
@@ -49,9 +48,8 @@ def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[
         with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
             for _ in range(_TIMES):
                 _send(port, source.address, questions, token)
-                end = min(until, time.monotonic() + _AGAIN)
-                while len(answered) < len(questions) and (left := end - time.monotonic()) > 0:
-                    select.select([sock], [], [], left)
+                patience = Patience(_AGAIN, until=until)
+                while len(answered) < len(questions) and patience.wait([sock]):
                     answered |= {
                         questions[number]
                         for number, sender in echo.heard(sock, token)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 import struct
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
 #: A group of our own in the block of those that stay in one organization (RFC 2365).
@@ -21,8 +20,9 @@ _AGAIN = 0.1
 
 
 def ask(vantages: Sequence[Vantage], *, until: float) -> set[tuple[str, str]]:
-    """Pairs of names, (who spoke, who heard it); returns when everybody heard everybody else, or at
-    `until` (time.monotonic). A place whose socket cannot be had hears and says nothing."""
+    """Pairs of names, (who spoke, who heard it); returns when everybody heard everybody else, or
+    after 0.3 s, or at `until` (time.monotonic). A place whose socket cannot be had hears and says
+    nothing."""
     heard: set[tuple[str, str]] = set()
     with ExitStack() as open_sockets:
         ears: dict[socket.socket, str] = {}
@@ -40,9 +40,8 @@ def ask(vantages: Sequence[Vantage], *, until: float) -> set[tuple[str, str]]:
             for token, name in tokens.items():
                 with suppress(OSError):  # no route to the group: nobody will hear it
                     mouths[name].sendto(token, (GROUP, port))
-            end = min(until, time.monotonic() + _AGAIN)
-            while len(heard) < whole and (left := end - time.monotonic()) > 0:
-                ready, _, _ = select.select(list(ears), [], [], left)
+            patience = Patience(_AGAIN, until=until)
+            while len(heard) < whole and (ready := patience.wait(list(ears))):
                 for ear in ready:
                     heard |= {(tokens[t], ears[ear]) for t in _listen(ear) if t in tokens}
             if len(heard) >= whole:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import select
 import socket
 import struct
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from netaddr import AddrFormatError, IPAddress
+
+from macvlan_ros.verify.patience import Patience
 
 _PORT = 53
 _A, _AAAA, _IN = 1, 28, 1
@@ -176,9 +177,8 @@ def _ask(
             for server in servers if name not in found else ():
                 with suppress(OSError, UnicodeError):
                     sock.sendto(query(number, name, version=version), (server, _PORT))
-        end = min(until, time.monotonic() + _AGAIN)
-        while len(found) < len(numbers) and (left := end - time.monotonic()) > 0:
-            select.select([sock], [], [], left)
+        patience = Patience(_AGAIN, until=until)
+        while len(found) < len(numbers) and patience.wait([sock]):
             for number, addresses in _heard(sock, servers):
                 if number in numbers and not found.get(numbers[number]):
                     found[numbers[number]] = addresses

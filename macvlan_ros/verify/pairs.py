@@ -35,13 +35,13 @@ class _Seen:
 def examine(
     vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float
 ) -> tuple[Check, ...]:
-    """The checks of all pairs, ordered by source and target. Takes 2.5 s at most.
+    """The checks of all pairs, ordered by source and target. Waits for 2.5 s at most, and ends at
+    `until` (time.monotonic).
 
     `targets` are the vantages' own places, too. Those without an IPv4 address are left out.
     """
-    end = min(until, time.monotonic() + _SECONDS)
     there = [one for one in targets if one.address is not None]
-    seen = _look(vantages, there, end)
+    seen = _look(vantages, there, until)
     return tuple(
         check
         for source in vantages
@@ -56,19 +56,19 @@ def examine_six(
 ) -> list[Check]:
     """The same between containers that have IPv6 addresses, over IPv6: contact, and names that
     have IPv6 addresses."""
-    end = min(until, time.monotonic() + _SECONDS)
     inside = {one.name: one for one in vantages if not one.is_host and one.place.address6}
     there = [one for one in targets if one.address6 is not None]
     pairs = [(one, other) for one in inside.values() for other in there if one.name != other.name]
     if not pairs:
         return []
     names = sorted({name for one in there for name in one.names})
+    sources = list(inside.values())
     with ThreadPoolExecutor(len(inside) + 2, thread_name_prefix="verify") as side_by_side:
-        look = partial(resolving.everywhere, version=6, until=end)
-        meanings = side_by_side.submit(look, list(inside.values()), names)
-        opened = side_by_side.submit(doors.ask, list(inside.values()), there, until=end, version=6)
-        ask = partial(contact.echoes, targets=there, until=end, version=6)
-        echoes = dict(zip(inside, side_by_side.map(ask, inside.values()), strict=True))
+        look = partial(resolving.everywhere, version=6, until=_soon(until))
+        meanings = side_by_side.submit(look, sources, names)
+        opened = side_by_side.submit(doors.ask, sources, there, until=until, version=6)
+        ask = partial(contact.echoes, targets=there, until=until, version=6)
+        echoes = dict(zip(inside, side_by_side.map(ask, sources), strict=True))
     found: list[Check] = []
     for source, target in pairs:
         found += contact.judge(
@@ -83,17 +83,22 @@ def examine_six(
     return found
 
 
-def _look(vantages: Sequence[Vantage], targets: Sequence[Place], end: float) -> _Seen:
+def _soon(until: float) -> float:
+    """When names are asked for no longer."""
+    return min(until, time.monotonic() + _SECONDS)
+
+
+def _look(vantages: Sequence[Vantage], targets: Sequence[Place], until: float) -> _Seen:
     inside = [one for one in vantages if not one.is_host]
     names = sorted({name for one in targets for name in one.names})
     with ThreadPoolExecutor(2 * len(vantages) + 3, thread_name_prefix="verify") as side_by_side:
-        opened = side_by_side.submit(doors.ask, vantages, targets, until=end)
-        heard = side_by_side.submit(multicast.ask, inside, until=end)
-        meanings = side_by_side.submit(resolving.everywhere, inside, names, until=end)
-        echoes = side_by_side.map(partial(contact.echoes, targets=targets, until=end), vantages)
+        opened = side_by_side.submit(doors.ask, vantages, targets, until=until)
+        heard = side_by_side.submit(multicast.ask, inside, until=until)
+        meanings = side_by_side.submit(resolving.everywhere, inside, names, until=_soon(until))
+        echoes = side_by_side.map(partial(contact.echoes, targets=targets, until=until), vantages)
         known = {one.name for one in vantages}
         away = [one.address for one in targets if one.address and one.name not in known]
-        flooded = side_by_side.map(lambda one: flood.ask(one, away, until=end), inside)
+        flooded = side_by_side.map(lambda one: flood.ask(one, away, until=until), inside)
         return _Seen(
             dict(zip((one.name for one in vantages), echoes, strict=True)),
             opened.result(),

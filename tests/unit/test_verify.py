@@ -25,6 +25,7 @@ from macvlan_ros.verify.converse import Call, converse
 from macvlan_ros.verify.culprits import Culprit, find, reason
 from macvlan_ros.verify.graph import Node
 from macvlan_ros.verify.nodes import Surroundings, judge
+from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Place, Vantage
 from macvlan_ros.verify.rpc import Answer
 
@@ -109,7 +110,7 @@ def test_names_are_asked_for_all_at_once_and_silence_has_an_end(
         sock.setblocking(False)
         book = names.Book({"here": (IPAddress("10.0.0.1"),)}, (server,), ("lan",), 1)
         began = time.monotonic()
-        many = [f"no{n}" for n in range(200)]
+        many = [f"no{n}" for n in range(50)]  # more would not fit into the server's queue
         found = names.look_up(["core", "here", *many], book, sock, until=began + 4)
     assert time.monotonic() - began < 20
     assert found["core"] == (IPAddress("192.168.50.195"),)
@@ -282,6 +283,27 @@ def test_calls_end_when_the_time_is_over_whatever_the_other_side_does() -> None:
     # four at a time, and the last ones were never begun
     assert codes[:4] == [errno.ETIMEDOUT] * 4
     assert codes[-1] == errno.ECANCELED
+
+
+def test_an_answer_that_came_while_this_process_could_not_run_is_read() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        patience = Patience(0.2, until=time.monotonic() + 0.1)
+        theirs.send(b"answer")
+        time.sleep(0.3)  # the processors were others'
+        assert patience.wait([ours]) == [ours]
+        assert patience.wait([ours]) == []
+
+
+def test_patience_is_spent_by_waiting_alone() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        patience = Patience(0.3, until=time.monotonic() + 60)
+        time.sleep(0.4)
+        began = time.monotonic()
+        assert patience.wait([ours]) == [] == patience.wait([ours])
+        assert time.monotonic() - began >= 0.3
+    assert (patience.left, patience.spent >= 0.3) == (0.0, True)
 
 
 def test_a_name_that_is_written_down_with_ipv6_alone_means_that() -> None:
