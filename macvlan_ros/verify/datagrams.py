@@ -25,8 +25,11 @@ Target = tuple[IPAddress, int]
 #: From where, which address, which port.
 Question = tuple[str, IPAddress, int]
 
-#: Each question is asked so often, for one may be lost, and hosts are sparing with refusals.
+#: Each question is asked so often, for one may be lost.
 _TIMES, _AGAIN = 3, 0.4
+#: And so often while nothing at all is heard of an address: of refusals Linux sends six at once to
+#: whoever asks, and then one a second (icmp(7), icmp_ratelimit), and there may have been six.
+_TIMES_MUTE = 6
 # of linux/in.h and linux/in6.h: tell an unconnected socket whom an error came of
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _ERROR = struct.Struct("=I")  # the head of struct sock_extended_err
@@ -41,7 +44,8 @@ def ask(
 ) -> dict[Question, str]:
     """By source, address and port: answered, refused or silent. `ears` answer what comes to them.
 
-    Returns when nothing is silent any more, or after 1.2 s, or at `until` (time.monotonic).
+    Returns when nothing is silent any more, or after 1.2 s, after 2.4 s where an address says
+    nothing at all, or at `until` (time.monotonic).
     """
     token = secrets.token_bytes(8)
     states: dict[Question, str] = {
@@ -55,7 +59,9 @@ def ask(
             for version in {address.version for address, _ in targets}:
                 with suppress(OSError):
                     mouths[open_sockets.enter_context(_mouth(source, version))] = source
-        for _ in range(_TIMES):
+        asked = 0
+        while not asked or (time.monotonic() < until and _is_open(states, asked)):
+            asked += 1
             _send(mouths, states, token)
             patience = Patience(_AGAIN, until=until)
             while SILENT in states.values() and (ready := patience.wait([*mouths, *ears])):
@@ -67,8 +73,6 @@ def ask(
                                 states[question] = state
                     else:
                         _answer(one)
-            if SILENT not in states.values() or time.monotonic() >= until:
-                break
     return states
 
 
@@ -81,6 +85,15 @@ def ear(vantage: Vantage, address: IPAddress, ports: Sequence[int]) -> socket.so
             return made
     made.close()
     raise OSError(errno.EADDRINUSE, f"no free UDP port at {address}")
+
+
+def _is_open(states: Mapping[Question, str], asked: int) -> bool:
+    """Whether to ask once more what has been `asked` so often."""
+    if asked < _TIMES:
+        return SILENT in states.values()
+    heard = {(name, address) for (name, address, _), state in states.items() if state != SILENT}
+    mute = any((name, address) not in heard for name, address, _ in states)
+    return asked < _TIMES_MUTE and mute
 
 
 def _mouth(source: Vantage, version: int) -> socket.socket:
