@@ -54,10 +54,11 @@ class Ipam:
     """Pools and reservations in a store, with an eye on what is around this host.
 
     `surroundings` is asked at most once in a call, and only when something new is reserved; so is
-    `ask` (None: the LAN is not asked), for what this host's owners get. `host` is this host's
-    name, for the record. `leases` makes what takes leases for this host's owners in pools that
-    want them (None: nobody does here). With `asks_for_all` the LAN is asked for other hosts' owners
-    too, as one does that starts containers on all of them.
+    `ask` (None: the LAN is not asked), for what this host's owners get. `ask_here` asks containers
+    of this host that the store does not know, to whom the LAN's questions do not get. `host` is
+    this host's name, for the record. `leases` makes what takes leases for this host's owners in
+    pools that want them (None: nobody does here). With `asks_for_all` the LAN is asked for other
+    hosts' owners too, as one does that starts containers on all of them.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Ipam:
         surroundings: Callable[[Pool], Surroundings],
         host: str,
         ask: Ask | None = None,
+        ask_here: Ask = lambda _pool, _addresses: {},
         leases: Callable[[], Leases] | None = None,
         asks_for_all: bool = False,
     ) -> None:
@@ -74,6 +76,7 @@ class Ipam:
         self._surroundings = surroundings
         self._host = host
         self._ask = ask
+        self._ask_here = ask_here
         self._leases = leases
         self._asks_for_all = asks_for_all
         self._strangers = Strangers(store, host=host)
@@ -290,9 +293,24 @@ class Ipam:
         if asked:
             answers = self._ask(pool, asked)
             self._strangers.hear(pool, asked, answers)
+            answers = {**self._unknown_here(pool, asked, here, claims), **answers}
             search.hear(asked, answers, owners=[want.owner for want in here])
             search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
         return any(search.is_held(want.address, want.mac) for want in here)
+
+    def _unknown_here(
+        self,
+        pool: Pool,
+        asked: Sequence[IPAddress],
+        chosen: Sequence[Reservation],
+        claims: Mapping[str, IPAddress],
+    ) -> dict[IPAddress, str]:
+        """Who on this host has one of the addresses without the store's knowing it, but for the
+        owner's own container. Who claims an address by name knows whose it is."""
+        own = {want.address: want.mac for want in self._here(chosen)}
+        unclaimed = [address for address in asked if address not in claims.values()]
+        found = self._ask_here(pool, unclaimed)
+        return {address: mac for address, mac in found.items() if own.get(address) != mac}
 
     def _check_unused(self, name: str, known: Sequence[Reservation]) -> None:
         """While the store is away, nobody here knows to whom else an address was given meanwhile.

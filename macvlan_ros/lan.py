@@ -112,8 +112,8 @@ class Lan:
 
     def _holders(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
         found = self.answering(pool, addresses, timing=self._timing)
-        if self._asked and self._siblings is not None and (parent := interface_on(pool.subnet)):
-            found |= self._siblings.answering(pool, addresses, parent=parent)
+        if self._asked and self._siblings is not None:
+            found |= self._siblings.answering(pool, addresses)
         return found
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:

@@ -98,6 +98,7 @@ class Parts(Closing):
             surroundings=self.surroundings,
             host=self.settings.host_name,
             ask=self.scout.ask if self.settings.probe != "none" else None,
+            ask_here=self.ask_here,
             leases=lambda: self.leases,
         )
 
@@ -112,6 +113,20 @@ class Parts(Closing):
         scout = Scout(note=self.note, timing=self.settings.probe)
         self._open.callback(scout.close)
         return scout
+
+    def ask_here(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
+        """Which containers of this PC hold some of the addresses, though the store knows none of
+        them."""
+        from macvlan_ros.filters import read_macs
+        from macvlan_ros.siblings import Siblings
+
+        siblings = Siblings(
+            self.store,
+            host=self.settings.host_name,
+            running=read_macs,
+            links=lambda: self.links,
+        )
+        return siblings.answering(pool, addresses)
 
     def ask(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
         """Who on the LAN answers for the addresses. Raises Unavailable when nobody can tell."""

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.links import Links
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.scout import interface_on
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+
+if TYPE_CHECKING:
+    from macvlan_ros.links import Links
 
 __all__ = ["Siblings"]
 
@@ -31,24 +35,36 @@ _NAME_PREFIX = "mvrask-"
 
 
 class Siblings:
-    """Asks those whose MACs run here and are nobody's in the store; any number of threads may."""
+    """Asks those whose MACs run here and are nobody's in the store; any number of threads may.
 
-    def __init__(self, store: Store, *, host: str, links: Links) -> None:
+    `running` gives the MACs that this host's interfaces take frames for, those of its containers
+    among them. `links` makes the link, and is called when somebody is to be asked.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        host: str,
+        running: Callable[[], Collection[str]],
+        links: Callable[[], Links],
+    ) -> None:
         self._store = store
         self._state = State(store, host=host)
+        self._running = running
         self._links = links
         self._deaf = ""
 
-    def answering(
-        self, pool: Pool, addresses: Sequence[IPAddress], *, parent: str
-    ) -> dict[IPAddress, str]:
+    def answering(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
         """The MACs of those of them that hold some of the addresses; nobody where the kernel does
-        not let us ask. Takes 0.6 s when there is one, and hardly any time when all are known.
+        not let us ask, or no interface of this host stands on the pool's subnet. Takes 0.6 s when
+        there is one, and hardly any time when all are known.
 
         Raises what the store raises.
         """
-        unknown = self._unknown()
-        if not unknown or not addresses:
+        unknown = self._unknown() if addresses else set()
+        parent = interface_on(pool.subnet) if unknown else ""
+        if not parent:
             return {}
         try:
             found = self._ask(pool, addresses, parent)
@@ -69,8 +85,8 @@ class Siblings:
     def _unknown(self) -> set[str]:
         """The MACs that run here, but for the host's own, and stand in no reservation."""
         try:
-            macs = set(self._links.running_macs()) - _own_macs()
-        except MacvlanRosError:
+            macs = set(self._running()) - _own_macs()
+        except (MacvlanRosError, OSError):
             return set()
         if macs:
             macs -= {use.mac for use in self._state.uses()}
@@ -87,12 +103,13 @@ class Siblings:
         """A link over the parent, by which the others over it are reached. Raises KernelRefused,
         over a parent in passthru mode, say."""
         name = _NAME_PREFIX + os.urandom(4).hex()
-        self._links.add_macvlan(parent, name)
+        links = self._links()
+        links.add_macvlan(parent, name)
         try:
-            self._links.set_up(name)
+            links.set_up(name)
             yield name
         finally:
-            self._links.delete_link(name)
+            links.delete_link(name)
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:
         if str(error) != self._deaf:

@@ -105,6 +105,7 @@ class Desk(Closing):
             surroundings=self._app.surroundings,
             host=self._app.settings.host_name,
             ask=self._ask if asks else None,
+            ask_here=self._app.ask_here,
             leases=lambda: self._app.leases,
             asks_for_all=True,
         )

@@ -72,18 +72,21 @@ class Parts:
         #: Seconds that a container's start may take longer than other calls: its address is asked
         #: for with the full timing (at most 7 s) where none was asked for ahead.
         self.asking = 8.0 if careful else 0.0
+        siblings = Siblings(store, host=host, running=links.running_macs, links=lambda: links)
         self._lan = Lan(
             told=self.metrics.probe,
             heard=heard,
             asked=probe != "none",
             timing=timing,
-            siblings=Siblings(store, host=host, links=links),
+            siblings=siblings,
         )
         self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
         surroundings = _Around()
         ask = partial(self._lan.answering, timing=timing)
-        ipam = Ipam(store, surroundings=surroundings, host=host, ask=ask)
+        ipam = Ipam(
+            store, surroundings=surroundings, host=host, ask=ask, ask_here=siblings.answering
+        )
         self._herald = Herald(links.running_macs)
         self.enrolling = Enrolling(
             Enrolment(store, host=host, service="plugin", shared=shared, links=links.links)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -204,7 +205,7 @@ def test_a_store_that_was_put_back_gives_no_address_of_a_container_that_runs(
     pc: PluginHost, driver: str
 ) -> None:
     """It knows nothing of those that were started since."""
-    few = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/29")
+    few = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/28")
     pc.network("lan", *few, driver=driver)
     backup = str(pc.host.path("/run/backup.json"))
     pc.host.macvlan_ros("store", "backup", backup, check=True)
@@ -215,6 +216,9 @@ def test_a_store_that_was_put_back_gives_no_address_of_a_container_that_runs(
     pc.start()
     since = [pc.run(f"after{number}").address for number in range(2)]
     assert not known & set(since)
+    names = ("allocate", "--json", "talker", "listener")
+    rows = json.loads(pc.host.macvlan_ros(*names, check=True).stdout)
+    assert not known & {f"{each['address']}/24" for each in rows}
     taken = min(known).partition("/")[0]
     said = pc.refused("run", "-d", "--network", "lan", "--ip", taken, IMAGE)
     assert f"address {taken} is in use on the LAN by" in said

@@ -401,10 +401,16 @@ class Lan:
         return {one: self.strangers[one] for one in addresses if one in self.strangers}
 
 
-def asking(lan: Lan, ranges: str) -> Ipam:
+def asking(lan: Lan, ranges: str, *, here: Lan | None = None) -> Ipam:
     store = MemoryStore()
     store.add_pool(parse_pool("lab", subnet="192.168.50.0/24", ranges=[ranges]))
-    return Ipam(store, surroundings=lambda _: Surroundings(), host="qtpc", ask=lan.ask)
+    return Ipam(
+        store,
+        surroundings=lambda _: Surroundings(),
+        host="qtpc",
+        ask=lan.ask,
+        ask_here=(here or Lan()).ask,
+    )
 
 
 def test_an_address_that_somebody_on_the_lan_holds_is_passed_over_in_one_burst() -> None:
@@ -458,6 +464,28 @@ def test_an_owner_that_runs_on_another_pc_gets_another_address_and_mac_here() ->
     (here,) = asking(lan, "192.168.50.200/29").allocate("lab", ["talker"])
     assert here.reservation.address != there.reservation.address
     assert here.reservation.mac != there.reservation.mac
+
+
+def test_an_unknown_container_of_this_host_is_passed_over_and_the_owners_own_is_not() -> None:
+    """As after a store was lost: whoever allocates again gets what runs with the name's MAC."""
+    (there,) = asking(Lan(), "192.168.50.200/29").allocate("lab", ["talker"])
+    wanted = str(there.reservation.address)
+    (made,) = asking(Lan(), "192.168.50.200/29", here=Lan(wanted)).allocate("lab", ["talker"])
+    assert str(made.reservation.address) != wanted
+    own = Lan()
+    own.strangers = {there.reservation.address: there.reservation.mac}
+    (again,) = asking(Lan(), "192.168.50.200/29", here=own).allocate("lab", ["talker"])
+    assert (again.reservation.address, again.reservation.mac) == (
+        there.reservation.address,
+        there.reservation.mac,
+    )
+
+
+def test_who_claims_the_address_of_an_unknown_container_of_this_host_takes_it_in() -> None:
+    claimed = IPAddress("192.168.50.201")
+    ipam = asking(Lan(), "192.168.50.200/29", here=Lan(str(claimed)))
+    (made,) = ipam.allocate("lab", ["talker"], addresses={"talker": claimed})
+    assert made.reservation.address == claimed
 
 
 def test_a_mac_that_a_container_was_given_by_name_is_the_owner_s_from_then_on(
