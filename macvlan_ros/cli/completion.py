@@ -29,8 +29,8 @@ def completion(context: click.Context, shell: str) -> None:
 
     \b
     bash   macvlan-ros completion bash | sudo tee /etc/bash_completion.d/macvlan-ros
-    zsh    macvlan-ros completion zsh > ~/.zfunc/_macvlan-ros
-    fish   macvlan-ros completion fish > ~/.config/fish/completions/macvlan-ros.fish
+    zsh    macvlan-ros completion zsh | sudo tee /usr/local/share/zsh/site-functions/_macvlan-ros
+    fish   macvlan-ros completion fish | sudo tee /etc/fish/completions/macvlan-ros.fish
     """
     made = get_completion_class(shell)
     if made is None:
@@ -80,7 +80,8 @@ def _commands(
 
 def _names_for(path: tuple[str, ...], param: click.Parameter) -> Names | None:
     if isinstance(param, click.Argument) and param.name in ("name", "network"):
-        return {"pool": _pools, "network": _networks, "shim": _networks}.get(path[0])
+        # what is made has no name yet
+        return None if path[1:] in (("add",), ("create",)) else _NAMED.get(path[0])
     return _NAMES.get(param.name or "")
 
 
@@ -106,6 +107,11 @@ def _services(context: click.Context) -> Iterable[str]:
     return stack.load(tuple(paths), environ=os.environ).services
 
 
+def _known_hosts(context: click.Context) -> Iterator[str]:
+    app, _ = open_app(context)
+    return (entry.name for entry in app.membership.register.hosts())
+
+
 def _hosts(_context: click.Context) -> Iterable[str]:
     from macvlan_ros import stack
 
@@ -118,10 +124,20 @@ def _interfaces(_context: click.Context) -> Iterable[str]:
     return (name for _, name in socket.if_nameindex() if name != "lo")
 
 
+#: By the command's first word: what its NAME is the name of.
+_NAMED: dict[str, Names] = {
+    "hosts": _known_hosts,
+    "move": _owners,
+    "network": _networks,
+    "pool": _pools,
+    "rename": _owners,
+    "shim": _networks,
+}
 #: By the parameter's name.
 _NAMES: dict[str, Names] = {
     "pool": _pools,
     "pool_name": _pools,
+    "pool6_name": _pools,
     "names": _owners,
     "owner": _owners,
     "service": _services,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.terminals import read_until
 
 PACKAGE = Path(__file__).parents[2]
 STACK = """
@@ -70,6 +76,10 @@ def tab(environ: dict[str, str], line: str) -> list[str]:
         ("macvlan-ros launch --host ", ["qtpc", "qtrp"]),
         ("macvlan-ros logs harmoni_c", ["harmoni_core"]),
         ("macvlan-ros export d", ["dnsmasq"]),
+        ("macvlan-ros rename t", ["talker"]),
+        ("macvlan-ros move ", ["listener", "talker"]),
+        ("macvlan-ros pool add ", []),
+        ("macvlan-ros hosts rm ", []),
         ("macvlan-ros pool ", ["add", "list", "rm", "show"]),
     ],
 )
@@ -85,29 +95,50 @@ def test_where_names_cannot_be_had_nothing_is_proposed_and_nothing_said(
     assert tab({**robot, "DOCKER_HOST": "unix:///no/such"}, "macvlan-ros network rm ") == []
 
 
-def test_the_script_works_in_bash(robot: dict[str, str]) -> None:
-    script = ours(robot, "completion", "bash")
-    folder = Path(robot["HOME"], "bin")
-    folder.mkdir()
-    program = folder / "macvlan-ros"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m macvlan_ros "$@"\n')
-    program.chmod(0o755)
-    press = (
-        f"{script}\nCOMP_WORDS=(macvlan-ros release t); COMP_CWORD=2\n"
-        '_macvlan_ros_completion macvlan-ros t release; echo "${COMPREPLY[@]}"\n'
-    )
-    done = subprocess.run(
-        ["bash", "-c", press],
-        env={**robot, "PATH": f"{folder}:{robot['PATH']}"},
-        cwd=robot["HOME"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.stdout.split() == ["talker"], done.stderr
+#: Where each shell looks for the script when it begins, and what begins it here.
+RC = {
+    "bash": (".macvlan-ros", {".bashrc": "PS1='ready> '\n. ~/.macvlan-ros\n"}),
+    "zsh": (
+        ".zfunc/_macvlan-ros",
+        {".zshrc": "PS1='ready> '\nfpath=(~/.zfunc $fpath)\nautoload -U compinit; compinit -u\n"},
+    ),
+    "fish": (
+        ".config/fish/completions/macvlan-ros.fish",
+        {".config/fish/config.fish": "function fish_prompt; echo 'ready> '; end\n"},
+    ),
+}
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_there_is_a_script_for_other_shells(robot: dict[str, str], shell: str) -> None:
-    assert "_MACVLAN_ROS_COMPLETE" in ours(robot, "completion", shell)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_name_is_completed_in_the_shell_itself(robot: dict[str, str], shell: str) -> None:
+    home = Path(robot["HOME"])
+    script, files = RC[shell]
+    program = f'#!/bin/sh\nexec {sys.executable} -m macvlan_ros "$@"\n'
+    files = {**files, script: ours(robot, "completion", shell), "bin/macvlan-ros": program}
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    (home / "bin/macvlan-ros").chmod(0o755)
+    environ = {**robot, "PATH": f"{home}/bin:{robot['PATH']}", "TERM": "xterm"}
+    with typing(shell, environ) as terminal:
+        read_until(terminal, b"ready> ")
+        os.write(terminal, b"macvlan-ros release ta\t\r")
+        # the address is said by nobody but the command, which was given the whole name
+        shown = read_until(terminal, b"192.168.50.")
+    assert b"error" not in shown, shown
+    assert "talker" not in ours(robot, "list")
+
+
+@contextmanager
+def typing(shell: str, environ: dict[str, str]) -> Iterator[int]:
+    """The end of a terminal that somebody types at; the other end is a shell's."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(environ["HOME"])
+        os.execvpe(shell, [shell, "-i"], environ)
+    try:
+        yield terminal
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
