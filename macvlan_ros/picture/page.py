@@ -13,26 +13,41 @@ _STYLE = """
 body{margin:1.5rem;font-family:"DejaVu Sans",Verdana,"Segoe UI",sans-serif;font-size:14px;
 background:Canvas;color:CanvasText}
 h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
-svg.map{max-width:100%;height:auto}
+.wide{overflow-x:auto}
+svg.map{max-width:100%;min-width:34rem;height:auto}
 table{border-collapse:collapse}
 th,td{text-align:left;padding:.25rem .9rem .25rem 0;vertical-align:top}
 th{border-bottom:1px solid GrayText;font-weight:600}
-.bad,.bad td{color:#c62828;font-weight:600}.fine{color:#2f8a50}
-@media (prefers-color-scheme:dark){.bad,.bad td{color:#ff6b6b}.fine{color:#55b878}}
+p.bad,ul.bad,tr.bad td{color:#c62828;font-weight:600}.fine{color:#2f8a50}
+@media (prefers-color-scheme:dark){p.bad,ul.bad,tr.bad td{color:#ff6b6b}.fine{color:#55b878}}
 .stale{opacity:.45}
 """.strip()
 
-#: Asks for the newest body again and again; a server that is away leaves the last one, faded.
+#: Asks for the newest body again and again. What is shown stays as it is, so that it can be
+#: selected and read out, until something but the time is another; a server that is away, or does
+#: not know, leaves the last one, faded, and a sentence.
 _LIVE = """
-const here = document.getElementById('scene');
+const here = document.getElementById('scene'), trouble = document.getElementById('trouble');
+const time = text => (text.match(/as seen at [^<]*/) || [''])[0];
+let shown = here.innerHTML;
+function say(problem) {
+  here.classList.toggle('stale', problem !== '');
+  if (trouble.textContent !== problem) trouble.textContent = problem;
+}
 async function look() {
   try {
-    const answer = await fetch('scene', {cache: 'no-store'});
-    if (!answer.ok) throw new Error(answer.status);
-    const text = await answer.text();
-    if (text !== here.dataset.shown) { here.innerHTML = text; here.dataset.shown = text; }
-    here.classList.remove('stale');
-  } catch (problem) { here.classList.add('stale'); }
+    const answer = await fetch('scene', {cache: 'no-store'}), text = await answer.text();
+    if (answer.ok && text.replace(time(text), '') !== shown.replace(time(shown), '')) {
+      here.innerHTML = text;
+    }
+    if (answer.ok) {
+      here.querySelector('.taken').textContent = time(text);
+      shown = text;
+    }
+    say(answer.ok ? '' : text);
+  } catch (problem) {
+    say('macvlan-ros map does not answer any more; this is what it saw last');
+  }
   setTimeout(look, 2000);
 }
 setTimeout(look, 2000);
@@ -43,11 +58,12 @@ def render(scene: Scene, *, nonce: str = "") -> str:
     """The whole page; with a `nonce` it keeps itself current, and its script carries the nonce
     (Content Security Policy Level 3, section 6.7)."""
     live = f'<script nonce="{escape(nonce)}">\n{_LIVE}\n</script>\n' if nonce else ""
+    trouble = '<p id="trouble" class="bad" role="status"></p>\n' if nonce else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>macvlan-ros: {escape(scene.lan)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f'<body>\n<main id="scene">\n{body(scene)}</main>\n{live}</body>\n</html>\n'
+        f'<body>\n{trouble}<main id="scene">\n{body(scene)}</main>\n{live}</body>\n</html>\n'
     )
 
 
@@ -64,7 +80,7 @@ def _body(scene: Scene) -> Iterator[str]:
         yield "</ul>"
     else:
         yield '<p class="fine">No conflict is known.</p>'
-    yield svg.render(scene)
+    yield f'<div class="wide">\n{svg.render(scene)}</div>'
     boxes = [(box, pc) for pc in scene.pcs for box in pc.boxes]
     yield from _table(
         "Containers",
@@ -98,10 +114,10 @@ def _table(
     found = list(rows)
     if not found:
         return
-    yield f"<h2>{escape(title)}</h2>\n<table>\n<thead><tr>"
-    yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    yield f'<h2>{escape(title)}</h2>\n<div class="wide">\n<table>\n<thead><tr>'
+    yield "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     yield "</tr></thead>\n<tbody>"
     for number, row in enumerate(found):
         style = ' class="bad"' if bad and bad[number] else ""
         yield f"<tr{style}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-    yield "</tbody>\n</table>"
+    yield "</tbody>\n</table>\n</div>"

@@ -133,8 +133,11 @@ def _is_shim(one: Reservation) -> bool:
 
 def _box(one: Reservation, known: Known) -> Box:
     seen = [each for each in known.sightings or () if each.address == one.address]
-    trouble = next((each.trouble for each in seen if each.trouble), "")
-    if not trouble and one.address in known.conflicts:
+    trouble = next((each.trouble for each in seen if each.trouble and each.whose == OURS), "")
+    rival = next((each.mac for each in seen if each.whose == STRANGER), "")
+    if rival:
+        trouble = f"{rival} has its address, too"
+    elif not trouble and one.address in known.conflicts:
         trouble = f"{known.conflicts[one.address]} was heard with its address"
     if one.mac in known.running or any(each.whose == OURS for each in seen):
         state = UP
@@ -191,5 +194,6 @@ def _talks(graph: Graph, names: Mapping[str, str]) -> tuple[Talk, ...]:
                 if source != target:
                     topics.setdefault((source, target), set()).add(topic)
     return tuple(
-        Talk(source, target, tuple(sorted(said))) for (source, target), said in topics.items()
+        Talk(source, target, tuple(sorted(said)))
+        for (source, target), said in sorted(topics.items())
     )

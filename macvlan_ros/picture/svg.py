@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 
 from macvlan_ros.census import GATEWAY, STRANGER
-from macvlan_ros.picture.scene import Box, Other, Pc, Scene, Talk
+from macvlan_ros.picture.geometry import Curve, Place, curve_between
+from macvlan_ros.picture.scene import UP, Box, Other, Pc, Scene, Talk
 
 _MARGIN, _GAP = 24, 28
 _PC_WIDTH, _PC_HEAD = 268, 52
@@ -19,6 +19,10 @@ _BOX_WIDTH, _BOX_HEAD, _LINE = 228, 62, 15
 _OTHER_WIDTH, _OTHER_HEIGHT = 172, 50
 _PCS_A_ROW, _NODES_SHOWN, _OTHERS_SHOWN = 3, 4, 20
 _AISLE = 132  # between PCs, where the arrows run
+_IPV6 = 92  # by which a PC with a long address is wider
+_LETTER = 6.3  # width of a small one on average
+#: Parts of an arrow's way at which its label may stand, the best first.
+_ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 
 STYLE = """
 .map{--paper:#fff;--ink:#1c2733;--soft:#5b6b7c;--line:#8aa0b8;--pc:#eef3fb;--pc-edge:#4a6fa5;
@@ -37,34 +41,13 @@ font-family:"DejaVu Sans",Verdana,"Segoe UI",sans-serif;font-size:13px}
 .map .elsewhere rect,.map .gateway rect{fill:var(--paper);stroke:var(--line)}
 .map .bad rect{fill:var(--bad);stroke:var(--bad-edge);stroke-width:2.5;stroke-dasharray:none}
 .map .bad .why{fill:var(--bad-edge);font-size:11px}
+.map .empty{font-style:italic}
 .map .master{fill:var(--master);font-size:11px;font-weight:bold}
 .map .talk path{fill:none;stroke:var(--talk);stroke-width:2}
 .map .talk text{fill:var(--talk);font-size:11px;
 stroke:var(--paper);stroke-width:4;paint-order:stroke}
 .map .tip{fill:var(--talk)}
 """.strip()
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where something stands: its left, top, width and height."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def right(self) -> int:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> int:
-        return self.y + self.height
-
-    @property
-    def middle(self) -> int:
-        return self.y + self.height // 2
 
 
 def render(scene: Scene) -> str:
@@ -76,9 +59,13 @@ class _Drawing:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         columns = max(1, min(_PCS_A_ROW, len(scene.pcs)))
-        self._width = max(2 * _MARGIN + columns * (_PC_WIDTH + _AISLE), 560)
+        more = _IPV6 if any(len(address) > 20 for address in _addresses(scene)) else 0
+        self._pc_width, self._box_width = _PC_WIDTH + more, _BOX_WIDTH + more
+        self._other_width = _OTHER_WIDTH + more
+        self._width = max(2 * _MARGIN + columns * (self._pc_width + _AISLE), 560)
+        self._labels: list[Place] = []
         self._others = scene.others[:_OTHERS_SHOWN]
-        self._a_row = max(1, (self._width - 2 * _MARGIN) // (_OTHER_WIDTH + 16))
+        self._a_row = max(1, (self._width - 2 * _MARGIN) // (self._other_width + 16))
         rows = -(-len(self._others) // self._a_row)
         self._lan_y = 64 + rows * (_OTHER_HEIGHT + 18) + 10
         self._pcs = self._place_pcs()
@@ -88,7 +75,11 @@ class _Drawing:
             for box, place in zip(pc.boxes, self._place_boxes(pc), strict=True)
         }
         bottom = max([place.bottom for place in self._pcs.values()], default=self._lan_y + 30)
-        self._height = bottom + _MARGIN + 18 * len(scene.notes)
+        room = int((self._width - 2 * _MARGIN) / _LETTER)
+        self._notes = [
+            line for note in scene.notes for line in textwrap.wrap(f"note: {note}", room)
+        ]
+        self._height = bottom + _MARGIN + 18 * len(self._notes)
 
     def lines(self) -> Iterator[str]:
         scene = self._scene
@@ -104,7 +95,7 @@ class _Drawing:
         )
         yield f'<rect class="paper" width="{self._width}" height="{self._height}" rx="10"/>'
         yield _text(_MARGIN, 30, f"LAN {scene.lan}", "name")
-        yield _text(_MARGIN, 48, f"as seen at {scene.taken}", "soft")
+        yield _text(_MARGIN, 48, f"as seen at {scene.taken}", "soft taken")
         yield from self._draw_others()
         yield (
             f'<line class="lan" x1="{_MARGIN}" y1="{self._lan_y}" x2="{self._width - _MARGIN}"'
@@ -117,40 +108,41 @@ class _Drawing:
             yield from self._draw_pc(pc)
         for number, talk in enumerate(scene.talks):
             yield from self._draw_talk(talk, number)
-        first = self._height - 18 * len(scene.notes)
-        for number, note in enumerate(scene.notes):
-            yield _text(_MARGIN, first + 18 * number, f"note: {note}", "soft")
+        first = self._height - 18 * len(self._notes)
+        for number, line in enumerate(self._notes):
+            yield _text(_MARGIN, first + 18 * number, line, "soft")
         yield "</svg>"
 
-    def _place_pcs(self) -> dict[str, _Place]:
+    def _place_pcs(self) -> dict[str, Place]:
         places, top = {}, self._lan_y + 40
         pcs = self._scene.pcs
         for start in range(0, len(pcs), _PCS_A_ROW):
             row = pcs[start : start + _PCS_A_ROW]
-            heights = [_PC_HEAD + sum(_box_height(b) + 12 for b in pc.boxes) + 6 for pc in row]
+            heights = [_pc_height(pc) for pc in row]
             for column, pc in enumerate(row):
-                x = _MARGIN + column * (_PC_WIDTH + _AISLE)
-                places[pc.name] = _Place(x, top, _PC_WIDTH, heights[column])
+                x = _MARGIN + column * (self._pc_width + _AISLE)
+                places[pc.name] = Place(x, top, self._pc_width, heights[column])
             top += max(heights) + _GAP
         return places
 
-    def _place_boxes(self, pc: Pc) -> list[_Place]:
+    def _place_boxes(self, pc: Pc) -> list[Place]:
         frame = self._pcs[pc.name]
-        places, y = [], frame.y + _PC_HEAD
+        places, y = [], frame.y + _PC_HEAD + (_LINE if pc.master else 0)
         for box in pc.boxes:
             height = _box_height(box)
-            places.append(_Place(frame.x + (_PC_WIDTH - _BOX_WIDTH) // 2, y, _BOX_WIDTH, height))
+            x = frame.x + (frame.width - self._box_width) // 2
+            places.append(Place(x, y, self._box_width, height))
             y += height + 12
         return places
 
     def _draw_others(self) -> Iterator[str]:
         for number, other in enumerate(self._others):
             row, column = divmod(number, self._a_row)
-            x = _MARGIN + column * (_OTHER_WIDTH + 16)
+            x = _MARGIN + column * (self._other_width + 16)
             y = 62 + row * (_OTHER_HEIGHT + 18)
-            middle = x + _OTHER_WIDTH // 2
+            middle = x + self._other_width // 2
             yield f'<path class="wire" d="M{middle} {y + _OTHER_HEIGHT}V{self._lan_y}"/>'
-            yield from _other(other, x, y)
+            yield from _other(other, Place(x, y, self._other_width, _OTHER_HEIGHT))
         hidden = len(self._scene.others) - len(self._others)
         if hidden > 0:
             yield _text(self._width - _MARGIN - 130, 30, f"and {hidden} machines more", "soft")
@@ -162,13 +154,17 @@ class _Drawing:
             f'<rect class="body" x="{place.x}" y="{place.y}" width="{place.width}"'
             f' height="{place.height}" rx="10"/>'
         )
-        yield _text(place.x + 14, place.y + 22, _clip(pc.name, 22), "name")
+        yield f"<title>{escape(' '.join(filter(None, (pc.name, pc.parent, pc.address))))}</title>"
+        yield _text(place.x + 14, place.y + 22, _clip(pc.name, 21), "name")
         if pc.here:
             yield _text(place.right - 14, place.y + 22, "this PC", "soft", end=True)
-        elif pc.master:
-            yield _text(place.right - 14, place.y + 22, "ROS master", "master", end=True)
         facts = " · ".join(fact for fact in (pc.parent, pc.address) if fact)
         yield _text(place.x + 14, place.y + 40, facts or "not seen from here", "soft")
+        y = place.y + _PC_HEAD + 6
+        if pc.master:
+            yield _text(place.x + 14, y, "ROS master", "master")
+        elif not pc.boxes:
+            yield _text(place.x + 14, y, "no container", "soft empty")
         yield "</g>"
         for box in pc.boxes:
             yield from _draw_box(box, self._boxes[box.name])
@@ -178,31 +174,42 @@ class _Drawing:
         end = self._boxes.get(talk.target) or self._pcs.get(talk.target)
         if start is None or end is None:
             return
-        path, x, y = _curve(start, end, 13 * (number % 5) - 26)
+        curve = curve_between(start, end, 13 * (number % 5) - 26)
         topics = ", ".join(talk.topics)
         yield '<g class="talk">'
         yield f"<title>{escape(talk.source)} to {escape(talk.target)}: {escape(topics)}</title>"
-        yield f'<path d="{path}" marker-end="url(#tip)"/>'
+        yield f'<path d="{curve.path}" marker-end="url(#tip)"/>'
         more = f" +{len(talk.topics) - 1}" if len(talk.topics) > 1 else ""
-        label = _clip(talk.topics[0], 18) + more
-        yield f'<text x="{x}" y="{y}" text-anchor="middle">{escape(label)}</text>'
+        yield from self._label(_clip(talk.topics[0], 18) + more, curve)
         yield "</g>"
 
+    def _label(self, label: str, curve: Curve) -> Iterator[str]:
+        """Along the arrow, where no other stands; none where there is no room, for its title and
+        the table have it."""
+        width = int(len(label) * _LETTER)
+        for part in _ALONG:
+            x, y = curve.at(part)
+            place = Place(x - width // 2, y - 6, width, 15)
+            if not any(map(place.touches, self._labels)):
+                self._labels.append(place)
+                yield f'<text x="{x}" y="{y + 4}" text-anchor="middle">{escape(label)}</text>'
+                return
 
-def _draw_box(box: Box, place: _Place) -> Iterator[str]:
+
+def _draw_box(box: Box, place: Place) -> Iterator[str]:
     kind = "bad" if box.trouble else box.state
     yield f'<g class="box {kind}">'
     yield f"<title>{escape(_tooltip(box))}</title>"
     yield (
         f'<rect x="{place.x}" y="{place.y}" width="{place.width}" height="{place.height}" rx="7"/>'
     )
-    yield _text(place.x + 12, place.y + 21, _clip(box.name, 22), "name")
-    if box.state != "up":
-        yield _text(place.right - 12, place.y + 21, box.state, "soft", end=True)
+    yield _text(place.x + 12, place.y + 21, _clip(box.name, 23), "name")
     yield _text(place.x + 12, place.y + 39, box.address)
-    if box.master:
-        yield _text(place.right - 12, place.y + 39, "ROS master", "master", end=True)
     yield _text(place.x + 12, place.y + 54, box.mac, "soft")
+    if box.master:
+        yield _text(place.right - 12, place.y + 54, "ROS master", "master", end=True)
+    elif box.state != UP:
+        yield _text(place.right - 12, place.y + 54, box.state, "soft", end=True)
     y = place.y + _BOX_HEAD + 8
     for node in _shown(box.nodes):
         yield _text(place.x + 12, y, _clip(node, 30), "soft")
@@ -214,31 +221,32 @@ def _draw_box(box: Box, place: _Place) -> Iterator[str]:
     yield "</g>"
 
 
-def _other(other: Other, x: int, y: int) -> Iterator[str]:
+def _other(other: Other, place: Place) -> Iterator[str]:
     kind = "bad" if other.trouble else "gateway" if other.whose == GATEWAY else "elsewhere"
+    said = filter(None, (other.address, other.mac, other.vendor, other.trouble))
     yield f'<g class="other {kind}">'
-    yield f"<title>{escape(' '.join(filter(None, (other.vendor, other.trouble))))}</title>"
-    yield f'<rect x="{x}" y="{y}" width="{_OTHER_WIDTH}" height="{_OTHER_HEIGHT}" rx="6"/>'
-    yield _text(x + 10, y + 20, _clip(other.address, 24), "name")
-    what = "stranger in the pool" if other.whose == STRANGER else ""
+    yield f"<title>{escape(' '.join(said))}</title>"
+    yield (
+        f'<rect x="{place.x}" y="{place.y}" width="{place.width}" height="{place.height}" rx="6"/>'
+    )
+    yield _text(place.x + 10, place.y + 20, other.address, "name")
+    what = "stranger with our address" if other.whose == STRANGER else ""
     what = what or ("router" if other.whose == GATEWAY else other.vendor or other.mac)
-    yield _text(x + 10, y + 38, _clip(what, 26), "why" if other.trouble else "soft")
+    style = "why" if other.trouble else "soft"
+    yield _text(place.x + 10, place.y + 38, _clip(what, 26), style)
     yield "</g>"
 
 
-def _curve(start: _Place, end: _Place, shift: int) -> tuple[str, int, int]:
-    """An arrow's path from one box to the other's nearer side, and where its label stands."""
-    y1, y2 = start.middle + shift, end.middle + shift
-    if start.right < end.x:
-        x1, x2, bend = start.right, end.x, 40
-    elif end.right < start.x:
-        x1, x2, bend = start.x, end.right, -40
-    else:
-        bend = 62 + min(40, abs(y2 - y1) // 8)
-        path = f"M{start.right} {y1}C{start.right + bend} {y1} {end.right + bend} {y2}"
-        return f"{path} {end.right} {y2}", start.right + bend * 3 // 4, (y1 + y2) // 2
-    path = f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-    return path, (x1 + x2) // 2, (y1 + y2) // 2 + 4
+def _addresses(scene: Scene) -> Iterator[str]:
+    for pc in scene.pcs:
+        yield pc.address
+        yield from (box.address for box in pc.boxes)
+    yield from (other.address for other in scene.others)
+
+
+def _pc_height(pc: Pc) -> int:
+    more = _LINE if pc.master or not pc.boxes else 0
+    return _PC_HEAD + more + sum(_box_height(box) + 12 for box in pc.boxes) + 6
 
 
 def _box_height(box: Box) -> int:
@@ -257,7 +265,8 @@ def _wrapped(text: str, width: int = 34) -> list[str]:
 
 
 def _tooltip(box: Box) -> str:
-    return "\n".join(filter(None, (box.name, box.address, box.mac, *box.nodes, box.trouble)))
+    said = (box.name, box.address, box.mac, box.state, *box.nodes, box.trouble)
+    return "\n".join(filter(None, said))
 
 
 def _summary(scene: Scene) -> str:

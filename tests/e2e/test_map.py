@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from macvlan_ros.picture import Scene, live
+from macvlan_ros.errors import Unavailable
+from macvlan_ros.picture import Pc, Scene, live
 from tests.e2e.conftest import WriteStack
 from tests.lab import Host, Lab, ros_image
 
@@ -110,17 +112,44 @@ def test_the_live_page_works_in_a_browser_in_light_and_dark(
             assert (int(str(corner)) > 128) is light
 
 
-def test_the_page_keeps_itself_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "FRESH", 0.0)
-    looks = iter(Scene("192.168.50.0/24", f"look {number}") for number in range(1000))
-    with live.open_server("127.0.0.1", 0, lambda: next(looks)) as server:
+def dom_after_looks(look: Callable[[], Scene], folder: Path) -> str:
+    """The live page as it is after some looks, in a browser."""
+    with live.open_server("127.0.0.1", 0, look) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         # virtual time: the browser's clock runs as fast as its work is done
-        words = (f"--user-data-dir={tmp_path}", "--virtual-time-budget=9000", "--dump-dom", url)
+        words = (f"--user-data-dir={folder}", "--virtual-time-budget=9000", "--dump-dom", url)
         done = subprocess.run([*BROWSER, *words], capture_output=True, timeout=60, check=True)
         server.shutdown()
-    assert b"as seen at look 4" in done.stdout
+    return done.stdout.decode()
+
+
+def test_the_page_keeps_itself_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    looks = (
+        Scene("192.168.50.0/24", f"look {number}", pcs=(Pc("qtrp"),) if number > 3 else ())
+        for number in range(1000)
+    )
+    shown = dom_after_looks(lambda: next(looks), tmp_path)
+    assert "as seen at look 4" in shown
+    assert ">qtrp<" in shown
+
+
+def test_what_keeps_the_page_from_being_current_is_said_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    looks = iter((Scene("192.168.50.0/24", "look 0"),))
+
+    def look() -> Scene:
+        for scene in looks:
+            return scene
+        raise Unavailable("etcd does not answer; start it")
+
+    shown = dom_after_looks(look, tmp_path)
+    assert re.search(r'<p id="trouble"[^>]*>etcd does not answer; start it\s*</p>', shown), shown
+    assert 'class="stale"' in shown
+    assert "as seen at look 0" in shown
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,62 @@ def test_a_stranger_that_was_heard_makes_its_box_a_trouble() -> None:
     assert len(bad) == 2
 
 
+def test_a_stranger_that_answers_is_named_in_the_box_whose_address_it_has() -> None:
+    seen = [
+        sighting(195, CORE.mac, "ours", "another machine answers for this address too"),
+        sighting(195, "02:00:00:00:00:09", "stranger", "holds the address of 'harmoni_core'"),
+    ]
+    (box,) = compose(replace(KNOWN, sightings=seen)).pcs[0].boxes
+    assert (box.state, box.trouble) == (UP, "02:00:00:00:00:09 has its address, too")
+
+
+def drawn_text(scene: Scene) -> list[str]:
+    return [text.text or "" for text in ET.fromstring(svg.render(scene)).iter(f"{SVG}text")]
+
+
+def test_a_pc_that_looks_may_be_the_master_and_may_have_no_container() -> None:
+    master = IPAddress("192.168.50.11")
+    assert {"this PC", "ROS master"} <= set(drawn_text(compose(replace(KNOWN, master=master))))
+    assert "no container" in drawn_text(compose(replace(KNOWN, reservations=[])))
+
+
+def test_ipv6_addresses_and_long_notes_stay_within_the_picture() -> None:
+    address = IPAddress("2001:db8:1234:5678:5054:c0ff:fea8:320b")
+    held = Reservation("lab6", address, "talker", CORE.mac, "qtpc")
+    note = "the ROS master was not read, " * 20
+    drawn = ET.fromstring(svg.render(compose(replace(KNOWN, reservations=[held], notes=[note]))))
+    (box,) = (g for g in drawn.iter(f"{SVG}g") if "box" in g.get("class", ""))
+    rect = box.find(f"{SVG}rect")
+    assert rect is not None
+    assert len(str(address)) * 7 < int(rect.get("width", 0))
+    notes = [each for each in drawn.iter(f"{SVG}text") if "not read" in (each.text or "")]
+    assert len(notes) > 1
+    assert all(len(each.text or "") * 6 < int(drawn.get("width", 0)) for each in notes)
+
+
+def test_labels_of_arrows_never_overlap_and_arrows_without_one_have_a_title() -> None:
+    many = [held(f"n{i}", i, f"pc{i % 2}") for i in range(2, 40)]
+    nodes = {f"/n{i}": IPAddress(f"192.168.50.{i}") for i in range(2, 40)}
+    topics = {
+        f"/topic_{i}": ({f"/n{i}"}, {f"/n{j}" for j in range(2, 40, 7)}) for i in range(2, 40)
+    }
+    scene = compose(replace(KNOWN, reservations=many, graph=Graph(topics, nodes)))
+    talks = [
+        g for g in ET.fromstring(svg.render(scene)).iter(f"{SVG}g") if g.get("class") == "talk"
+    ]
+    assert len(talks) == len(scene.talks)
+    assert all(talk.find(f"{SVG}title") is not None for talk in talks)
+    places = [
+        (int(text.get("x", 0)), int(text.get("y", 0)), len(text.text or "") * 6)
+        for talk in talks
+        for text in talk.iter(f"{SVG}text")
+    ]
+    assert len(places) > 10
+    for i, (x, y, width) in enumerate(places):
+        for x2, y2, width2 in places[:i]:
+            assert abs(x - x2) >= (width + width2) // 2 or abs(y - y2) >= 11
+
+
 NASTY = '<script>alert("&")</script>'
 
 
