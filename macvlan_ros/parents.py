@@ -106,7 +106,7 @@ _RULES = (
     ),
     _Rule(
         lambda f: bool(_private_bridge(f)),
-        "a bridge of {bridge_owner}'s own, not of the LAN",
+        "{bridge_owner}'s own bridge",
         _ANOTHER,
     ),
     _Rule(lambda f: not f.up, "down", "bring it up with: ip link set {f.name} up"),

@@ -201,7 +201,8 @@ class Board:
         self._rows[key] = cells
         if self._live is not None:
             rows = [[*each, *rest] for each, rest in sorted(self._rows.items())]
-            table, _ = _table(self._headings, rows, [""] * len(rows), self._live.console.width)
+            room = self._live.console.width
+            table, _ = fitted_table(self._headings, rows, [""] * len(rows), room)
             self._live.update(table, refresh=True)
         elif any(cells):
             self._report.progress(f"{': '.join(key)}: {' '.join(cells).rstrip()}")
@@ -287,13 +288,13 @@ def _rich_table(headings: list[str], rows: list[list[str]], styles: list[str]) -
     from rich.console import Console
 
     console = Console(highlight=False)
-    table, width = _table(headings, rows, styles, console.width)
+    table, width = fitted_table(headings, rows, styles, console.width)
     # where that is not enough, the terminal itself breaks the lines
     console.width = max(console.width, width)
     console.print(table)
 
 
-def _table(
+def fitted_table(
     headings: list[str], rows: list[list[str]], styles: list[str], room: int
 ) -> tuple[Any, int]:
     """A table of at most `room` characters where that can be, and of how many it is. Where there

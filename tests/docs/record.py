@@ -1,6 +1,7 @@
 """Writes into pages what their commands print: python -m tests.docs.record docs/tutorial.md …
 
 For whoever changes a page, or what commands print; read what it has written before it is committed.
+Tables are written as a terminal of 110 columns shows them.
 An output with a line `...` is left as it is, as long as it still fits.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tests.docs.pages import Typed, read, same
 from tests.docs.stages import opened
+from tests.docs.tables import folded
 from tests.docs.typing_out import NotAsShown, do
 
 #: Seconds until what is seen is taken for what there is to see.
@@ -32,7 +34,7 @@ def record(path: Path) -> int:
         if not same(step.expected, output):
             prompt = lines[step.first - 1 - step.command.count("\n")]
             indent = prompt[: len(prompt) - len(prompt.lstrip())]
-            written = [(indent + line).rstrip() for line in output.splitlines()]
+            written = [(indent + line).rstrip() for line in folded(output).splitlines()]
             lines[step.first : step.last] = written
             changed += 1
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

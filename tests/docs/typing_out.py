@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from tests.docs.pages import Page, Script, Step, Typed, Written, same
+from tests.docs.tables import ROOM
 from tests.lab.host import PATH
 from tests.lab.robot import LOGIN
 
@@ -17,7 +18,7 @@ _HOME = "/run/home"
 _SESSION = f"{_HOME}/.session"
 #: There is no X server on the PCs of the lab.
 _X11 = {name: value for name, value in LOGIN.items() if name.startswith("HARMONI_")}
-_TERMINAL = {"HOME": _HOME, "PATH": f"{_HOME}/bin:{PATH}", "COLUMNS": "100", **_X11}
+_TERMINAL = {"HOME": _HOME, "PATH": f"{_HOME}/bin:{PATH}", "COLUMNS": str(ROOM), **_X11}
 _LIMIT = 90.0
 _AGAIN = 0.5
 #: What asks others, which on a busy machine are not up yet, as its reader would ask again.

@@ -130,7 +130,7 @@ def test_a_bridge_of_dockers_own_is_no_parent(pc: Namespace, name: str) -> None:
     pc.ip(f"link add {name} type bridge")
     pc.ip(f"link set {name} up")
     pc.ip(f"address add 172.17.0.1/16 dev {name}")
-    assert "a bridge of Docker's own" in refusal(pc, name)
+    assert "Docker's own bridge" in refusal(pc, name)
 
 
 @pytest.mark.parametrize("mark", ["wireless", "phy80211"])
@@ -183,7 +183,7 @@ def test_without_any_possible_parent_every_reason_is_told(pc: Namespace) -> None
     with Links(namespace=pc.path) as links, pytest.raises(ParentNotFound) as caught:
         links.parent()
     assert "eth0 (down)" in str(caught.value)
-    assert "docker0 (a bridge of Docker's own, not of the LAN)" in str(caught.value)
+    assert "docker0 (Docker's own bridge)" in str(caught.value)
     assert "ip link set eth0 up" in str(caught.value)
 
 
