@@ -9,8 +9,8 @@ from tests.docs.tables import folded, told
 
 VERIFY = """\
 note: looked from here
-CHECK  FROM  TO       LEVEL  MS    WHAT                                        REMEDY
-reach  qtpc  talker   ok     0.06  -                                           -
+CHECK  FROM  TO       LEVEL  MS    WHAT                                           REMEDY
+reach  qtpc  talker   ok     0.06  -                                              -
 ...
 node   qtpc  /talker  bad    -     registered http://qtpc:36099/: nobody answers  set ROS_IP
 
