@@ -345,8 +345,7 @@ class Ipam:
         """Take what is missing for owners that hold an address already; what fails is told."""
         if self._leases is not None and self._store.pool(pool).dhcp:
             leases = self._leases()
-            wanted = leases.to_take(known, everybodys=self._asks_for_all)
-            leases.supply(wanted, everybodys=self._asks_for_all)
+            leases.supply(leases.to_take(known, everybodys=self._asks_for_all))
 
 
 def _same_owner(one: Reservation, other: Reservation) -> bool:

@@ -40,7 +40,7 @@ def keep_up(store: Store, leases: Leases) -> tuple[Done, ...]:
         done += leases.give_back(_stray(leases, entries, standing))
         done += _renew(leases, [lease for lease in entries if _is_wanted(lease, standing)])
         if name in pools and pools[name].dhcp:
-            done += leases.ensure(held)
+            done += leases.ensure(leases.own(held))
     return tuple(done)
 
 

@@ -51,7 +51,7 @@ class Taking:
                 if taken.owner not in stand or stand[taken.owner].address != taken.address
             ]
         )
-        self._leases.supply(stand.values())
+        self._leases.supply(self._leases.own(stand.values()))
 
     def take(
         self, search: Search, wanted: Sequence[Reservation], claims: Mapping[str, IPAddress]

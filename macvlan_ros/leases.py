@@ -19,6 +19,7 @@ from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.lease_book import RELEASED, Lease, LeaseBook
 from macvlan_ros.lease_wire import LeaseWire
 from macvlan_ros.models.pools import NETWORK, Reservation
+from macvlan_ros.news import News
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Done", "Leases"]
@@ -52,7 +53,7 @@ class Leases:
         self._store = store
         self._host = host
         self._note = note
-        self._told: set[tuple[str, str]] = set()
+        self._news = News()
 
     def obtain(self, wanted: Sequence[Reservation]) -> Mapping[str, Refused]:
         """Take leases for exactly these addresses, side by side; what was refused, by owner.
@@ -92,37 +93,38 @@ class Leases:
         if everybodys and all(self.wire.leads_to(held.address) for held in others):
             return list(wanted)
         away = {held.host: held.pool for held in others if everybodys}
-        for host, pool in away.items() - self._told:
-            self._told.add((host, pool))
-            self._note(
+        for host, pool in away.items():
+            text = (
                 f"this PC is not on the LAN of pool '{pool}': leases for what runs on {host} are"
                 " taken by its own service, where the store is shared; look there with: macvlan-ros"
                 " leases"
             )
-        return [held for held in wanted if self.is_own(held)]
+            if self._news.is_new(text):
+                self._note(text)
+        return self.own(wanted)
 
-    def ensure(
-        self, standing: Iterable[Reservation], *, everybodys: bool = False
-    ) -> tuple[Done, ...]:
-        """Take the leases that are missing for what this host has reserved already; `everybodys`:
-        for what any host has.
+    def own(self, standing: Iterable[Reservation]) -> list[Reservation]:
+        """Those of them that are this host's, but for what Docker's networks hold: no lease is
+        taken for a gateway."""
+        return [held for held in standing if self.is_own(held) and held.kind != NETWORK]
+
+    def ensure(self, standing: Iterable[Reservation]) -> tuple[Done, ...]:
+        """Take the leases that are missing for exactly what is reserved here.
 
         Raises nothing but what the store raises: the reservations stand in any case.
         """
         entries = []
         for held in standing:
             old = self.book.find(held.pool, held.owner)
-            if held.kind == NETWORK or not (everybodys or self.is_own(held)):
-                continue
             if old is None or not old.is_for(held) or old.state == RELEASED:
                 if old is not None and not old.is_for(held):
                     self.give_back([old])
                 entries.append(self.book.ask(held))
         return self.retake(entries)
 
-    def supply(self, standing: Iterable[Reservation], *, everybodys: bool = False) -> None:
+    def supply(self, standing: Iterable[Reservation]) -> None:
         """`ensure`, with a note of each lease that could not be taken."""
-        for done in self.ensure(standing, everybodys=everybodys):
+        for done in self.ensure(standing):
             if done.text:
                 self._note(f"'{done.lease.owner}' has no lease yet: {done.text}")
 
@@ -150,7 +152,7 @@ class Leases:
         self.give_back(leases)
         # Somebody may have reserved for the same owner while the server was told.
         for lease in leases:
-            self.ensure(self._standing(lease))
+            self.ensure(self.own(self._standing(lease)))
 
     def forget_pool(self, name: str) -> None:
         """Give back whatever is still in the book for a pool that is no more."""
