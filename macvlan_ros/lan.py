@@ -11,6 +11,7 @@ from netaddr import IPAddress
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import AddressInUse, MacvlanRosError
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.news import News
 from macvlan_ros.prober import Prober
 from macvlan_ros.scout import about_proxy, interface_on
 from macvlan_ros.siblings import Siblings
@@ -49,8 +50,7 @@ class Lan:
         self._timing = timing
         self._lock = threading.Lock()
         self._wires: dict[str, Prober] = {}
-        self._proxies: set[tuple[str, str]] = set()
-        self._deaf = ""
+        self._news = News()
 
     def close(self) -> None:
         """Give the sockets back. Closing twice is fine."""
@@ -118,12 +118,10 @@ class Lan:
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:
         """Say once why the LAN cannot be asked."""
-        if str(error) != self._deaf:
-            self._deaf = str(error)
+        if self._news.is_new(str(error), about="the LAN"):
             _log.warning("the LAN is not asked, so the store alone decides: %s", error)
 
     def _tell_proxy(self, interface: str, proxy: str, version: int) -> None:
         """Say once that somebody's answers do not count."""
-        if proxy and (interface, proxy) not in self._proxies:
-            self._proxies.add((interface, proxy))
+        if proxy and self._news.is_new((interface, proxy)):
             _log.warning("%s", about_proxy(proxy, interface, version))

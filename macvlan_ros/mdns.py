@@ -19,6 +19,7 @@ from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.interrupts import deaf
 from macvlan_ros.links import Links
 from macvlan_ros.mdns_voice import Voice
+from macvlan_ros.news import News
 from macvlan_ros.shim import show_shim
 
 __all__ = ["Containers", "Publisher", "names_of"]
@@ -59,7 +60,7 @@ class Publisher(Closing):
         self._say, self._note = say, note
         self._namespace = namespace
         self._voices: dict[str, Voice] = {}
-        self._troubles: dict[str, str] = {}
+        self._news = News()
 
     def run(self, interval: float) -> None:
         """Look every `interval` seconds, for ever."""
@@ -75,7 +76,7 @@ class Publisher(Closing):
         except MacvlanRosError as error:
             self._trouble("", error)
             return
-        self._troubles.pop("", None)
+        self._news.over("")
         for parent in self._voices.keys() - lans.keys():
             self._silence(parent)
         for parent, containers in lans.items():
@@ -85,7 +86,7 @@ class Publisher(Closing):
                 self._silence(parent)
                 self._trouble(parent, error)
             else:
-                self._troubles.pop(parent, None)
+                self._news.over(parent)
 
     def close(self) -> None:
         """Say goodbye on all LANs. Closing twice is fine."""
@@ -120,6 +121,5 @@ class Publisher(Closing):
         return tuple(one for one in found if one is not None)
 
     def _trouble(self, about: str, error: MacvlanRosError) -> None:
-        if self._troubles.get(about) != str(error):
-            self._troubles[about] = str(error)
+        if self._news.is_new(str(error), about=about):
             self._note(f"{error}; trying again")

@@ -19,6 +19,7 @@ from netaddr import IPAddress
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.news import News
 from macvlan_ros.scout import interface_on
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
@@ -53,7 +54,7 @@ class Siblings:
         self._state = State(store, host=host)
         self._running = running
         self._links = links
-        self._deaf = ""
+        self._news = News()
 
     def answering(self, pool: Pool, addresses: Sequence[IPAddress]) -> dict[IPAddress, str]:
         """The MACs of those of them that hold some of the addresses; nobody where the kernel does
@@ -112,8 +113,7 @@ class Siblings:
             links.delete_link(name)
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:
-        if str(error) != self._deaf:
-            self._deaf = str(error)
+        if self._news.is_new(str(error), about="the links"):
             _log.warning("containers here that the store does not know are not asked: %s", error)
 
 

@@ -15,6 +15,7 @@ from macvlan_ros import dhcp
 from macvlan_ros.arp import Wire
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.guard import Conflict
+from macvlan_ros.news import News
 from macvlan_ros.outlook import Outlook
 from macvlan_ros.silence import Silence
 
@@ -49,7 +50,7 @@ class Survey:
         self._on_conflict = on_conflict
         self._on_servers = on_servers
         self._answering: dict[IPAddress, str] = {}
-        self._trouble: dict[str, str] = {}
+        self._news = News()
         self._servers_at: dict[str, float] = {}
         self._stopping, self._due = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch survey", daemon=True)
@@ -80,7 +81,7 @@ class Survey:
             for interface in self._outlook.interfaces():
                 try:
                     self._ask(interface)
-                    self._trouble.pop(interface, None)
+                    self._news.over(interface)
                 except MacvlanRosError as error:
                     self._complain(interface, str(error))
             for interface in self._outlook.interfaces():
@@ -90,9 +91,8 @@ class Survey:
         self._close_wires()
 
     def _complain(self, interface: str, trouble: str) -> None:
-        if self._trouble.get(interface) != trouble:
+        if self._news.is_new(trouble, about=interface):
             _log.warning("nothing new is defended on %s: %s", interface, trouble)
-        self._trouble[interface] = trouble
 
     def _forget(self) -> None:
         down: set[IPAddress] = set()

@@ -26,6 +26,7 @@ from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.models.stacks import HostEntry, Stack
+from macvlan_ros.news import News
 from macvlan_ros.register import Register
 from macvlan_ros.running import Running
 from macvlan_ros.scout import interface_on
@@ -46,7 +47,7 @@ class Desk(Closing):
         self._app = app
         self._stack = stack
         self._told = told
-        self._heard: set[str] = set()
+        self._news = News()
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._errands = app.errands
@@ -246,10 +247,7 @@ class Desk(Closing):
 
     def _note(self, text: str) -> None:
         """Say it once, whichever host it is from."""
-        with self._lock:
-            fresh = text not in self._heard
-            self._heard.add(text)
-        if fresh:
+        if self._news.is_new(text):
             self._app.note(text)
 
     def _tell(self, step: Step) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from macvlan_ros.docker_cli.passing import Child
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.networks import Network
+from macvlan_ros.news import News
 from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Onlooker:
         self._app = app
         self._network = network
         self._known: tuple[Attached, ...] = app.engine.attached(network.id)
-        self._said: set[str] = set()
+        self._news = News()
 
     def attend(self, child: Child) -> None:
         """Called beside the other program while it runs."""
@@ -69,6 +70,5 @@ class Onlooker:
             attendance.finish(arrivals)
 
     def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+        if self._news.is_new(text):
             self._app.note(text)

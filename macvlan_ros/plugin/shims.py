@@ -20,6 +20,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.lan_networks import shim_objection
+from macvlan_ros.news import News
 from macvlan_ros.plugin.shim_keeper import ShimKeeper, Way
 from macvlan_ros.state import DockerNetwork, Endpoint
 
@@ -84,7 +85,7 @@ class ShimService:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ways: dict[str, Way] = {}
         self._looked = 0.0
-        self._told: dict[str, str] = {}
+        self._news = News()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -197,14 +198,12 @@ class ShimService:
         self._ways, self._looked = ways, time.monotonic()
         for parent, text in wrong.items():
             self._tell(parent, text)
-        for parent in {"", *ways} & self._told.keys():
-            del self._told[parent]
+        for parent in filter(self._news.over, ("", *ways)):
             log.info("call=shim outcome=Restored parent=%s", parent or "-")
 
     def _tell(self, about: str, text: str) -> None:
         """Say what is wrong, once."""
-        if self._told.get(about) != text:
-            self._told[about] = text
+        if self._news.is_new(text, about=about):
             log.warning(
                 "call=shim outcome=None parent=%s detail=%s", about or "-", json.dumps(text)
             )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.news import News
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.etcd_errors import damaged
@@ -45,7 +46,7 @@ class Picture:
         self._lasts = lasts
         self._pause = pause
         self._stopping = threading.Event()
-        self._said = ""
+        self._news = News()
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -67,16 +68,16 @@ class Picture:
 
     def _say(self, error: MacvlanRosError) -> None:
         """Each trouble once."""
-        if type(error).__name__ != self._said:
-            self._said = type(error).__name__
-            log.warning("call=- outcome=%s detail=%r", self._said, str(error))
+        kind = type(error).__name__
+        if self._news.is_new(kind, about="etcd"):
+            log.warning("call=- outcome=%s detail=%r", kind, str(error))
 
     def _read_all(self) -> int:
         self._store.settle(patience=_PATIENCE)
         revision = refresh(
             self._store.space, self._store.file, deadline=time.monotonic() + _PATIENCE
         )
-        self._said = ""
+        self._news.over("etcd")
         return revision
 
     def _follow(self, revision: int) -> None:
