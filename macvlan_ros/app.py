@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from netaddr import IPAddress
 
 from macvlan_ros import addresses, networks
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.parts import Parts
+from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
@@ -159,6 +162,20 @@ class App(Parts):
                 " reach each other; make one with: macvlan-ros launch, or macvlan-ros shim up"
             )
         return found
+
+    def attend(
+        self,
+        network: Network,
+        names: Sequence[str],
+        *,
+        addresses: Collection[IPAddress] = (),
+        undo: Undo | None = None,
+    ) -> None:
+        """See to containers that run by now, as if they had been started here."""
+        with self.attendance.arriving(network, addresses, undo=undo or Undo()) as arrivals:
+            for name in names:
+                arrivals.started(name)
+            arrivals.finish()
 
     def remove_network(self, name: str) -> bool:
         """Remove Docker's network, and the shim that it was the last to need."""

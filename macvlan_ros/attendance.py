@@ -51,30 +51,14 @@ class Attendance:
                 with interrupts.shielded():
                     making = aside.submit(self._reach.prepare, network)
                     undo.add(self._take_back, making, addresses)
-            arrivals = Arrivals(self._reach, network, aside=aside, making=making)
-            yield arrivals
-
-    def finish(self, arrivals: Arrivals) -> None:
-        """All are started: see to all containers of the network, and say what could not be done.
-
-        Raises what `Reach.prepare` raises, but for a missing right or address.
-        """
-        try:
-            with self._permitted(_HERE):
-                for refused in arrivals.finish():
-                    self._note(refused)
-        except (PoolExhausted, StoreAway) as error:
-            self._note(f"{_HERE}, for the shim needs an address of its own: {error}")
-        except MacvlanRosError as error:
-            error.args = (f"{error} (or launch without the shim: --no-shim)",)
-            raise
+            yield Arrivals(self._reach, network, aside=aside, making=making, note=self._note)
 
     def leaving(self, network: Network) -> None:
         """A network is about to be removed; its shim goes afterwards."""
 
     def left(self, network: Network) -> None:
         """A network was removed: its shim goes, if it was the last that had it."""
-        with self._permitted("the shim of this host could not be removed"):
+        with _permitted("the shim of this host could not be removed", self._note):
             self._reach.forget(network)
 
     def stopped(self, addresses: Collection[IPAddress]) -> None:
@@ -86,17 +70,6 @@ class Attendance:
         if making.exception() is None:
             self._reach.take_back(making.result(), addresses)
 
-    @contextmanager
-    def _permitted(self, otherwise: str) -> Iterator[None]:
-        """Say what a missing right means, and how to get it."""
-        try:
-            yield
-        except Forbidden as error:
-            self._note(
-                f"{otherwise}: {error}, or let the service do it: {_SERVICE}; without the shim:"
-                " --no-shim"
-            )
-
 
 class Arrivals:
     """The containers of one launch as they start. `making` is the shim, None when there is none.
@@ -105,30 +78,45 @@ class Arrivals:
     """
 
     def __init__(
-        self, reach: Reach, network: Network, *, aside: Executor, making: Future[Made] | None
+        self,
+        reach: Reach,
+        network: Network,
+        *,
+        aside: Executor,
+        making: Future[Made] | None,
+        note: Callable[[str], None],
     ) -> None:
         self._reach = reach
         self._network = network
         self._aside = aside
         self._making = making
+        self._note = note
         self._welcomed: list[Future[None]] = []
 
     def started(self, name: str) -> None:
         """A container has started just now. Returns at once."""
         self._welcomed.append(self._aside.submit(self._welcome, name))
 
-    def finish(self) -> tuple[str, ...]:
-        """Wait until all have been seen to, then see to the others on the network.
+    def finish(self) -> None:
+        """All are started: wait until they have been seen to, then see to the others on the
+        network, and say what could not be done.
 
-        Returns a sentence for each that could not be led to the host. Raises what
-        `Reach.prepare` raises.
+        Raises what `Reach.prepare` raises, but for a missing right or address.
         """
         for one in self._welcomed:
             one.result()
         if self._making is None:
-            return ()
-        self._making.result()
-        return self._reach.up(self._network, fresh=False).refused
+            return
+        try:
+            with _permitted(_HERE, self._note):
+                self._making.result()
+                for refused in self._reach.up(self._network, fresh=False).refused:
+                    self._note(refused)
+        except (PoolExhausted, StoreAway) as error:
+            self._note(f"{_HERE}, for the shim needs an address of its own: {error}")
+        except MacvlanRosError as error:
+            error.args = (f"{error} (or launch without the shim: --no-shim)",)
+            raise
 
     def _welcome(self, name: str) -> None:
         shim: Shim | None = None
@@ -137,3 +125,15 @@ class Arrivals:
             shim = self._making.result().shim
         with suppress(MacvlanRosError):
             self._reach.welcome(self._network, name, shim=shim)
+
+
+@contextmanager
+def _permitted(otherwise: str, note: Callable[[str], None]) -> Iterator[None]:
+    """Say what a missing right means, and how to get it."""
+    try:
+        yield
+    except Forbidden as error:
+        note(
+            f"{otherwise}: {error}, or let the service do it: {_SERVICE}; without the shim:"
+            " --no-shim"
+        )

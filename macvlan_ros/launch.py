@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from netaddr import IPAddress
 
 from macvlan_ros import devices, interrupts, labels, networks, placement, plan
 from macvlan_ros import stack as stacks
+from macvlan_ros.attends import Attends, Follower
 from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.docker_values import LABEL_STACK, Image
 from macvlan_ros.engine import Engine
@@ -67,28 +68,6 @@ class Parents(Protocol):
         """The parent by name, MAC or subnet; see `parents.find_parent`."""
 
 
-class Follower(Protocol):
-    """What hears of each container that has started."""
-
-    def started(self, name: str) -> None:
-        """Returns at once."""
-
-
-F = TypeVar("F", bound=Follower)
-
-
-class Attends(Protocol[F]):
-    """What follows containers as they come; see `attendance.Attendance`."""
-
-    def arriving(
-        self, network: Network, addresses: Collection[IPAddress], *, undo: Undo
-    ) -> AbstractContextManager[F]:
-        """Around their start."""
-
-    def finish(self, arrivals: F) -> None:
-        """All are started."""
-
-
 class Launcher:
     """Brings a stack up on one host, the one of `settings`.
 
@@ -102,7 +81,7 @@ class Launcher:
         booking: Booking,
         links: Parents,
         engine: Engine,
-        attendance: Attends[Any],
+        attendance: Attends,
         settings: Settings,
         local: bool,
         note: Callable[[str], None],
@@ -153,7 +132,7 @@ class Launcher:
             ready = self.prepare(checked, booked, undo=undo)
             with self.starting(ready, undo=undo, wait_seconds=wait_seconds) as (starter, arrivals):
                 done = starter.start_all(ready.planned)
-                self.attend(arrivals)
+                arrivals.finish()
         starter.finish()
         return self.launched(ready, done)
 
@@ -213,7 +192,8 @@ class Launcher:
     def starting(
         self, ready: Ready, *, undo: Undo, wait_seconds: float
     ) -> Iterator[tuple[Starter, Follower]]:
-        """What starts the planned containers, and what follows them; see `attend`."""
+        """What starts the planned containers, and what follows them: to be finished when all have
+        started."""
         places = [one.attachment for one in ready.planned if one.attachment]
         both = (each for place in places for each in (place.address, place.address6))
         addresses_here = [each for each in both if each is not None]
@@ -227,10 +207,6 @@ class Launcher:
                 wait_seconds=wait_seconds,
             )
             yield starter, arrivals
-
-    def attend(self, arrivals: Follower) -> None:
-        """All are started: see to what follows them."""
-        self._attendance.finish(arrivals)
 
     def launched(self, ready: Ready, done: Mapping[str, str]) -> tuple[Launched, ...]:
         """What was done, by service; what ended at once is noted."""

@@ -20,8 +20,7 @@ from macvlan_ros.scout import Scout, interface_on
 from macvlan_ros.settings import Settings
 
 if TYPE_CHECKING:
-    from macvlan_ros.attendance import Attendance
-    from macvlan_ros.chair.attending import FarAttendance
+    from macvlan_ros.attends import Attends
     from macvlan_ros.chair.errands import Errands
     from macvlan_ros.chair.seats import Seat
     from macvlan_ros.deputy import Deputy
@@ -207,7 +206,7 @@ class Parts(Closing):
         )
 
     @cached_property
-    def attendance(self) -> Attendance | FarAttendance:
+    def attendance(self) -> Attends:
         if self.far is not None:
             return self.attends_on(self.far, ipam=self.ipam, errands=self.errands, note=self.note)
         from macvlan_ros.attendance import Attendance
@@ -216,7 +215,7 @@ class Parts(Closing):
 
     def attends_on(
         self, seat: Seat, *, ipam: Ipam, errands: Errands, note: Callable[[str], None]
-    ) -> FarAttendance:
+    ) -> Attends:
         """What sees to what comes and goes on another PC."""
         from macvlan_ros.chair.attending import FarAttendance
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any
 
 from macvlan_ros import placement
+from macvlan_ros.attends import Attends
 from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.running import Running, each
 from macvlan_ros.undo import Undo
-
-if TYPE_CHECKING:
-    from macvlan_ros.launch import Attends
 
 __all__ = ["Restarter"]
 
@@ -28,7 +25,7 @@ class Restarter:
         running: Running,
         *,
         engine: Engine,
-        attendance: Attends[Any],
+        attendance: Attends,
         progress: Callable[[str], None],
     ) -> None:
         self._running = running
@@ -53,7 +50,7 @@ class Restarter:
                     progress=self._progress,
                     at_once=self._engine.at_once,
                 )
-            self._attendance.finish(arrivals)
+            arrivals.finish()
         return tuple(sorted(one.name for wave in waves for one in wave))
 
     def _restart(self, container: Container, started: Callable[[str], None]) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
@@ -44,7 +44,6 @@ from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
-    from macvlan_ros.launch import Attends
 
 __all__ = ["Prepared", "RunOptions", "Runner"]
 
@@ -54,8 +53,6 @@ _NOT_RUN = (125, 130)
 _LOOK_EVERY = 0.05
 _LOOK_EVERY_LATER = 0.25
 _LATER = 2.0
-
-Hold: TypeAlias = "Callable[[], AbstractContextManager[None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +130,7 @@ class Runner:
     def rehearse(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
         """Prepare, and see to the container as if it had run; for an App that changes nothing."""
         ready = self.prepare(line, options, undo)
-        attendance: Attends[Any] = self._app.attendance
-        with attendance.arriving(ready.network, [ready.address], undo=undo) as arrivals:
-            arrivals.started(ready.name)
-            attendance.finish(arrivals)
+        self._app.attend(ready.network, [ready.name], addresses=[ready.address], undo=undo)
         return ready
 
     def run(
@@ -327,15 +321,13 @@ class _Watch:
     def attend(self, child: passing.Child) -> None:
         """Called beside the command line while it runs."""
         undo = Undo()
-        attendance: Attends[Any] = self._app.attendance
+        network, address = self._ready.network, self._ready.address
         try:
-            with attendance.arriving(
-                self._ready.network, [self._ready.address], undo=undo
-            ) as arrivals:
+            with self._app.attendance.arriving(network, [address], undo=undo) as arrivals:
                 self.seen = self._await(child)
                 if self.seen:
                     arrivals.started(self._ready.name)
-                    attendance.finish(arrivals)
+                    arrivals.finish()
             if not self.seen:
                 undo.run(self._app.note)
         except MacvlanRosError as error:

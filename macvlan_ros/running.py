@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from netaddr import IPAddress
 
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
+from macvlan_ros.attends import Attends
 from macvlan_ros.docker_values import LABEL_SERVICE, LABEL_STACK, Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.containers import Service
-from macvlan_ros.models.networks import Network
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.starter import ASIDE
 from macvlan_ros.turns import Turns
@@ -39,19 +38,6 @@ class ServiceStatus:
     image: str
     conflict: str = ""
     reached: bool | None = None
-
-
-class Attends(Protocol):
-    """What hears of containers and networks that go; see `attendance.Attendance`."""
-
-    def stopped(self, addresses: Collection[IPAddress]) -> None:
-        """Containers run no more."""
-
-    def leaving(self, network: Network) -> None:
-        """The network is about to be removed."""
-
-    def left(self, network: Network) -> None:
-        """It was removed."""
 
 
 class Running:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from netaddr import IPAddress
 
@@ -18,18 +19,6 @@ from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import OWNER, pools_of
 from macvlan_ros.undo import Undo
-
-
-class Tasks:
-    """What is to be done on the other host once all containers have started."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.any_started = False
-
-    def started(self, _name: str) -> None:
-        """A container has started."""
-        self.any_started = True
 
 
 class FarAttendance:
@@ -56,17 +45,16 @@ class FarAttendance:
     @contextmanager
     def arriving(
         self, network: Network, _addresses: Collection[IPAddress], *, undo: Undo
-    ) -> Iterator[Tasks]:
+    ) -> Iterator[FarArrivals]:
         """Around the start of containers; nothing is done before they have started."""
         del undo
-        yield Tasks(network)
+        yield FarArrivals(partial(self._welcome, network))
 
-    def finish(self, arrivals: Tasks) -> None:
+    def _welcome(self, network: Network) -> None:
         """The shim, and who has started is announced. What cannot be done is noted: the containers
         run all the same."""
-        if not self._wanted or not arrivals.any_started or self._served(self._seat.name):
+        if not self._wanted or self._served(self._seat.name):
             return
-        network = arrivals.network
         if network.mode != "bridge" or not network.ours:
             return
         try:
@@ -126,3 +114,20 @@ class FarAttendance:
 
     def stopped(self, addresses: Collection[IPAddress]) -> None:
         """Containers run no more. The routes to them do no harm."""
+
+
+class FarArrivals:
+    """The containers of one launch on the other host; `welcome` sees to all of them at once."""
+
+    def __init__(self, welcome: Callable[[], None]) -> None:
+        self._welcome = welcome
+        self._any_started = False
+
+    def started(self, _name: str) -> None:
+        """A container has started."""
+        self._any_started = True
+
+    def finish(self) -> None:
+        """All are started, if any was."""
+        if self._any_started:
+            self._welcome()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from netaddr import IPAddress
 
 from macvlan_ros import deputy
+from macvlan_ros.attends import Attends
 from macvlan_ros.booking import Booking
-from macvlan_ros.chair.attending import FarAttendance
 from macvlan_ros.chair.facts import Facts, Lan, first_lan, lan_of
 from macvlan_ros.chair.launching import ChairLauncher
 from macvlan_ros.chair.overseeing import Overseer
@@ -220,7 +220,7 @@ class Desk(Closing):
             strangers=self._app.strangers,
         )
 
-    def _attendance(self, seat: Seat) -> FarAttendance:
+    def _attendance(self, seat: Seat) -> Attends:
         return self._app.attends_on(seat, ipam=self._ipam, errands=self._errands, note=self._note)
 
     def _facts(self, seat: Seat) -> Facts:

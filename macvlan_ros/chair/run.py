@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from macvlan_ros.attends import Follower
 from macvlan_ros.chair import master, order
 from macvlan_ros.chair.schedule import Schedule
 from macvlan_ros.chair.seats import AWAY, Seat, named
@@ -113,7 +114,7 @@ class Run:
             at_once=min((one.seat.engine.at_once for one in self._places.values()), default=1),
             failed=lambda name, why: self._chair.say(self._services[name], "failed", str(why)),
         )
-        arrivals: dict[str, Any] = {}
+        arrivals: dict[str, Follower] = {}
         with ExitStack() as attending:
             for host, place in self._places.items():
                 self._starters[host], arrivals[host] = attending.enter_context(
@@ -124,7 +125,7 @@ class Run:
             self._each(lambda place: self._look(place.seat.name))
             self._skip_lost()
             self._schedule.run()
-            self._each(lambda place: place.launcher.attend(arrivals[place.seat.name]))
+            self._each(lambda place: arrivals[place.seat.name].finish())
 
     def finish(self) -> Outcome:
         """Remove what was replaced, and say what was done."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from macvlan_ros.docker_cli.passing import Child
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.networks import Network
 from macvlan_ros.news import News
-from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
     from macvlan_ros.docker_attached import Attached
-    from macvlan_ros.launch import Attends
 
 _OFTEN, _SELDOM = 0.1, 1.0
 #: Seconds without anything new after which it is looked seldom.
@@ -50,7 +47,7 @@ class Onlooker:
             self._known = app.engine.attached(self._network.id, known=self._known)
             new = [one.name for one in self._known if one.endpoint not in before]
             if new and app.far:
-                self._attend_afar(new)
+                app.attend(self._network, new)
             elif new and (app.settings.shim == "no" or app.reach.objection(self._network)):
                 for name in new:
                     app.reach.welcome(self._network, name, shim=None)
@@ -61,13 +58,6 @@ class Onlooker:
             self._say(str(error))
             return False
         return bool(new)
-
-    def _attend_afar(self, names: Sequence[str]) -> None:
-        attendance: Attends[Any] = self._app.attendance
-        with attendance.arriving(self._network, (), undo=Undo()) as arrivals:
-            for name in names:
-                arrivals.started(name)
-            attendance.finish(arrivals)
 
     def _say(self, text: str) -> None:
         if self._news.is_new(text):

@@ -26,7 +26,7 @@ from macvlan_ros.stores.base import Store
 from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
-    from macvlan_ros.chair.attending import FarAttendance
+    from macvlan_ros.attends import Attends
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.errands import Errands
     from macvlan_ros.chair.run import Step
@@ -80,7 +80,7 @@ class DryApp(App):
         return DryErrands(self.settings.image, would=self.changes.append)
 
     @cached_property
-    def attendance(self) -> Attendance | FarAttendance:
+    def attendance(self) -> Attends:
         if self.far is not None:
             return super().attendance
         return _Absent(self.reach, shim=self.settings.shim == "yes")
