@@ -7,7 +7,6 @@ does not are both fine.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
@@ -24,19 +23,17 @@ from macvlan_ros.errors import (
     KernelRefused,
     NotFound,
 )
-from macvlan_ros.lan_networks import LanNetworks, is_placeholder, link_exists
+from macvlan_ros.lan_networks import LanNetworks, is_placeholder
+from macvlan_ros.link_names import endpoint_link, endpoint_links, is_fresh, link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import DYNAMIC
-from macvlan_ros.shim import NAME_PREFIX
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
 
-__all__ = ["Attached", "Endpoints", "link_name"]
+__all__ = ["Attached", "Endpoints"]
 
 # Seconds within which Docker is through with an endpoint that it is making: gone by then, gone.
 SETTLED = 30.0
-
-_LINK_PREFIX = "mvr"
 
 # Seconds between the deletion of an endpoint and the release of its address, with room to spare.
 _DEPARTED = 10.0
@@ -50,11 +47,6 @@ class Attached:
     network: DockerNetwork
     gateway: IPAddress | None
     gateway_v6: IPAddress | None
-
-
-def link_name(endpoint_id: str) -> str:
-    """The name that an endpoint's link has in the host's namespace (15 letters at most)."""
-    return _LINK_PREFIX + endpoint_id[:12]
 
 
 class Endpoints:
@@ -163,7 +155,7 @@ class Endpoints:
         for address in endpoint.addresses:
             self._check_held(address.ip, endpoint.mac)
         parent = self._networks.present_parent(network)
-        name = link_name(endpoint_id)
+        name = endpoint_link(endpoint_id)
         with ExitStack() as undo:
             undo.callback(self._links.delete_link, name)
             self._add_link(parent, name, network, endpoint.mac)
@@ -205,7 +197,7 @@ class Endpoints:
     def delete(self, endpoint_id: str) -> bool:
         """Delete an endpoint's link and forget it; False when there was none."""
         endpoint = self._state.endpoint(endpoint_id)
-        self._links.delete_link(link_name(endpoint_id))
+        self._links.delete_link(endpoint_link(endpoint_id))
         if endpoint is None:
             return False
         self._departed[endpoint.mac] = time.monotonic()
@@ -219,7 +211,7 @@ class Endpoints:
 
     def abandon(self, endpoint_id: str) -> None:
         """Take back a link that nobody will fetch; the endpoint stays."""
-        self._links.delete_link(link_name(endpoint_id))
+        self._links.delete_link(endpoint_link(endpoint_id))
         endpoint = self._state.endpoint(endpoint_id)
         if endpoint is not None:
             self._state.keep_endpoint(replace(endpoint, link="", sandbox="", led=()))
@@ -255,11 +247,9 @@ class Endpoints:
     def stray_links(self) -> tuple[str, ...]:
         """Links of ours in the host's namespace that no endpoint has."""
         # Links first: one that is made after this has its endpoint in the store before that.
-        names = [name for _, name in socket.if_nameindex() if name.startswith(_LINK_PREFIX)]
-        known = {link_name(each.id) for each in self._state.endpoints()}
-        # a shim's name may be as long
-        links = [name for name in names if len(name) == 15 and not name.startswith(NAME_PREFIX)]
-        strays = [name for name in links if name not in known]
+        names = [name for name in endpoint_links() if not is_fresh(name)]
+        known = {endpoint_link(each.id) for each in self._state.endpoints()}
+        strays = [name for name in names if name not in known]
         return tuple(name for name in strays if self._links.macvlan(name) is not None)
 
     def delete_link(self, name: str) -> bool:

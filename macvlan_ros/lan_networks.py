@@ -8,16 +8,16 @@ for, and made, whenever it is needed.
 from __future__ import annotations
 
 import re
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 
 from macvlan_ros.errors import Conflict, InvalidRequest, NetworkNotFound, ParentNotFound
+from macvlan_ros.link_names import link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.state import DockerNetwork, State
 
-__all__ = ["PLACEHOLDER", "LanNetworks", "is_placeholder", "link_exists", "shim_objection"]
+__all__ = ["PLACEHOLDER", "LanNetworks", "is_placeholder", "shim_objection"]
 
 #: What is kept for Docker under this is no router's address: Docker just wants to have one.
 PLACEHOLDER = "placeholder"
@@ -158,12 +158,3 @@ def shim_objection(network: DockerNetwork) -> str:
 def is_placeholder(held: Reservation) -> bool:
     """Whether a gateway's address was kept only because Docker wanted one."""
     return held.kind == NETWORK and held.owner.startswith(f"{PLACEHOLDER}:")
-
-
-def link_exists(name: str) -> bool:
-    """Whether the interface is in this namespace, without asking netlink."""
-    try:
-        socket.if_nametoindex(name)
-    except OSError:
-        return False
-    return True

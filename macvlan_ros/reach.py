@@ -18,7 +18,7 @@ from macvlan_ros.docker_attached import Attached
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.lan_networks import link_exists
+from macvlan_ros.link_names import link_exists, shim_links, shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.pools import Reservation
@@ -30,8 +30,6 @@ from macvlan_ros.shim import (
     ensure_shim,
     remove_container,
     remove_shim,
-    shim_links,
-    shim_name,
     show_shim,
 )
 from macvlan_ros.state import State

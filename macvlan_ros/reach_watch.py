@@ -14,10 +14,11 @@ from netaddr import IPAddress
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.link_names import shim_links, shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.networks import Network
 from macvlan_ros.reach import Reach, Reached
-from macvlan_ros.shim import remove_container, remove_shim, shim_links, shim_name
+from macvlan_ros.shim import remove_container, remove_shim
 
 __all__ = ["Watch"]
 

@@ -17,9 +17,9 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros.arp import open_wire
 from macvlan_ros.docker_attached import Attached
 from macvlan_ros.errors import BadSubnet, Forbidden, KernelRefused, MacvlanRosError, NotFound
+from macvlan_ros.guiding import guide, leave_alone
 from macvlan_ros.links import Links
 from macvlan_ros.namespaces import inside
-from macvlan_ros.shim import guide, leave_alone
 
 #: How many containers are visited side by side.
 _AT_ONCE = 8

@@ -12,7 +12,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import procnet
 from macvlan_ros.addresses import contains
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.models.links import SHIM_PREFIX
+from macvlan_ros.link_names import SHIM_PREFIX
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.vendors import who
 

@@ -2,7 +2,7 @@
 
 The kernel passes no frame between a parent and its macvlan links, but it does between the links.
 So the host gets a link too, with an address of its own and a route for each of its containers; and
-each container gets a route for the host's usual address by way of the shim's (`reach_host`).
+each container gets a route for the host's usual address by way of the shim's (see `guiding`).
 
 Two links on one LAN make Linux answer for every address on both. Then others see two MACs for one
 address, which looks like a conflict. `arp_ignore=1` stops the answers, `arp_announce=2` keeps the
@@ -12,19 +12,18 @@ address of one link out of the questions that go out of the other; both on shim 
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from errno import EEXIST
-from pathlib import Path
 
 from netaddr import EUI, IPAddress, IPNetwork
 
 from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
+from macvlan_ros.link_names import shim_name
 from macvlan_ros.links import Links
-from macvlan_ros.models.links import SHIM_PREFIX, ArpSettings, MacvlanLink, Route
+from macvlan_ros.models.links import ArpSettings, MacvlanLink, Route
 
 # A frame for the shim's address comes in by the shim while the sender's route leads out of the
 # parent: strict reverse-path filtering (rp_filter=1) would drop it, loose does not.
@@ -32,15 +31,9 @@ _SHIM_ARP = ArpSettings(ignore=1, announce=2, rp_filter=2)
 # 1 and 2 answer for the interface's own addresses only, 8 for none; 0 and 3 to 7 for others too.
 _IGNORES_ENOUGH = (1, 2, 8)
 _ALIAS = re.compile(r"macvlan-ros shim; parent had arp_ignore=(\d+) arp_announce=(\d+)\Z")
-_LONGEST_NAME = 15
 
 #: A shim's address is reserved under this and its host's name.
 OWNER = SHIM_OWNER
-#: The metric of the routes in containers. Docker makes those that our plugin tells it to without
-#: one, and refuses to attach a container that has the very route already.
-GUIDED = 2048
-#: How the names of shims begin.
-NAME_PREFIX = SHIM_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +48,12 @@ class Shim:
     containers: tuple[IPAddress, ...]
 
 
-def shim_name(parent: str) -> str:
-    """The shim's name: the same for one parent always, at most 15 characters."""
-    name = NAME_PREFIX + parent
-    if len(name) <= _LONGEST_NAME:
-        return name
-    digest = _sha256(parent.encode()).hex()
-    return (NAME_PREFIX + digest)[:_LONGEST_NAME]
-
-
-def shim_links() -> frozenset[str]:
-    """The names of links here that look like shims, without asking netlink."""
-    return frozenset(name for _, name in socket.if_nameindex() if name.startswith(NAME_PREFIX))
-
-
 def shim_mac(parent_mac: str) -> str:
     """The shim's MAC, locally administered: the same after a reboot, another on another host."""
-    digest = _sha256(b"macvlan-ros shim " + parent_mac.lower().encode())
+    # Imported here, for it brings OpenSSL along.
+    from hashlib import sha256
+
+    digest = sha256(b"macvlan-ros shim " + parent_mac.lower().encode()).digest()
     return ":".join(f"{byte:02x}" for byte in ((digest[0] & 0xFC) | 0x02, *digest[1:6]))
 
 
@@ -164,7 +146,7 @@ def add_container(links: Links, *, parent: str, address: IPAddress) -> bool:
     Raises `NotFound` when there is no shim, or none with an address of that family.
     """
     shim = _shim(links, parent)
-    source = _nearest(address, shim.addresses)
+    source = nearest(address, shim.addresses)
     wanted = Route(_single(address), shim.link, source=source)
     if wanted in _container_routes(links, shim.link):
         return False
@@ -176,7 +158,7 @@ def add_container(links: Links, *, parent: str, address: IPAddress) -> bool:
 def lead_to(links: Links, *, parent: str, address: IPAddress, via: Sequence[IPAddress]) -> bool:
     """Route a container's address over the shim, whose own are `via`, without a look at what
     there is; False when it has none of that family. Raises `NotFound` without a shim."""
-    source = _nearest(address, via)
+    source = nearest(address, via)
     if source is not None:
         links.replace_route(_single(address), link=shim_name(parent), source=source)
     return source is not None
@@ -188,40 +170,10 @@ def remove_container(links: Links, *, parent: str, address: IPAddress) -> bool:
     return link is not None and links.remove_route(_single(address), link=link.name)
 
 
-def reach_host(
-    namespace: Path, *, host: Iterable[IPAddress], via: Iterable[IPAddress]
-) -> tuple[Route, ...]:
-    """Let a container reach its host's usual addresses by way of the shim's.
-
-    `namespace` is the container's (/proc/PID/ns/net, /run/docker/netns/ID), `host` the parent's
-    addresses, `via` the shim's. Doing it twice is fine. Returns the routes that now stand; an
-    address of a family that the shim lacks has none. Raises `NotFound` when the container has
-    ended, `KernelRefused` when it has no link to the shim's subnet.
-    """
-    with Links(namespace=namespace) as links:
-        return guide(links, host=host, via=via)
-
-
-def leave_alone(links: Links, *, host: Iterable[IPAddress], via: Sequence[IPAddress]) -> None:
-    """Take back what `guide` did, by the `links` of the container's namespace."""
-    for address in host:
-        for gateway in via:
-            if gateway.version == address.version:
-                links.remove_route(_single(address), via=gateway, metric=GUIDED)
-
-
-def guide(
-    links: Links, *, host: Iterable[IPAddress], via: Iterable[IPAddress]
-) -> tuple[Route, ...]:
-    """What `reach_host` does, by the `links` of the container's namespace."""
-    gateways = tuple(via)
-    made = []
-    for address in host:
-        gateway = _nearest(address, gateways)
-        if gateway is not None:
-            links.replace_route(_single(address), via=gateway, metric=GUIDED)
-            made.append(Route(_single(address), "", via=gateway))
-    return tuple(made)
+def nearest(address: IPAddress, among: Sequence[IPAddress]) -> IPAddress | None:
+    """The one that shares the longest prefix with `address`: the one in its subnet, if any is."""
+    same = [one for one in among if one.version == address.version]
+    return min(same, key=lambda one: int(one) ^ int(address), default=None)
 
 
 def _shim(links: Links, parent: str) -> Shim:
@@ -318,7 +270,7 @@ def _ensure_routes(
     wanted = tuple(
         Route(_single(container), link.name, source=source)
         for container in reached
-        if (source := _nearest(container, addresses)) is not None
+        if (source := nearest(container, addresses)) is not None
     )
     for route in wanted:
         if route not in was:
@@ -343,16 +295,3 @@ def _single(address: IPAddress) -> IPNetwork:
 
 def _is_single(network: IPNetwork) -> bool:
     return bool(network.prefixlen == (32 if network.version == 4 else 128))
-
-
-def _nearest(address: IPAddress, among: Sequence[IPAddress]) -> IPAddress | None:
-    """The one that shares the longest prefix with `address`: the one in its subnet, if any is."""
-    same = [one for one in among if one.version == address.version]
-    return min(same, key=lambda one: int(one) ^ int(address), default=None)
-
-
-def _sha256(data: bytes) -> bytes:
-    # Imported here, for it brings OpenSSL along.
-    from hashlib import sha256
-
-    return sha256(data).digest()

@@ -8,7 +8,6 @@ asked by a macvlan link of our own, which is there for as long as that takes.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.link_names import question_link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.news import News
 from macvlan_ros.scout import interface_on
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Siblings"]
 
 _log = logging.getLogger(__name__)
-
-#: With eight digits after it as long as the links of endpoints, which gc finds by that.
-_NAME_PREFIX = "mvrask-"
 
 
 class Siblings:
@@ -69,13 +66,9 @@ class Siblings:
             return {}
         try:
             found = self._ask(pool, addresses, parent)
-        except MacvlanRosError:
-            # gc may have taken the link for one that was left behind
-            try:
-                found = self._ask(pool, addresses, parent)
-            except MacvlanRosError as error:
-                self._tell_deaf(error)
-                return {}
+        except MacvlanRosError as error:
+            self._tell_deaf(error)
+            return {}
         return {address: mac for address, mac in found.items() if mac in unknown}
 
     def _ask(self, pool: Pool, addresses: Sequence[IPAddress], parent: str) -> dict[IPAddress, str]:
@@ -103,7 +96,7 @@ class Siblings:
     def _door(self, parent: str) -> Iterator[str]:
         """A link over the parent, by which the others over it are reached. Raises KernelRefused,
         over a parent in passthru mode, say."""
-        name = _NAME_PREFIX + os.urandom(4).hex()
+        name = question_link()
         links = self._links()
         links.add_macvlan(parent, name)
         try:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from macvlan_ros.doctor.commands import said
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.link_names import shim_name
 from macvlan_ros.models.links import Link
-from macvlan_ros.shim import shim_name
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

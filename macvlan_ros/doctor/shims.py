@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from macvlan_ros import reach_plugins
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
 from macvlan_ros.errors import NotFound
+from macvlan_ros.link_names import shim_name
 from macvlan_ros.models.links import Link
-from macvlan_ros.shim import shim_name
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -16,12 +16,11 @@ from macvlan_ros.dry.engine import DryEngine
 from macvlan_ros.dry.names import DryNames
 from macvlan_ros.dry.reach import DryReach
 from macvlan_ros.dry.store import DryStore
-from macvlan_ros.lan_networks import link_exists
+from macvlan_ros.link_names import link_exists, shim_name
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
-from macvlan_ros.shim import shim_name
 from macvlan_ros.stores.base import Store
 from macvlan_ros.undo import Undo
 

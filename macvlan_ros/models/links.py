@@ -7,9 +7,6 @@ from typing import TypeAlias
 
 from netaddr import IPAddress, IPNetwork
 
-#: How the names of shims begin, the host's own macvlan links.
-SHIM_PREFIX = "mvr-"
-
 #: bridge, private, vepa or passthru (ip-link(8), "MACVLAN and MACVTAP Type Support").
 NetworkMode: TypeAlias = str
 NETWORK_MODES = ("bridge", "private", "vepa", "passthru")

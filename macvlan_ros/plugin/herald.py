@@ -18,8 +18,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import scout
 from macvlan_ros.arp import Wire
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.lan_networks import link_exists
-from macvlan_ros.shim import shim_name
+from macvlan_ros.link_names import link_exists, shim_name
 from macvlan_ros.state import DockerNetwork, Endpoint
 
 __all__ = ["Herald"]

@@ -15,6 +15,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.lan_networks import shim_objection
+from macvlan_ros.link_names import shim_links, shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.shim import (
@@ -24,8 +25,6 @@ from macvlan_ros.shim import (
     lead_to,
     remove_container,
     remove_shim,
-    shim_links,
-    shim_name,
     show_shim,
 )
 from macvlan_ros.state import DockerNetwork, Endpoint, State, Use

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import MacvlanRosError, StackFileError
+from macvlan_ros.link_names import shim_links
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros import Graph
-from macvlan_ros.shim import shim_links
 from macvlan_ros.verify import discovery, finding_places, gone, pairs, rosgraph
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage

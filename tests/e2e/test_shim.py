@@ -6,8 +6,9 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
+from macvlan_ros.guiding import guide
 from macvlan_ros.links import Links
-from macvlan_ros.shim import ensure_shim, reach_host, remove_shim
+from macvlan_ros.shim import ensure_shim, remove_shim
 from tests.e2e.conftest import IMAGE
 from tests.lab import Host
 
@@ -37,7 +38,8 @@ def test_a_host_and_its_own_container_reach_each_other_through_the_shim(
     pid = qtpc.docker("inspect", "-f", "{{.State.Pid}}", "box").strip()
     with Links(namespace=Path(f"/proc/{qtpc.pid}/ns/net")) as links:
         shim = ensure_shim(links, parent="eth0", addresses=[SHIM], containers=[BOX])
-        reach_host(Path(f"/proc/{pid}/ns/net"), host=[IPAddress(host_address)], via=shim.addresses)
+        with Links(namespace=Path(f"/proc/{pid}/ns/net")) as inside:
+            guide(inside, host=[IPAddress(host_address)], via=shim.addresses)
         assert pings(qtpc, str(BOX))
         assert pings(qtpc, *container, host_address)
         assert pings(qtpc, *container, str(SHIM))

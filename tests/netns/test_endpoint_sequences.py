@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from macvlan_ros.addresses import parse_pool
-from macvlan_ros.endpoints import link_name
+from macvlan_ros.link_names import endpoint_link
 from macvlan_ros.links import Links
 from tests.netns.lan import make_lan
 from tests.plugin.client import Reply
@@ -113,7 +113,7 @@ class Engine(RuleBasedStateMachine):
         assert bool(reply.error) == (known is None or not known.made)
         if known is not None and not reply.error:
             known.joined = True
-            assert reply.body["InterfaceName"]["SrcName"] == link_name(endpoint(number))
+            assert reply.body["InterfaceName"]["SrcName"] == endpoint_link(endpoint(number))
 
     @rule(number=NUMBERS)
     def leave(self, number: int) -> None:
@@ -157,7 +157,7 @@ class Engine(RuleBasedStateMachine):
             return
         there = {link.name: link.mac for link in self.links.macvlans()}
         assert there == {
-            link_name(endpoint(number)): mac(number)
+            endpoint_link(endpoint(number)): mac(number)
             for number, each in self.containers.items()
             if each.joined
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
+from macvlan_ros.guiding import guide
 from macvlan_ros.links import Links
-from macvlan_ros.models.links import ArpSettings
+from macvlan_ros.models.links import ArpSettings, Route
 from macvlan_ros.shim import (
     Shim,
     add_container,
     ensure_shim,
-    reach_host,
     remove_container,
     remove_shim,
     shim_mac,
@@ -49,8 +49,13 @@ class Site:
     def connect(self) -> Shim:
         """What a launch does: the shim, and the container's way to the host."""
         shim = self.ensure(BOX, BOX6)
-        reach_host(self.box.path, host=[HOST, HOST6], via=shim.addresses)
+        self.guide([HOST, HOST6], via=shim.addresses)
         return shim
+
+    def guide(self, host: Sequence[IPAddress], *, via: Sequence[IPAddress]) -> tuple[Route, ...]:
+        """The container's way to the host."""
+        with Links(namespace=self.box.path) as inside:
+            return guide(inside, host=host, via=via)
 
     def macs(self) -> dict[IPAddress, str]:
         """Which MAC each IPv4 address should be seen with."""
@@ -242,9 +247,8 @@ def test_a_container_needs_a_shim_that_speaks_its_family(site: Site) -> None:
     assert shim.containers == (BOX,)
     with pytest.raises(NotFound, match="has no IPv6 address to speak with"):
         add_container(site.links, parent="eth0", address=BOX6)
-    assert [one.destination.version for one in reach_host(
-        site.box.path, host=[HOST, HOST6], via=shim.addresses
-    )] == [4]  # fmt: skip
+    routes = site.guide([HOST, HOST6], via=shim.addresses)
+    assert [one.destination.version for one in routes] == [4]
 
 
 def test_removing_gives_the_parent_its_settings_back(site: Site) -> None:
@@ -302,7 +306,7 @@ def test_it_works_where_proc_sys_is_read_only(site: Site) -> None:
     )
     said = site.pc.run("unshare", "--mount", "sh", "-c", mounts, sys.executable, code)
     assert said.strip() == "Read-only file system"
-    reach_host(site.box.path, host=[HOST, HOST6], via=[SHIM, SHIM6])
+    site.guide([HOST, HOST6], via=[SHIM, SHIM6])
     everyone_reaches_everyone(site)
 
 
@@ -356,13 +360,13 @@ def test_a_parent_that_is_gone_is_named(site: Site) -> None:
     assert not remove_shim(site.links, parent="eth0")
 
 
-def test_reaching_the_host_twice_is_fine_and_an_ended_container_is_told(site: Site) -> None:
+def test_guiding_a_container_twice_is_fine_and_an_ended_one_is_told(site: Site) -> None:
     site.ensure(BOX)
-    routes = reach_host(site.box.path, host=[HOST], via=[SHIM])
-    assert reach_host(site.box.path, host=[HOST], via=[SHIM]) == routes
+    routes = site.guide([HOST], via=[SHIM])
+    assert site.guide([HOST], via=[SHIM]) == routes
     assert f"{HOST} via {SHIM} dev eth0" in site.box.ip("route")
     with pytest.raises(NotFound, match="no network namespace at /proc/4194399/ns/net"):
-        reach_host(Path("/proc/4194399/ns/net"), host=[HOST], via=[SHIM])
+        guide(Links(namespace=Path("/proc/4194399/ns/net")), host=[HOST], via=[SHIM])
 
 
 def test_each_subnets_containers_are_spoken_to_with_the_shims_address_there(site: Site) -> None:

@@ -1,29 +1,13 @@
-"""The shim's name and MAC, and what its module loads."""
+"""The shim's MAC, and what its module loads."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-import pytest
 from netaddr import EUI
 
-from macvlan_ros.shim import shim_mac, shim_name
-
-
-@pytest.mark.parametrize("parent", ["eth0", "enp0s31f6", "wlx0123456789ab", "enx0123456789ab"])
-def test_a_shims_name_fits_an_interface_and_stays_the_same(parent: str) -> None:
-    assert shim_name(parent).startswith("mvr-")
-    assert len(shim_name(parent)) <= 15
-    assert shim_name(parent) == shim_name(parent)
-
-
-def test_parents_with_long_names_have_shims_of_different_names() -> None:
-    assert shim_name("enx0123456789ab") != shim_name("enx0123456789ac")
-
-
-def test_a_short_parents_name_is_in_the_shims() -> None:
-    assert shim_name("eth0") == "mvr-eth0"
+from macvlan_ros.shim import shim_mac
 
 
 def test_a_shims_mac_is_its_parents_alone_locally_administered_and_no_groups() -> None:
