@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -104,18 +105,18 @@ class Run:
         """Bring everything up. Raises what a launch on one host raises."""
         waits = order.depends_on(stack, list(self._services.values()))
         self._master = stack.master
-        self._schedule = Schedule(
-            waits,
-            {name: service.host for name, service in self._services.items()},
-            is_up=self._is_up,
-            bring_up=self._bring_up,
-            await_condition=self._await,
-            give_up=self._give_up,
-            at_once=min((one.seat.engine.at_once for one in self._places.values()), default=1),
-            failed=lambda name, why: self._chair.say(self._services[name], "failed", str(why)),
-        )
         arrivals: dict[str, Follower] = {}
         with ExitStack() as attending:
+            self._schedule = Schedule(
+                waits,
+                {name: service.host for name, service in self._services.items()},
+                self._workers(attending),
+                is_up=self._is_up,
+                bring_up=self._bring_up,
+                await_condition=self._await,
+                give_up=self._give_up,
+                failed=lambda name, why: self._chair.say(self._services[name], "failed", str(why)),
+            )
             for host, place in self._places.items():
                 self._starters[host], arrivals[host] = attending.enter_context(
                     place.launcher.starting(
@@ -126,6 +127,17 @@ class Run:
             self._skip_lost()
             self._schedule.run()
             self._each(lambda place: arrivals[place.seat.name].finish())
+
+    def _workers(self, until: ExitStack) -> dict[str, Executor]:
+        """Who brings up the services of each host, some at once; in a dry run, whose order is
+        shown, one at a time of all hosts."""
+        engines = {name: place.seat.engine for name, place in self._places.items()}
+        if any(engine.dry for engine in engines.values()):
+            return dict.fromkeys(engines, until.enter_context(ThreadPoolExecutor(1)))
+        return {
+            name: until.enter_context(ThreadPoolExecutor(engine.at_once, f"start-{name}"))
+            for name, engine in engines.items()
+        }
 
     def finish(self) -> Outcome:
         """Remove what was replaced, and say what was done."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from graphlib import TopologicalSorter
 
 from macvlan_ros.chair.seats import AWAY
@@ -16,21 +15,21 @@ class Schedule:
     """Brings services up in the order of `waits`. `host_of` says where each belongs, `is_up` which
     run already.
 
-    `at_once` of each host are brought up at once. `bring_up` brings one up and returns what was
-    done, `await_condition` waits until what it depends on is as it should be; both raise our
-    errors. `give_up` makes both end soon.
+    `workers` has who brings up the services of each host. `bring_up` brings one up and returns
+    what was done, `await_condition` waits until what it depends on is as it should be; both raise
+    our errors. `give_up` makes both end soon.
     """
 
     def __init__(
         self,
         waits: Mapping[str, Sequence[Dependency]],
         host_of: Mapping[str, str],
+        workers: Mapping[str, Executor],
         *,
         is_up: Callable[[str], bool],
         bring_up: Callable[[str], str],
         await_condition: Callable[[str, Dependency], None],
         give_up: Callable[[], None],
-        at_once: int,
         failed: Callable[[str, MacvlanRosError], None],
     ) -> None:
         self._waits = waits
@@ -39,7 +38,7 @@ class Schedule:
         self._bring_up = bring_up
         self._await = await_condition
         self._give_up = give_up
-        self._at_once = at_once
+        self._workers = workers
         self._told_failed = failed
         self.done: dict[str, str] = {}
         self.failed: dict[str, MacvlanRosError] = {}
@@ -56,33 +55,26 @@ class Schedule:
         )
         sorter.prepare()
         under_way: dict[Future[str], str] = {}
-        with ExitStack() as stack:
-            workers = {
-                host: stack.enter_context(ThreadPoolExecutor(self._at_once, f"start-{host}"))
-                for host in dict.fromkeys(self._host_of.values())
-            }
-            if self._at_once == 1:  # a dry run's, of which the order is shown
-                workers = dict.fromkeys(workers, next(iter(workers.values())))
-            try:
-                while sorter.is_active():
-                    for name in sorter.get_ready():
-                        if self._is_blocked(name):
-                            sorter.done(name)
-                        else:
-                            worker = workers[self._host_of[name]]
-                            under_way[worker.submit(self._one, name)] = name
-                    if not under_way:
-                        continue
-                    ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                    for future in ended:
-                        name = under_way.pop(future)
-                        self._take(name, future)
+        try:
+            while sorter.is_active():
+                for name in sorter.get_ready():
+                    if self._is_blocked(name):
                         sorter.done(name)
-            except BaseException:
-                self._give_up()
-                for worker in workers.values():
-                    worker.shutdown(wait=True, cancel_futures=True)
-                raise
+                    else:
+                        worker = self._workers[self._host_of[name]]
+                        under_way[worker.submit(self._one, name)] = name
+                if not under_way:
+                    continue
+                ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    name = under_way.pop(future)
+                    self._take(name, future)
+                    sorter.done(name)
+        except BaseException:
+            self._give_up()
+            for worker in self._workers.values():
+                worker.shutdown(wait=True, cancel_futures=True)
+            raise
 
     def _is_blocked(self, name: str) -> bool:
         """Whether the service cannot be brought up; why is noted."""
