@@ -24,6 +24,7 @@ from macvlan_ros.near import did_you_mean
 from macvlan_ros.stores.base import Store
 
 __all__ = [
+    "HOST_KIND",
     "HostRecord",
     "Register",
     "Sight",
@@ -45,7 +46,8 @@ _STALE = 600.0
 #: From so many entries it is told how far a clock is off.
 _AGES = 8
 
-_KIND = "host"
+#: The kind of the records of hosts.
+HOST_KIND = "host"
 _MACHINE_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 #: What containers and Docker's own networks have.
 _PASSING_KINDS = ("loopback", "macvlan", "macvtap", "ipvlan")
@@ -108,16 +110,16 @@ class Register:
 
     def hosts(self) -> tuple[HostRecord, ...]:
         """All hosts, by name; of an entry that does not decode there is the name alone."""
-        return tuple(_decode(record) for record in self._store.recall(_KIND))
+        return tuple(_decode(record) for record in self._store.recall(HOST_KIND))
 
     def host(self, name: str) -> HostRecord | None:
         """One host's entry."""
-        found = self._store.recall(_KIND, name)
+        found = self._store.recall(HOST_KIND, name)
         return _decode(found[0]) if found else None
 
     def forget(self, name: str) -> None:
         """Remove an entry. Raises NotFound."""
-        if not self._store.forget(_KIND, name):
+        if not self._store.forget(HOST_KIND, name):
             known = [each.name for each in self.hosts()]
             raise NotFound(
                 f"no host {name!r} is in the store{did_you_mean(name, known)}; there are:"
@@ -272,7 +274,7 @@ def _encode(entry: HostRecord) -> Record:
         "services": {name: round(at, 3) for name, at in entry.services.items()},
         "sights": {name: asdict(sight) for name, sight in entry.sights.items()},
     }
-    return Record(_KIND, entry.name, entry.name, json.dumps(value, sort_keys=True))
+    return Record(HOST_KIND, entry.name, entry.name, json.dumps(value, sort_keys=True))
 
 
 def _decode(record: Record) -> HostRecord:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from macvlan_ros.models.pools import Pool, Record, Reservation
+from macvlan_ros.register import HOST_KIND
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.stores.transfer import copy_into, read_content
@@ -14,8 +15,11 @@ __all__ = ["DryStore"]
 
 
 class DryStore(MemoryStore):
-    """`would` hears each change that is not made in the store `real`; of its records only with
-    `records`, for most are notes of the service to itself. Its pools take no leases."""
+    """`would` hears each change that is not made in the store `real`. Its pools take no leases.
+
+    Of records it hears with `records` alone, for most are notes of the service to itself; but who
+    takes a host out of the register does it by name.
+    """
 
     def __init__(self, real: Store, *, would: Callable[[str], None], records: bool = False) -> None:
         super().__init__()
@@ -76,7 +80,7 @@ class DryStore(MemoryStore):
 
     def forget(self, kind: str, key: str) -> bool:
         gone = super().forget(kind, key)
-        if gone:
+        if gone and (self._tells_records or kind == HOST_KIND):
             self._would(f"forget the record '{key}' ({kind})")
         return gone
 
