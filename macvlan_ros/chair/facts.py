@@ -98,20 +98,8 @@ class Facts:
                 f" {key}.address, and the LAN at x-macvlan-ros.subnet"
             )
         self._note(f"{name}: that its interface {wanted} is on the LAN is taken for granted: {why}")
-        return Link(
-            name=wanted,
-            index=0,
-            kind="",
-            up=True,
-            carrier=True,
-            mac="",
-            mtu=0,
-            addresses=(IPNetwork(f"{own}/{lan.subnet.prefixlen}"),),
-            gateway=lan.gateway,
-            default_route=False,
-            wireless=False,
-            children=(),
-        )
+        on_lan = IPNetwork(f"{own}/{lan.subnet.prefixlen}")
+        return Link(wanted, addresses=(on_lan,), gateway=lan.gateway)
 
 
 def _address(seat: Seat) -> IPAddress | None:

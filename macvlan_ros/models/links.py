@@ -19,20 +19,21 @@ class Link:
     `addresses` carry their prefix length. `gateway` is the default route's next hop through
     this link, if it has one. `objection` says why it cannot be a parent ("" if it can) and
     `remedy` what to do about that; `chosen` marks the one that is taken when nobody names another.
+    What nobody knows of another PC's interface is as it stands here.
     """
 
     name: str
-    index: int
-    kind: str
-    up: bool
-    carrier: bool
-    mac: str
-    mtu: int
-    addresses: tuple[IPNetwork, ...]
-    gateway: IPAddress | None
-    default_route: bool
-    wireless: bool
-    children: tuple[str, ...]
+    index: int = 0
+    kind: str = ""
+    up: bool = True
+    carrier: bool = True
+    mac: str = ""
+    mtu: int = 0
+    addresses: tuple[IPNetwork, ...] = ()
+    gateway: IPAddress | None = None
+    default_route: bool = False
+    wireless: bool = False
+    children: tuple[str, ...] = ()
     objection: str = ""
     chosen: bool = False
     remedy: str = ""
