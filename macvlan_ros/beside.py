@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from macvlan_ros.docker_cli.parsing import RunLine
 from macvlan_ros.docker_cli.rewriting import lan_first, network_name
-from macvlan_ros.docker_values import BUILT_IN, LAN_DRIVERS
+from macvlan_ros.docker_network_values import BUILT_IN, LAN_DRIVERS
 from macvlan_ros.engine import Engine
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 

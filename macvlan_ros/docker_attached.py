@@ -12,14 +12,10 @@ from netaddr import IPAddress
 
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_hosts import aliases_of
-from macvlan_ros.docker_values import (
-    LABEL_DEFAULT_ROUTE,
-    LAN_DRIVERS,
-    is_on_our_lan,
-    is_ours,
-    read_address,
-)
+from macvlan_ros.docker_network_values import LAN_DRIVERS, is_on_our_lan
+from macvlan_ros.docker_values import read_address
 from macvlan_ros.errors import NotFound
+from macvlan_ros.labels import LABEL_DEFAULT_ROUTE, is_ours
 
 #: How many containers are looked at side by side.
 _AT_ONCE = 8

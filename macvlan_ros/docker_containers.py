@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from macvlan_ros.docker_calls import SLOW, Calls
 from macvlan_ros.docker_files import archive
-from macvlan_ros.docker_values import (
-    LABEL_MANAGED,
-    LABEL_STACK,
-    MANAGED,
-    Container,
-    read_container,
-)
+from macvlan_ros.docker_values import Container, read_container
 from macvlan_ros.errors import Conflict, DockerDown, EngineRefused, MacvlanRosError, NotFound
+from macvlan_ros.labels import LABEL_MANAGED, LABEL_STACK, MANAGED
 from macvlan_ros.payload import bridge_endpoint, container_payload
 
 if TYPE_CHECKING:

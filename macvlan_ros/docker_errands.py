@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_files import archive
-from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
 from macvlan_ros.errors import EngineRefused, NotFound
+from macvlan_ros.labels import LABEL_MANAGED, MANAGED
 
 #: Where an errand finds the files that it is given.
 FOLDER = "/run/macvlan-ros-errand"

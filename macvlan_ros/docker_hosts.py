@@ -9,8 +9,9 @@ from typing import Any
 from netaddr import IPAddress
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import LABEL_SERVICE, read_address
+from macvlan_ros.docker_values import read_address
 from macvlan_ros.errors import NotFound
+from macvlan_ros.labels import LABEL_SERVICE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netaddr import IPAddress
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import (
-    LABEL_MANAGED,
-    MANAGED,
-    is_ours,
-    network_differences,
-    read_network,
-    subnets_of,
-)
+from macvlan_ros.docker_network_values import network_differences, read_network, subnets_of
 from macvlan_ros.errors import (
     Conflict,
     EngineRefused,
@@ -26,6 +19,7 @@ from macvlan_ros.errors import (
     NetworkNotFound,
     NotFound,
 )
+from macvlan_ros.labels import LABEL_MANAGED, MANAGED, is_ours
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.payload import bridge_payload, network_payload
 

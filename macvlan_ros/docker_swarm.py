@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_values import LABEL_MANAGED, LABEL_POOL, MANAGED
 from macvlan_ros.errors import InvalidRequest, NetworkDiffers
+from macvlan_ros.labels import LABEL_MANAGED, LABEL_POOL, MANAGED
 from macvlan_ros.models.pools import Pool
 
 #: What a node's own settings of a swarm network are called: the network's name and this.

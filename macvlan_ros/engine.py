@@ -24,10 +24,11 @@ from macvlan_ros.docker_errors import refusal, unreachable
 from macvlan_ros.docker_hosts import HostsCalls
 from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
 from macvlan_ros.docker_logs import LogCalls
+from macvlan_ros.docker_network_values import taken_subnets
 from macvlan_ros.docker_networks import NetworkCalls
 from macvlan_ros.docker_plain import PlainClient
 from macvlan_ros.docker_swarm import SwarmCalls
-from macvlan_ros.docker_values import EngineInfo, read_engine, taken_subnets
+from macvlan_ros.docker_values import EngineInfo, read_engine
 from macvlan_ros.docker_wire import NotDocker, Refused, Wire
 from macvlan_ros.errors import DockerDown, MacvlanRosError
 

@@ -1,21 +1,37 @@
-"""Labels: what a container remembers of the stack that it was made for."""
+"""Labels: by them macvlan-ros knows its own things in Docker again, and what they are for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from macvlan_ros.docker_values import (
-    LABEL_ADDRESS,
-    LABEL_CONFIG_HASH,
-    LABEL_DEFAULT_ROUTE,
-    LABEL_OWNER,
-    LABEL_POOL,
-    LABEL_POOL6,
-    LABEL_SERVICE,
-    LABEL_STACK,
-)
-from macvlan_ros.models.stacks import Stack
-from macvlan_ros.plan import Planned
+if TYPE_CHECKING:
+    from macvlan_ros.models.stacks import Stack
+    from macvlan_ros.plan import Planned
+
+LABEL_MANAGED = "macvlan-ros.managed"
+LABEL_POOL = "macvlan-ros.pool"
+LABEL_POOL6 = "macvlan-ros.pool6"
+LABEL_GATEWAY = "macvlan-ros.gateway"
+LABEL_GATEWAY6 = "macvlan-ros.gateway6"
+LABEL_STACK = "macvlan-ros.stack"
+LABEL_SERVICE = "macvlan-ros.service"
+LABEL_OWNER = "macvlan-ros.owner"
+LABEL_CONFIG_HASH = "macvlan-ros.config-hash"
+LABEL_ADDRESS = "macvlan-ros.address"
+#: The network that has the default route of a container on several.
+LABEL_DEFAULT_ROUTE = "macvlan-ros.default-route"
+
+#: What `LABEL_MANAGED` is set to.
+MANAGED = "1"
+#: `LABEL_GATEWAY` of a network without a gateway, where Docker insists on one.
+NO_GATEWAY = "none"
+
+
+def is_ours(labels: Mapping[str, str] | None) -> bool:
+    """Whether the labels say that macvlan-ros made it."""
+    return (labels or {}).get(LABEL_MANAGED) == MANAGED
 
 
 def of_container(stack: Stack, planned: Planned) -> dict[str, str]:

@@ -13,10 +13,11 @@ from macvlan_ros import devices, interrupts, labels, networks, placement, plan
 from macvlan_ros import stack as stacks
 from macvlan_ros.attends import Attends, Follower
 from macvlan_ros.booking import Booked, Booking
-from macvlan_ros.docker_values import LABEL_STACK, Image
+from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ContainerConflict
 from macvlan_ros.images import Images
+from macvlan_ros.labels import LABEL_STACK
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.networks import Network

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.docker_values import (
+from macvlan_ros.labels import (
     LABEL_GATEWAY,
     LABEL_GATEWAY6,
     LABEL_MANAGED,

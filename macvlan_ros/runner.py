@@ -18,7 +18,14 @@ from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
 from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
-from macvlan_ros.docker_values import (
+from macvlan_ros.errors import (
+    BadSubnet,
+    ImageNotFound,
+    InvalidRequest,
+    MacvlanRosError,
+    NotFound,
+)
+from macvlan_ros.labels import (
     LABEL_ADDRESS,
     LABEL_DEFAULT_ROUTE,
     LABEL_MANAGED,
@@ -26,13 +33,6 @@ from macvlan_ros.docker_values import (
     LABEL_POOL,
     LABEL_POOL6,
     MANAGED,
-)
-from macvlan_ros.errors import (
-    BadSubnet,
-    ImageNotFound,
-    InvalidRequest,
-    MacvlanRosError,
-    NotFound,
 )
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.networks import Network

@@ -11,10 +11,11 @@ from netaddr import IPAddress
 from macvlan_ros import placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.attends import Attends
-from macvlan_ros.docker_values import LABEL_SERVICE, LABEL_STACK, Container
+from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, InvalidRequest, NotFound
 from macvlan_ros.ipam import Ipam
+from macvlan_ros.labels import LABEL_SERVICE, LABEL_STACK
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.starter import ASIDE

@@ -9,9 +9,10 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from macvlan_ros import placement
-from macvlan_ros.docker_values import LABEL_CONFIG_HASH, Container
+from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
+from macvlan_ros.labels import LABEL_CONFIG_HASH
 from macvlan_ros.models.containers import Dependency, Service
 from macvlan_ros.plan import Planned
 from macvlan_ros.turns import Turns

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from macvlan_ros import labels
-from macvlan_ros.docker_values import LABEL_MANAGED, MANAGED
+from macvlan_ros.labels import LABEL_MANAGED, MANAGED
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.plan import Planned

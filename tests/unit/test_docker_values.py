@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.docker_values import (
-    network_differences,
-    read_container,
-    read_engine,
-    read_image,
-    read_network,
-    taken_subnets,
-)
+from macvlan_ros.docker_network_values import network_differences, read_network, taken_subnets
+from macvlan_ros.docker_values import read_container, read_engine, read_image
 from macvlan_ros.models.networks import Network
 
 WANTED = Network(
