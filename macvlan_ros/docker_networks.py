@@ -21,7 +21,7 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.labels import LABEL_MANAGED, MANAGED, is_ours
 from macvlan_ros.near import did_you_mean
-from macvlan_ros.payload import bridge_payload, network_payload
+from macvlan_ros.network_payload import bridge_payload, network_payload
 
 if TYPE_CHECKING:
     from macvlan_ros.models.containers import BridgeUse

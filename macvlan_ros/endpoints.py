@@ -17,12 +17,7 @@ from pathlib import Path
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import mac_of_owner
-from macvlan_ros.errors import (
-    AddressInUse,
-    Conflict,
-    KernelRefused,
-    NotFound,
-)
+from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.lan_networks import LanNetworks, is_placeholder
 from macvlan_ros.link_names import endpoint_link, endpoint_links, is_fresh, link_exists
 from macvlan_ros.links import Links

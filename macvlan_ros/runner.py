@@ -18,13 +18,7 @@ from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
 from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
-from macvlan_ros.errors import (
-    BadSubnet,
-    ImageNotFound,
-    InvalidRequest,
-    MacvlanRosError,
-    NotFound,
-)
+from macvlan_ros.errors import BadSubnet, ImageNotFound, InvalidRequest, MacvlanRosError, NotFound
 from macvlan_ros.labels import (
     LABEL_ADDRESS,
     LABEL_DEFAULT_ROUTE,

@@ -21,7 +21,7 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.models.containers import BridgeUse
 from macvlan_ros.models.networks import Network
-from macvlan_ros.payload import bridge_payload
+from macvlan_ros.network_payload import bridge_payload
 from tests.e2e.engines import IMAGE, NETWORK, create, network_names
 from tests.lab import Host, Lab
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from macvlan_ros.models.containers import (
     Attachment,
@@ -18,25 +18,10 @@ from macvlan_ros.models.containers import (
     Service,
     Ulimit,
 )
-from macvlan_ros.models.networks import Network
-from macvlan_ros.payload import (
-    api_number,
-    bridge_payload,
-    container_payload,
-    network_payload,
-    service_aliases,
-)
+from macvlan_ros.payload import api_number, container_payload, service_aliases
 
 ATTACHMENT = Attachment("ros_lan", IPAddress("192.168.50.195"), "02:42:0a:00:00:01")
 PLAIN = Service(name="talker", image="ros:noetic", container_name="robot_talker")
-NETWORK = Network(
-    name="ros_lan",
-    parent="eth0",
-    subnet=IPNetwork("192.168.50.0/24"),
-    gateway=IPAddress("192.168.50.1"),
-    ip_range=IPNetwork("192.168.50.192/27"),
-    pool="lab",
-)
 
 
 def payload(service: Service = PLAIN, **more: Any) -> dict[str, Any]:
@@ -229,36 +214,6 @@ def test_tmpfs_sizes_and_octal_modes() -> None:
     _, said = mounts(Mount("tmpfs", "", "/run/ros", size=1 << 20, mode="1770"))
     assert said[0]["TmpfsOptions"] == {"SizeBytes": 1 << 20, "Mode": 0o1770}
     assert host_config(tmpfs={"/tmp": "size=64m"})["Tmpfs"] == {"/tmp": "size=64m"}
-
-
-def test_a_network_is_marked_as_ours_and_names_its_pool() -> None:
-    made = network_payload(NETWORK, placeholder=IPAddress("192.168.50.10"))
-    assert made["Driver"] == "macvlan"
-    assert made["Options"] == {"parent": "eth0", "macvlan_mode": "bridge"}
-    assert made["IPAM"]["Config"] == [
-        {
-            "Subnet": "192.168.50.0/24",
-            "Gateway": "192.168.50.1",
-            "IPRange": "192.168.50.192/27",
-        }
-    ]
-    assert made["Labels"] == {"macvlan-ros.managed": "1", "macvlan-ros.pool": "lab"}
-    assert made["Internal"] is False
-
-
-def test_a_network_without_a_gateway_keeps_docker_off_the_pool() -> None:
-    made = network_payload(replace(NETWORK, gateway=None), placeholder=IPAddress("192.168.50.10"))
-    assert made["IPAM"]["Config"][0]["Gateway"] == "192.168.50.10"
-    assert made["Internal"] is True
-    assert made["Labels"]["macvlan-ros.gateway"] == "none"
-
-
-def test_an_additional_network_carries_the_stacks_labels() -> None:
-    bridge = BridgeUse("backend", subnets=(IPNetwork("10.9.0.0/24"),), internal=True)
-    made = bridge_payload(bridge, {"macvlan-ros.stack": "robot"})
-    assert (made["Driver"], made["Internal"]) == ("bridge", True)
-    assert made["IPAM"]["Config"] == [{"Subnet": "10.9.0.0/24"}]
-    assert made["Labels"] == {"macvlan-ros.stack": "robot", "macvlan-ros.managed": "1"}
 
 
 def test_a_new_engine_is_told_which_of_several_networks_has_the_default_route() -> None:
