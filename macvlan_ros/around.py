@@ -1,18 +1,43 @@
-"""Around this host: the addresses that are in use already, as the kernel knows them."""
+"""Around this host: the addresses that are in use already, whatever the store says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
-from macvlan_ros.search import Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is in use around this host, whatever the store says.
+
+    `addresses` maps an address to its holder's MAC ("" if unknown; lower case with colons) and
+    `labels` to words for people ("eth0 of this host"). `subnets` are those of Docker's other
+    networks with their names; the network that the pool itself is for must not be among them.
+    """
+
+    addresses: Mapping[IPAddress, str] = field(default_factory=dict)
+    labels: Mapping[IPAddress, str] = field(default_factory=dict)
+    subnets: Mapping[IPNetwork, str] = field(default_factory=dict)
+
+    def holder(self, address: IPAddress, *, but: str = "") -> str:
+        """Who is at the address, in words; "" if nobody, or only the one with the MAC `but`."""
+        for subnet, name in self.subnets.items():
+            if address in subnet:
+                return f"Docker's network {name!r} ({subnet})"
+        mac = self.addresses.get(address)
+        if mac is None or (but and mac == but):
+            return ""
+        label = self.labels.get(address, "somebody on the LAN")
+        return f"{label} ({mac})" if mac else label
 
 
 def look_around(subnets: Mapping[IPNetwork, str] | None = None) -> Surroundings:
-    """This host's addresses, those of the neighbours that it has met, and `subnets` with the names
-    of Docker's networks that have them. Raises `Unavailable`."""
+    """As the kernel knows it: this host's addresses, those of the neighbours that it has met, and
+    `subnets` with the names of Docker's networks that have them. Raises `Unavailable`."""
     taken: dict[IPAddress, str] = {}
     labels: dict[IPAddress, str] = {}
     for neighbour in procnet.neighbours():

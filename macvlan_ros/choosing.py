@@ -17,8 +17,8 @@ from typing import NoReturn
 from netaddr import IPAddress, IPRange
 
 from macvlan_ros.addresses import candidates, intervals, size
+from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolExhausted
-from macvlan_ros.ipam import Surroundings
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.spans import Span, merge, points, subtract

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress, IPRange
 
 from macvlan_ros.addresses import why_not
+from macvlan_ros.around import Surroundings
 from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import (
     AddressInUse,
@@ -24,7 +25,7 @@ from macvlan_ros.errors import (
     PoolExhausted,
     StoreAway,
 )
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.state import Former, State, Use

@@ -8,6 +8,7 @@ from dataclasses import replace
 from netaddr import IPAddress
 
 from macvlan_ros import addresses
+from macvlan_ros.around import Surroundings
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
     AddressInUse,
@@ -18,7 +19,6 @@ from macvlan_ros.errors import (
     InvalidRequest,
     NotFound,
 )
-from macvlan_ros.ipam import Surroundings
 from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.reach import OWNER

@@ -16,16 +16,17 @@ from netaddr import IPAddress
 from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
-from macvlan_ros.search import Search, Surroundings, release_command
+from macvlan_ros.search import Search, release_command
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
+    from macvlan_ros.around import Surroundings
     from macvlan_ros.lease_taking import Taking
     from macvlan_ros.leases import Leases
 
-__all__ = ["Allocation", "Ipam", "Surroundings"]
+__all__ = ["Allocation", "Ipam"]
 
 #: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
 Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]

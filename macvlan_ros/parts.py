@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.around import look_around
+from macvlan_ros.around import Surroundings, look_around
 from macvlan_ros.closing import Closing
 from macvlan_ros.errors import DockerDown, Forbidden, Unavailable
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.opening import open_for
 from macvlan_ros.scout import Scout, interface_on

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from macvlan_ros.addresses import candidates_among, intervals, mac_of_owner, size, why_not
+from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import AddressInUse, BadSubnet, PoolExhausted
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.spans import Span, count, merge, points, subtract
 from macvlan_ros.stores.base import WINDOW, Store
 from macvlan_ros.vendors import who
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is in use around this host, whatever the store says.
-
-    `addresses` maps an address to its holder's MAC ("" if unknown; lower case with colons) and
-    `labels` to words for people ("eth0 of this host"). `subnets` are those of Docker's other
-    networks with their names; the network that the pool itself is for must not be among them.
-    """
-
-    addresses: Mapping[IPAddress, str] = field(default_factory=dict)
-    labels: Mapping[IPAddress, str] = field(default_factory=dict)
-    subnets: Mapping[IPNetwork, str] = field(default_factory=dict)
-
-    def holder(self, address: IPAddress, *, but: str = "") -> str:
-        """Who is at the address, in words; "" if nobody, or only the one with the MAC `but`."""
-        for subnet, name in self.subnets.items():
-            if address in subnet:
-                return f"Docker's network {name!r} ({subnet})"
-        mac = self.addresses.get(address)
-        if mac is None or (but and mac == but):
-            return ""
-        label = self.labels.get(address, "somebody on the LAN")
-        return f"{label} ({mac})" if mac else label
 
 
 class Search:

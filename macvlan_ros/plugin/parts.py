@@ -14,14 +14,14 @@ from pathlib import Path
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
-from macvlan_ros.around import look_around
+from macvlan_ros.around import Surroundings, look_around
 from macvlan_ros.choosing import Choosing
 from macvlan_ros.collect import Collector
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.enrolment import Enrolment
 from macvlan_ros.grants import Grants
 from macvlan_ros.hosts import is_silent
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.lan import Lan
 from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead

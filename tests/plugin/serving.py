@@ -11,10 +11,11 @@ from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.around import Surroundings
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.errors import AddressInUse
 from macvlan_ros.grants import Grants
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.links import Links
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from macvlan_ros.addresses import parse_pool
+from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import etcd as etcd_store
 from macvlan_ros.stores import etcd_client, etcd_space, etcd_wire

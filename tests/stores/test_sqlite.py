@@ -347,7 +347,8 @@ ON_A_SMALL_DISK = """
 import pathlib, sys
 from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import (Ipam)
+from macvlan_ros.around import (Surroundings)
 from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore
 

@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from macvlan_ros.addresses import parse_pool
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.around import Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import files, sqlite, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore

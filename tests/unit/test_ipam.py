@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import candidates, mac_of_owner, parse_pool
+from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import (
     AddressInUse,
     BadSubnet,
@@ -19,7 +20,7 @@ from macvlan_ros.errors import (
     PoolExhausted,
     PoolNotFound,
 )
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores.memory import MemoryStore
 

@@ -6,7 +6,8 @@ import pytest
 from netaddr import IPNetwork
 
 from macvlan_ros import kept
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.around import Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.running import ServiceStatus
 from macvlan_ros.stores.memory import MemoryStore

@@ -10,8 +10,9 @@ from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros import plan
 from macvlan_ros.addresses import contains, parse_pool
+from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolOverlap
-from macvlan_ros.ipam import Ipam, Surroundings
+from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.models.stacks import Stack
