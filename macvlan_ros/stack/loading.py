@@ -25,7 +25,7 @@ from macvlan_ros.stack.networks import DeclaredNetwork, declared
 from macvlan_ros.stack.nodes import Node, child, with_entries
 from macvlan_ros.stack.secrets import declared_secrets
 from macvlan_ros.stack.selection import circle, clash, enabled
-from macvlan_ros.stack.services import Surroundings, check_name, container_name, service
+from macvlan_ros.stack.services import Declared, check_name, container_name, service
 from macvlan_ros.stack.sources import Source, complete
 from macvlan_ros.stack.yamlfile import read
 
@@ -167,7 +167,7 @@ def _stack(
         check_name(name, node)
         node.mapping()
     containers = {name: container_name(name, node, context.project) for name, node in nodes.items()}
-    around = Surroundings(section, networks, volumes, containers, secrets)
+    around = Declared(section, networks, volumes, containers, secrets)
     services = {name: service(name, node, around, context) for name, node in nodes.items()}
     stack = Stack(
         name=context.project,

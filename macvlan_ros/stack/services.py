@@ -45,7 +45,7 @@ _PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Declared:
     """What a service's reader needs of the rest of the stack. `containers` are all services'
     container names, which come first because services may refer to each other."""
 
@@ -165,7 +165,7 @@ def container_name(name: str, node: Node, project: str) -> str:
     return wanted
 
 
-def service(name: str, node: Node, around: Surroundings, context: Context) -> Service:
+def service(name: str, node: Node, declared: Declared, context: Context) -> Service:
     """One service, resolved. Raises StackFileError that names the file, the service and the key."""
     entries = _known(node)
     fields: dict[str, Any] = {}
@@ -176,23 +176,23 @@ def service(name: str, node: Node, around: Surroundings, context: Context) -> Se
         if key in entries:
             context.note(f"service {name!r}: {sentence}")
     _note_details(name, entries, context)
-    own = service_section(entries.get(SECTION), around.section)
-    net = _attached(name, entries, around, context, lan=own.lan)
-    fields.update(_image(name, node, entries, context, around.secrets))
+    own = service_section(entries.get(SECTION), declared.section)
+    net = _attached(name, entries, declared, context, lan=own.lan)
+    fields.update(_image(name, node, entries, context, declared.secrets))
     fields.update(deploy(name, entries, context))
-    dependencies = _dependencies(entries, around.containers)
+    dependencies = _dependencies(entries, declared.containers)
     for key in ("ipc", "pid"):
         if key in entries:
-            fields[key] = _namespace(entries[key], around.containers, dependencies)
+            fields[key] = _namespace(entries[key], declared.containers, dependencies)
     fields["device_requests"] = (*_requests(entries), *fields.get("device_requests", ()))
     if "security_opt" in entries:
         fields["security_opt"] = security_options(entries["security_opt"], context)
     if "volumes" in entries:
-        fields["mounts"] = mounts(entries["volumes"], context, around.volumes)
+        fields["mounts"] = mounts(entries["volumes"], context, declared.volumes)
     return Service(
         **fields,
         name=name,
-        container_name=around.containers[name],
+        container_name=declared.containers[name],
         host=own.host,
         address=own.address,
         address6=own.address6,
@@ -215,11 +215,11 @@ def _requests(entries: Mapping[str, Node]) -> tuple[DeviceRequest, ...]:
 
 
 def _attached(
-    name: str, entries: Mapping[str, Node], around: Surroundings, context: Context, *, lan: bool
+    name: str, entries: Mapping[str, Node], declared: Declared, context: Context, *, lan: bool
 ) -> Attached:
     if lan:
-        return attached(name, entries, around.networks, context)
-    return off_the_lan(entries[SECTION], entries, around.networks)
+        return attached(name, entries, declared.networks, context)
+    return off_the_lan(entries[SECTION], entries, declared.networks)
 
 
 def _known(node: Node) -> dict[str, Node]:
