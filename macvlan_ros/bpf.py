@@ -17,9 +17,6 @@ from netaddr import IPAddress, spanning_cidr
 #: One instruction: code, jump if true, jump if false, operand (linux/filter.h).
 Instruction: TypeAlias = tuple[int, int, int, int]
 
-#: The kernel takes no longer program (BPF_MAXINSNS).
-LONGEST = 4096
-
 _LOAD_WORD, _LOAD_HALF, _LOAD_BYTE = 0x20, 0x28, 0x30
 _EQUAL, _ANY_BIT, _JUMP, _AND, _RETURN = 0x15, 0x45, 0x05, 0x54, 0x06
 _SO_ATTACH_FILTER = 26

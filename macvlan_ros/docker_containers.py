@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from macvlan_ros.docker_calls import SLOW, Calls
 from macvlan_ros.docker_files import archive
 from macvlan_ros.docker_values import Container, read_container
-from macvlan_ros.errors import Conflict, DockerDown, EngineRefused, MacvlanRosError, NotFound
+from macvlan_ros.errors import Conflict, DockerDown, MacvlanRosError, NotFound
 from macvlan_ros.labels import LABEL_MANAGED, LABEL_STACK, MANAGED
 from macvlan_ros.payload import bridge_endpoint, container_payload
 
@@ -208,8 +208,11 @@ class ContainerCalls(Calls):
         return True
 
     def _wait_gone(self, identity: str) -> None:
+        deadline = time.monotonic() + SLOW
         with suppress(NotFound):
-            self._wait_until(identity, SLOW, lambda _one: False)
+            while time.monotonic() < deadline:
+                self._inspect(identity)
+                time.sleep(_LOOK_EVERY)
             raise DockerDown(
                 f"container {self._name(identity)!r} is still being removed after {SLOW:g} s"
             )
@@ -219,61 +222,6 @@ class ContainerCalls(Calls):
         with self.asking(f"rename container {self._name(identity)!r} to {name!r}") as client:
             client.rename(identity, name)
         self.names[identity] = name
-
-    def wait_healthy(self, identity: str, *, timeout: float) -> Container:
-        """The container once its health check says healthy, within `timeout` seconds.
-
-        Raises `EngineRefused` when it turns unhealthy, stops, has no health check, or time is up.
-        """
-        seen = self._wait_until(
-            identity, timeout, lambda one: one.health != "starting" or not one.running
-        )
-        if seen is None or seen.health == "starting":
-            raise EngineRefused(
-                f"container {self._name(identity)!r} is not healthy after {timeout:g} s"
-            )
-        if not seen.running:
-            raise EngineRefused(
-                f"container {seen.name!r} ended with {seen.exit_code} before it was healthy; "
-                f"see why with: docker logs {seen.name}"
-            )
-        if seen.health == "unhealthy":
-            raise EngineRefused(
-                f"container {seen.name!r} is unhealthy; see what its check says with: "
-                f"docker inspect -f '{{{{json .State.Health}}}}' {seen.name}"
-            )
-        if not seen.health:
-            raise EngineRefused(
-                f"container {seen.name!r} has no health check; give its service a `healthcheck`, "
-                "or wait for service_started"
-            )
-        return seen
-
-    def wait_exit(self, identity: str, *, timeout: float) -> int:
-        """The container's exit code once it has ended, within `timeout` seconds.
-
-        Raises `EngineRefused` when it still runs then, `NotFound` when it is not there.
-        """
-        seen = self._wait_until(identity, timeout, lambda one: one.state in ("exited", "dead"))
-        if seen is None:
-            raise EngineRefused(
-                f"container {self._name(identity)!r} still runs after {timeout:g} s"
-            )
-        return seen.exit_code
-
-    def _wait_until(
-        self, identity: str, timeout: float, reached: Callable[[Container], bool]
-    ) -> Container | None:
-        """Look until `reached`; None when time is up. Looking beats Docker's own wait, which
-        keeps a connection for each container and cannot tell health."""
-        deadline = time.monotonic() + timeout
-        while True:
-            seen = self._inspect(identity)
-            if reached(seen):
-                return seen
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(_LOOK_EVERY)
 
     def logs(self, identity: str, *, tail: int = 50) -> str:
         """The last `tail` lines that the container wrote, both streams."""

@@ -15,11 +15,9 @@ from netaddr import AddrFormatError, IPAddress
 from macvlan_ros.labels import (
     LABEL_ADDRESS,
     LABEL_CONFIG_HASH,
-    LABEL_MANAGED,
     LABEL_OWNER,
     LABEL_SERVICE,
     LABEL_STACK,
-    MANAGED,
 )
 
 
@@ -62,7 +60,7 @@ class Container:
     `state` is Docker's word (created, running, paused, restarting, removing, exited, dead),
     `status` the text for people ("Up 3 minutes (healthy)"), `health` is "", starting, healthy or
     unhealthy. `address` is its fixed one on the LAN, also while it is stopped; `networks` maps each
-    network to the address that it has there. Times are UTC in ISO 8601, "" for never. `pid` is its
+    network to the address that it has there. `created` is UTC in ISO 8601. `pid` is its
     first process, as the engine's PC counts them; 0 when it does not run.
     """
 
@@ -81,14 +79,7 @@ class Container:
     mac: str
     networks: Mapping[str, IPAddress | None]
     created: str
-    started_at: str
-    finished_at: str
-    restart_count: int
     pid: int = 0
-
-    @property
-    def managed(self) -> bool:
-        return self.labels.get(LABEL_MANAGED) == MANAGED
 
     @property
     def running(self) -> bool:
@@ -171,9 +162,6 @@ def read_container(found: Mapping[str, Any], *, status: str = "") -> Container:
         mac=_mac(endpoints.get(main) or {}, config),
         networks=networks,
         created=_time(found.get("Created")),
-        started_at=_time(state.get("StartedAt")),
-        finished_at=_time(state.get("FinishedAt")),
-        restart_count=found.get("RestartCount") or 0,
         pid=state.get("Pid") or 0,
     )
 
@@ -200,10 +188,8 @@ def _health(state: Mapping[str, Any]) -> str:
 
 
 def _time(value: str | None) -> str:
-    """Docker's nanoseconds cut to seconds; its year 1 means never."""
-    if not value or value.startswith("0001-"):
-        return ""
-    return f"{value[:19]}Z"
+    """Docker's nanoseconds cut to seconds."""
+    return f"{value[:19]}Z" if value else ""
 
 
 def read_address(value: str | None) -> IPAddress | None:

@@ -17,7 +17,7 @@ from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.docker_errands import FOLDER
-from macvlan_ros.errors import ImageNotFound, MacvlanRosError, Unavailable
+from macvlan_ros.errors import ImageNotFound, Unavailable
 from macvlan_ros.link_codec import decode_link
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool, Reservation
@@ -110,8 +110,3 @@ def _small_store(pools: Sequence[Pool], held: Sequence[Reservation]) -> bytes:
             if held:
                 store.reserve(held)
         return file.read_bytes()
-
-
-def plainly(error: MacvlanRosError) -> str:
-    """The error's sentence without an end mark, to stand within another."""
-    return str(error).rstrip(".")

@@ -77,7 +77,4 @@ def container(name: str) -> Container:
         mac="",
         networks={},
         created="",
-        started_at="",
-        finished_at="",
-        restart_count=0,
     )
