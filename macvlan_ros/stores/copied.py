@@ -8,7 +8,6 @@ nobody has named give up meanwhile is still this host's in etcd, so others of th
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,8 +18,7 @@ from typing import NoReturn, TypeVar
 from netaddr import IPAddress
 
 from macvlan_ros.errors import Forbidden, PoolNotFound, StoreAway, StoreDown
-from macvlan_ros.models.pools import DYNAMIC, Pool, Record, Reservation
-from macvlan_ros.stores import etcd_books
+from macvlan_ros.models.pools import Pool, Record, Reservation
 from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.copy_file import CopyFile, Standing
@@ -30,8 +28,8 @@ from macvlan_ros.stores.etcd_address import parse_url
 from macvlan_ros.stores.etcd_client import EtcdClient
 from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.etcd_space import EtcdSpace
-from macvlan_ros.stores.journal import Exchanged, Forgotten, Released, Remembered
 from macvlan_ros.stores.settling import Settled, Witness, refresh, settle
+from macvlan_ros.stores.stand_in import StandIn
 
 __all__ = ["CopiedStore"]
 
@@ -71,6 +69,9 @@ class CopiedStore:
         self._reading = EtcdStore.over(self.space, patience=_READ_PATIENCE)
         self._changing = EtcdStore.over(self.space, patience=_PATIENCE)
         self._copy = EtcdStore.over(CopySpace(client, self.file))
+        self._stand_in = StandIn(
+            self._copy, self.file, self.space, host=host, refusal=self._refusal
+        )
         self._host = host
         self._witness = witness
         self._note = note
@@ -88,12 +89,9 @@ class CopiedStore:
     # -- what etcd alone can do ------------------------------------------------------------------
 
     def add_pool(self, pool: Pool) -> Pool:
-        def standing(_: bool) -> Pool:
-            if pool in self._copy.pools():
-                return pool
-            raise self._refusal(f"pool {pool.name!r} cannot be added")
-
-        return self._change(lambda store: store.add_pool(pool), standing)
+        return self._change(
+            lambda store: store.add_pool(pool), lambda _: self._stand_in.add_pool(pool)
+        )
 
     def remove_pool(self, name: str) -> bool:
         return self._change(
@@ -103,7 +101,8 @@ class CopiedStore:
 
     def reserve(self, wanted: Sequence[Reservation]) -> tuple[Reservation, ...]:
         return self._change(
-            lambda store: store.reserve(wanted), lambda tried: self._stand_by(wanted, tried=tried)
+            lambda store: store.reserve(wanted),
+            lambda tried: self._stand_in.reserve(wanted, tried=tried),
         )
 
     def move(self, held: Reservation, host: str) -> Reservation | None:
@@ -156,53 +155,26 @@ class CopiedStore:
         return self._read(EtcdStore.kinds)
 
     def spare(self, pool: str) -> tuple[Reservation, ...]:
-        if self._away is None:
-            return ()
-        given_up = (
-            waiting.change.held
-            for waiting in self.file.waiting()
-            if isinstance(waiting.change, Released) and not waiting.begun
-        )
-        mine = (pool, self._host, DYNAMIC)
-        return tuple(held for held in given_up if (held.pool, held.host, held.kind) == mine)
+        return () if self._away is None else self._stand_in.spare(pool)
 
     # -- what is made up for later ---------------------------------------------------------------
 
     def release(self, pool: str, owners: Sequence[str]) -> tuple[Reservation, ...]:
-        def release(tried: bool) -> tuple[Reservation, ...]:
-            held = self._copy.held(pool, owners)
-            unknown = set(owners) - {each.owner for each in held}
-            if unknown:
-                raise self._refusal(f"whether {min(unknown)!r} holds an address is not known here")
-            changes = [(Released(each), dict.fromkeys(self._keys(each))) for each in held]
-            self.file.change(changes, begun=tried)
-            return held
-
-        return self._change(lambda store: store.release(pool, owners), release)
+        return self._change(
+            lambda store: store.release(pool, owners),
+            lambda tried: self._stand_in.release(pool, owners, tried=tried),
+        )
 
     def remember(self, record: Record, *, replace: bool = False) -> Record:
-        def remember(_: bool) -> Record:
-            stands = self._copy.recall(record.kind, record.key)
-            if stands and not (replace and stands[0].host == record.host):
-                return stands[0]
-            self._check_own(record.host, record.kind)
-            key = self.space.record_key(record.kind, record.key)
-            value = etcd_books.write_record(record, os.urandom(6).hex())
-            self.file.change([(Remembered(record), {key: value})])
-            return record
-
-        return self._change(lambda store: store.remember(record, replace=replace), remember)
+        return self._change(
+            lambda store: store.remember(record, replace=replace),
+            lambda _: self._stand_in.remember(record, replace=replace),
+        )
 
     def forget(self, kind: str, key: str) -> bool:
-        def forget(_: bool) -> bool:
-            stands = self._copy.recall(kind, key)
-            if not stands:
-                return False
-            self._check_own(stands[0].host, kind)
-            self.file.change([(Forgotten(kind, key), {self.space.record_key(kind, key): None})])
-            return True
-
-        return self._change(lambda store: store.forget(kind, key), forget)
+        return self._change(
+            lambda store: store.forget(kind, key), lambda _: self._stand_in.forget(kind, key)
+        )
 
     def close(self) -> None:
         self.space.close()
@@ -314,47 +286,6 @@ class CopiedStore:
         except (StoreDown, Forbidden):
             return None
 
-    def _stand_by(self, wanted: Sequence[Reservation], *, tried: bool) -> tuple[Reservation, ...]:
-        """What these owners hold already; what they have just given up is theirs again."""
-        stands = []
-        for want in wanted:
-            held = self._copy.held(want.pool, [want.owner])
-            found = held or self._take_back(want) or self._hand_on(want, tried=tried)
-            if not found:
-                raise self._refusal(f"no address can be reserved for {want.owner!r}")
-            stands.append(found[0])
-        return tuple(stands)
-
-    def _take_back(self, want: Reservation) -> tuple[Reservation, ...]:
-        for waiting in self.file.waiting():
-            change = waiting.change
-            if isinstance(change, Released) and _is_same(change.held, want):
-                stood = change.held
-                value = etcd_books.write_reservation(stood, "")
-                if self.file.put_instead(change, dict.fromkeys(self._keys(stood), value)):
-                    return (want,)  # given up and taken again: this very call has made it
-        return ()
-
-    def _hand_on(self, want: Reservation, *, tried: bool) -> tuple[Reservation, ...]:
-        """To one whom nobody has named what another such one has given up: in etcd it is still
-        this host's, so nobody else has it."""
-        for held in self.spare(want.pool) if want.kind == DYNAMIC else ():
-            if held.address == want.address:
-                value = etcd_books.write_reservation(want, "")
-                keys: dict[str, str | None] = dict.fromkeys(self._keys(held))
-                keys |= dict.fromkeys(self._keys(want), value)
-                change = Exchanged(held, want)
-                if self.file.put_instead(Released(held), keys, change, begun=tried):
-                    return (want,)
-        return ()
-
-    def _keys(self, held: Reservation) -> tuple[str, ...]:
-        return self.space.keys_of(held)
-
-    def _check_own(self, host: str, kind: str) -> None:
-        if host != self._host:
-            raise self._refusal(f"what {host or 'another host'} has written ({kind}) stays")
-
     def _refuse(self, what: str) -> NoReturn:
         raise self._refusal(what)
 
@@ -373,13 +304,6 @@ class CopiedStore:
                 f"{held.address} of {held.owner!r} was given to {now.owner!r} on {now.host} while "
                 f"this PC was cut off; stop the container here that uses it, then reserve anew"
             )
-
-
-def _is_same(one: Reservation, other: Reservation) -> bool:
-    def identity(held: Reservation) -> tuple[object, ...]:
-        return (held.pool, held.owner, held.address, held.mac, held.host, held.kind)
-
-    return identity(one) == identity(other)
 
 
 def _since(moment: float) -> str:
