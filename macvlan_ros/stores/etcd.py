@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from netaddr import IPAddress
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.pools import Pool, Record, Reservation
-from macvlan_ros.stores import etcd_books, etcd_records
+from macvlan_ros.stores import etcd_books, etcd_places, etcd_pools, etcd_records
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.access import EtcdAccess
-from macvlan_ros.stores.base import WINDOW, Store
-from macvlan_ros.stores.codec import encode_pool
+from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.etcd_address import parse_url
 from macvlan_ros.stores.etcd_books import Stood
 from macvlan_ros.stores.etcd_client import EtcdClient
-from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry, Operation
+from macvlan_ros.stores.etcd_kv import Answer, Comparison, Entry
 from macvlan_ros.stores.etcd_space import VERSION, EtcdSpace
 from macvlan_ros.stores.rules import (
-    check_new_pool,
     is_blocked,
-    pool_in_use,
-    pool_not_found,
     settle,
 )
 
@@ -39,10 +35,6 @@ MOST_AT_ONCE = 1000
 # Up to so many keys are compared one by one. More are too many for one transaction (etcd's limit is
 # 128) and are compared at once: nothing was reserved or released since they were read.
 _FEW = 120
-# From more places than these on, reading once what is held everywhere costs less.
-_MANY_PLACES = 100
-# In a pool that is 80 % full a search goes on over 13 addresses (Knuth 6.4, linear probing).
-_FEWEST_KEYS = 32
 
 
 class EtcdStore:
@@ -77,46 +69,16 @@ class EtcdStore:
     # -- pools ----------------------------------------------------------------------------------
 
     def add_pool(self, pool: Pool) -> Pool:
-        space, deadline = self._space, self._deadline()
-        while True:
-            gets = [kv.get(space.pools_key), kv.get_all(space.pool_key())]
-            seen = space.read(gets, deadline=deadline)
-            if not check_new_pool(pool, self._decode_pools(seen.found[1])):
-                return pool
-            # Whoever adds a pool writes this key, so no two of them miss each other's overlap.
-            unchanged = kv.is_unchanged(space.pools_key, seen.modified(0))
-            definition = kv.put(space.pool_key(pool.name), encode_pool(pool))
-            puts = [definition, kv.put(space.pools_key, "")]
-            if space.change([unchanged], puts, deadline=deadline).succeeded:
-                return pool
+        return etcd_pools.add(self._space, pool, deadline=self._deadline())
 
     def pools(self) -> tuple[Pool, ...]:
-        gets = [kv.get_all(self._space.pool_key())]
-        return self._decode_pools(self._space.read(gets, deadline=self._deadline()).found[0])
+        return etcd_pools.every(self._space, deadline=self._deadline())
 
     def pool(self, name: str) -> Pool:
-        answer = self._read_pool(name, [], self._deadline())
-        return self._decode_pools(answer.found[0])[0]
+        return etcd_pools.one(self._space, name, deadline=self._deadline())
 
     def remove_pool(self, name: str) -> bool:
-        space, deadline = self._space, self._deadline()
-        pool_key, owners = space.pool_key(name), space.owner_key(name)
-        seen = space.read([kv.get(pool_key)], deadline=deadline).modified(0)
-        while seen:
-            answer = space.change(
-                [kv.is_unchanged(pool_key, seen), kv.is_empty(owners)],
-                [kv.delete(pool_key), kv.put(space.pools_key, "")],
-                [kv.get(pool_key), kv.get_all(owners, only="count")],
-                deadline=deadline,
-            )
-            if answer.succeeded:
-                return True
-            seen = answer.modified(0)
-            if not seen:
-                return answer.resent  # the first time may have done it
-            if answer.counts[1]:
-                raise pool_in_use(name, answer.counts[1])
-        return False
+        return etcd_pools.remove(self._space, name, deadline=self._deadline())
 
     # -- reservations ---------------------------------------------------------------------------
 
@@ -224,38 +186,15 @@ class EtcdStore:
             entries = self._space.read(gets, deadline=deadline).found[0]
         else:
             gets = [kv.get_all(self._space.owner_key(pool))]
-            entries = self._read_pool(pool, gets, deadline).found[1]
+            entries = etcd_pools.read_with(self._space, pool, gets, deadline=deadline).found[1]
         found = (each.held for each in self._decode_reservations([entries]))
         return tuple(sorted(found, key=lambda held: (held.pool, held.address.sort_key())))
 
     def taken(self, pool: str) -> tuple[int, ...]:
-        known = self.pool(pool)
-        return self._taken(known, [known.subnet.first], limit=0)
+        return etcd_places.taken(self._space, self.pool(pool), deadline=self._deadline())
 
     def taken_near(self, pool: Pool, places: Sequence[int] = ()) -> tuple[int, ...]:
-        if not places or len(places) > _MANY_PLACES:
-            return self._taken(pool, [pool.subnet.first], limit=0)
-        # A stack's names share what one name would read, but for what each needs to find a gap.
-        limit = max(_FEWEST_KEYS, min(WINDOW, 4 * WINDOW // len(places)))
-        taken: set[int] = set()
-        while places:
-            told = self._runs(pool, places, limit=limit)
-            taken.update(*told)
-            # Where these left no gap, the first free one is further on.
-            full = [run[-1] for run in told if len(run) == limit and run[-1] - run[0] < limit]
-            places = sorted({_first_gap(taken, last) for last in full})
-            limit *= 4
-        return tuple(sorted(taken))
-
-    def _taken(self, pool: Pool, places: Iterable[int], *, limit: int) -> tuple[int, ...]:
-        return tuple(sorted(set().union(*self._runs(pool, places, limit=limit))))
-
-    def _runs(self, pool: Pool, places: Iterable[int], *, limit: int) -> list[list[int]]:
-        """What is held from each of the places upwards, so many of them (0: all)."""
-        spans = [etcd_books.span(self._space, pool, place, limit=limit) for place in places]
-        found = self._space.read(spans, deadline=self._deadline()).found
-        with self._space.decoding():
-            return [[etcd_books.value_of(entry) for entry in entries] for entries in found]
+        return etcd_places.taken_near(self._space, pool, places, deadline=self._deadline())
 
     def holder(self, address: IPAddress) -> Reservation | None:
         return self._reservation(self._space.address_key(address))
@@ -309,7 +248,7 @@ class EtcdStore:
     def _see(self, answer: Answer, pools: Sequence[str], deadline: float) -> _Seen:
         """Raises PoolNotFound."""
         for name, found in zip(pools, answer.found[1:], strict=False):
-            self._check_pool(name, found, deadline)
+            etcd_pools.check(self._space, name, found, deadline=deadline)
         stood = self._decode_reservations(answer.found[1 + len(pools) :])
         return _Seen(answer.modified(0), stood)
 
@@ -326,22 +265,11 @@ class EtcdStore:
         gets = [kv.get_all(space.owner_key(pool))]
         if len(asked) <= MOST_AT_ONCE:
             gets = kv.many([kv.get(space.owner_key(pool, owner)) for owner in asked])
-        answer = self._read_pool(pool, [kv.get(space.reservations_key), *gets], deadline)
+        gets = [kv.get(space.reservations_key), *gets]
+        answer = etcd_pools.read_with(space, pool, gets, deadline=deadline)
         stood = self._decode_reservations(answer.found[2:])
         by_owner = {each.held.owner: each for each in stood}
         return [by_owner[owner] for owner in asked if owner in by_owner], answer.modified(1)
-
-    def _read_pool(self, name: str, gets: Sequence[Operation], deadline: float) -> Answer:
-        """The pool's entry and what else the gets find. Raises PoolNotFound."""
-        answer = self._space.read([kv.get(self._space.pool_key(name)), *gets], deadline=deadline)
-        self._check_pool(name, answer.found[0], deadline)
-        return answer
-
-    def _check_pool(self, name: str, found: Sequence[Entry], deadline: float) -> None:
-        if not found:
-            prefix = self._space.pool_key()
-            known = self._space.read([kv.get_all(prefix, only="keys")], deadline=deadline).found[0]
-            raise pool_not_found(name, [entry.key.removeprefix(prefix) for entry in known])
 
     def _reservation(self, key: str) -> Reservation | None:
         stood = self._stood(key, self._deadline())
@@ -350,10 +278,6 @@ class EtcdStore:
     def _stood(self, key: str, deadline: float) -> Stood | None:
         found = self._space.read([kv.get(key)], deadline=deadline).found
         return next(iter(self._decode_reservations(found)), None)
-
-    def _decode_pools(self, entries: Sequence[Entry]) -> tuple[Pool, ...]:
-        with self._space.decoding():
-            return tuple(map(etcd_books.read_pool, entries))
 
     def _decode_reservations(self, found: Iterable[Sequence[Entry]]) -> list[Stood]:
         with self._space.decoding():
@@ -366,12 +290,6 @@ class _Seen:
 
     changed: int
     stood: list[Stood]
-
-
-def _first_gap(taken: Container[int], value: int) -> int:
-    while value in taken:
-        value += 1
-    return value
 
 
 def _new(wanted: Sequence[Reservation], stands: Sequence[Reservation]) -> list[Reservation]:
