@@ -1,8 +1,4 @@
-"""One SQLite file: its connections, its transactions, its schema.
-
-Connections are lent: one is in one thread's hands at a time and then goes back for the next to
-take, so a server with a thread for each request does not open the file for each.
-"""
+"""One SQLite file: its transactions, its schema, and who may do what with it."""
 
 from __future__ import annotations
 
@@ -11,18 +7,17 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote
 
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.stores import sqlite_errors as errors
 from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
+from macvlan_ros.stores.sqlite_connections import Connection, Connections, wait_until
 
 Migration: TypeAlias = Sequence[str]
 
@@ -34,19 +29,6 @@ _APPLICATION_ID = 0x6D766C72
 _SETTLE = 0.2
 
 
-# Milliseconds by which a wait may be longer or shorter than what is left.
-_NEAR = 50
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that knows which file it has open, and whether it is ready for writing."""
-
-    identity: tuple[int, int] | None = None
-    ready = False
-    known = False  # to be a file of ours; another one would have another identity
-    patience = -1  # for how long SQLite waits for a lock, in milliseconds
-
-
 @dataclass(frozen=True, slots=True)
 class _State:
     """What tells whether a file has been written. At rest: it has a log (SQLite's file format,
@@ -56,10 +38,6 @@ class _State:
     inode: int
     size: int
     changed: int
-
-
-# What a fork carried into a child. SQLite forbids to use it there, or even to close it.
-_FORKED: list[_Connection] = []
 
 
 class SqliteFile:
@@ -82,11 +60,10 @@ class SqliteFile:
         self._patience = patience
         self._migrations = migrations
         self._application = application
-        self._idle: deque[_Connection] = deque()
+        self._connections = Connections(path)
         # Threads of one process need not ask the system again and again who is next.
         self._turn = threading.Lock()
-        self._pid = os.getpid()
-        self._closed = False
+        self._turn_of = os.getpid()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -101,7 +78,7 @@ class SqliteFile:
             with (
                 self._taking_turns(deadline),
                 self._locked(fcntl.LOCK_EX, deadline),
-                self._lent("rwc", deadline) as db,
+                self._connections.lent("rwc", deadline) as db,
             ):
                 self._begin(db, deadline)
                 yield db
@@ -120,8 +97,8 @@ class SqliteFile:
                 with self._in_memory(deadline) as db:
                     yield db
                 return
-            with self._lent("rw", deadline) as db:
-                _wait_until(db, deadline)
+            with self._connections.lent("rw", deadline) as db:
+                wait_until(db, deadline)
                 db.execute("BEGIN")
                 if self._version(db) < len(self._migrations):
                     db.execute("ROLLBACK")
@@ -131,18 +108,12 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close what is open; the last process to do so folds the log into the file."""
-        self._closed = True
-        self._forget_forked()
-        if self._idle:
+        if self._connections.end():
             # Whoever reads the bare file holds this lock. A wait in vain must not stop the end.
             deadline = time.monotonic() + self._patience
             with suppress(StoreDown), self._locked(fcntl.LOCK_EX, deadline):
-                self._close_idle()
-            self._close_idle()
-
-    def _close_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+                self._connections.close_idle()
+            self._connections.close_idle()
 
     @contextmanager
     def _explained(self, *, writing: bool) -> Iterator[None]:
@@ -167,7 +138,9 @@ class SqliteFile:
 
     @contextmanager
     def _taking_turns(self, deadline: float) -> Iterator[None]:
-        self._forget_forked()
+        if self._turn_of != os.getpid():
+            # A fork's child: somebody of the parent's may have had his turn just then.
+            self._turn, self._turn_of = threading.Lock(), os.getpid()
         turn = self._turn
         if not turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise errors.locked(self._path)
@@ -176,64 +149,10 @@ class SqliteFile:
         finally:
             turn.release()
 
-    @contextmanager
-    def _lent(self, mode: str, deadline: float) -> Iterator[_Connection]:
-        """A connection for this thread alone; thrown away if SQLite or the system fails in it."""
-        self._forget_forked()
-        db = self._take_idle() or self._connect(mode, deadline)
-        try:
-            yield db
-        except (sqlite3.Error, OSError):
-            db.close()
-            raise
-        finally:
-            self._give_back(db)
-
-    def _take_idle(self) -> _Connection | None:
-        identity = self._identity()
-        while True:
-            try:
-                db = self._idle.pop()
-            except IndexError:
-                return None
-            # Somebody may have moved the file away: writing on would be writing into nowhere.
-            if db.identity == identity:
-                return db
-            db.close()
-
-    def _give_back(self, db: _Connection) -> None:
-        try:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-        except sqlite3.ProgrammingError:
-            return  # closed already
-        if self._closed:
-            db.close()
-        else:
-            self._idle.append(db)
-
-    def _connect(self, mode: str, deadline: float) -> _Connection:
-        db = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=max(0.0, deadline - time.monotonic()),
-            check_same_thread=False,
-            factory=_Connection,
-        )
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            db.identity = self._identity()
-        except (sqlite3.Error, OSError):
-            db.close()
-            raise
-        return db
-
-    def _begin(self, db: _Connection, deadline: float) -> None:
+    def _begin(self, db: Connection, deadline: float) -> None:
         """Begin a writing transaction on a file of the newest version."""
         if not db.ready:
-            _wait_until(db, deadline)
+            wait_until(db, deadline)
             self._version(db)  # before anything is changed in a file that may be another's
             _persist(db, "PRAGMA journal_mode = WAL", deadline)
             db.ready = True
@@ -255,7 +174,7 @@ class SqliteFile:
     def _version(self, db: sqlite3.Connection) -> int:
         """The schema's version. Raises StoreDown when it is too new, or not ours."""
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if not (isinstance(db, _Connection) and db.known):
+        if not (isinstance(db, Connection) and db.known):
             (owner,) = db.execute("PRAGMA application_id").fetchone()
             if owner == 0 and version == 0:
                 (things,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -263,7 +182,7 @@ class SqliteFile:
                     return 0
             if owner != self._application:
                 raise errors.foreign(self._path)
-            if isinstance(db, _Connection):
+            if isinstance(db, Connection):
                 db.known = True
         if version > len(self._migrations):
             raise errors.newer(self._path, found=version, known=len(self._migrations))
@@ -274,13 +193,6 @@ class SqliteFile:
             return self._path.stat().st_size > 0
         except FileNotFoundError:
             return False
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return (found.st_dev, found.st_ino)
 
     def _is_ours_to_write(self) -> bool:
         return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
@@ -320,7 +232,7 @@ class SqliteFile:
             before = self._state()
             mode = "ro&immutable=1" if before.at_rest else "ro"
             try:
-                with closing(self._connect(mode, deadline)) as source:
+                with closing(self._connections.open(mode, deadline)) as source:
                     source.backup(copy, progress=give_up)
             except sqlite3.OperationalError:
                 if time.monotonic() > settled:
@@ -344,26 +256,11 @@ class SqliteFile:
             changed=found.st_mtime_ns,
         )
 
-    def _forget_forked(self) -> None:
-        if self._pid != os.getpid():
-            _FORKED.extend(self._idle)
-            self._idle = deque()
-            # Somebody of the parent's may have had his turn just then.
-            self._turn = threading.Lock()
-            self._pid = os.getpid()
 
-
-def _wait_until(db: _Connection, deadline: float) -> None:
-    left = max(0, round((deadline - time.monotonic()) * 1000))
-    if abs(left - db.patience) > _NEAR or left < _NEAR:
-        db.execute(f"PRAGMA busy_timeout = {left}")
-        db.patience = left
-
-
-def _persist(db: _Connection, statement: str, deadline: float) -> None:
+def _persist(db: Connection, statement: str, deadline: float) -> None:
     """Execute, again and again where SQLite itself would not wait for a lock."""
     while True:
-        _wait_until(db, deadline)
+        wait_until(db, deadline)
         try:
             db.execute(statement)
             return

@@ -19,7 +19,7 @@ from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores import etcd as etcd_store
-from macvlan_ros.stores import etcd_client, etcd_space, etcd_wire
+from macvlan_ros.stores import etcd_client, etcd_pools, etcd_space, etcd_wire
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running
 from tests.stores.processes import die_after, fork
@@ -85,7 +85,7 @@ def test_whatever_step_a_client_is_killed_before_nothing_reported_is_lost(etcd_u
         name = f"n{steps}"
 
         def work(reporting: int, steps: int = steps, name: str = name) -> None:
-            die_after(steps, etcd_store, etcd_client, etcd_space, etcd_wire)
+            die_after(steps, etcd_store, etcd_pools, etcd_client, etcd_space, etcd_wire)
             with opened(etcd_url) as ipam:
                 ipam.add_pool(LARGE)
                 ipam.allocate("lab", [name, f"{name}-second"])

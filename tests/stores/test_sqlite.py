@@ -26,6 +26,7 @@ from macvlan_ros.stores import open_store, sqlite_file
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore
+from macvlan_ros.stores.sqlite_connections import Connections
 from macvlan_ros.stores.sqlite_schema import MIGRATIONS
 from tests.stores.processes import as_nobody, fork
 
@@ -258,16 +259,16 @@ def test_a_file_that_changes_while_it_is_copied_is_copied_again(
 ) -> None:
     filled(path)
     copies = []
-    connect = sqlite_file.SqliteFile._connect
+    connect = Connections.open
 
-    def change_and_connect(self: sqlite_file.SqliteFile, *how: Any) -> Any:
+    def change_and_connect(self: Connections, *how: Any) -> Any:
         copies.append(how)
         if len(copies) == 1:
             with closing(sqlite3.connect(path)) as db, db:
                 db.execute("DELETE FROM reservations")
         return connect(self, *how)
 
-    monkeypatch.setattr(sqlite_file.SqliteFile, "_connect", change_and_connect)
+    monkeypatch.setattr(Connections, "open", change_and_connect)
     monkeypatch.setattr(sqlite_file.SqliteFile, "_is_ours_to_write", lambda _: False)
     assert list_all(path)() == ()
     assert len(copies) == 2

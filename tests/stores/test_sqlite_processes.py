@@ -15,7 +15,7 @@ from macvlan_ros.addresses import parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
-from macvlan_ros.stores import files, sqlite, sqlite_file
+from macvlan_ros.stores import files, sqlite, sqlite_connections, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
 from tests.stores.processes import die_after, fork, run_all
 
@@ -91,7 +91,7 @@ def test_whatever_step_a_process_is_killed_before_nothing_reported_is_lost(
         name = f"n{steps}"
 
         def work(reporting: int, steps: int = steps, name: str = name) -> None:
-            die_after(steps, sqlite_file, sqlite, files)
+            die_after(steps, sqlite_file, sqlite_connections, sqlite, files)
             ipam = ipam_over(path)
             ipam.add_pool(pool_of("hashed"))
             ipam.allocate("lab", [name, f"{name}-second"])

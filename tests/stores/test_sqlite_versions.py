@@ -14,7 +14,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
 from macvlan_ros.models.pools import Pool, Record, Reservation
-from macvlan_ros.stores import sqlite_file
+from macvlan_ros.stores import sqlite_connections, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
 from macvlan_ros.stores.sqlite_file import SqliteFile
 from macvlan_ros.stores.sqlite_schema import MIGRATIONS
@@ -145,7 +145,7 @@ def test_before_whichever_line_a_process_is_killed_the_file_stays_whole(tmp_path
         path = write_old(tmp_path / f"{steps}.db")
 
         def work(_: int, steps: int = steps, path: Path = path) -> None:
-            die_after(steps, sqlite_file)
+            die_after(steps, sqlite_file, sqlite_connections)
             SqliteStore(path).pools()
 
         with fork(work) as child:
