@@ -146,12 +146,12 @@ class App(Parts):
         self, stack: Stack, *, wanted: str, environ: Mapping[str, str]
     ) -> HostEnvironment:
         """What ROS on this PC itself needs to be one of the stack's nodes, or its master."""
-        from macvlan_ros import host_environment, plan
+        from macvlan_ros import host_environment, landing
         from macvlan_ros.shim import show_shim
 
         host = self.settings.host_name
-        parent = self.links.parent(plan.wanted_parent(stack, host, self.settings.parent))
-        site = plan.site(stack, host=host, parent=parent)
+        parent = self.links.parent(landing.wanted_parent(stack, host, self.settings.parent))
+        site = landing.site(stack, host=host, parent=parent)
         known = host_environment.known_addresses(stack, site, self.store.reservations())
         found = host_environment.of_host(
             stack, site=site, known=known, wanted=wanted, environ=environ

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, interrupts, placement, plan
+from macvlan_ros import addresses, interrupts, landing, placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.errors import PoolOverlap
 from macvlan_ros.ipam import Ipam
@@ -39,17 +39,19 @@ class Booking:
         self._takeover = takeover
         self._note = note
 
-    def book(self, stack: Stack, here: Sequence[Service], *, site: plan.Site, undo: Undo) -> Booked:
+    def book(
+        self, stack: Stack, here: Sequence[Service], *, site: landing.Site, undo: Undo
+    ) -> Booked:
         """Reserve for all that belongs to the site's host, started now or not, for a
         ROS_MASTER_URI may name it; and for what has a fixed address elsewhere: nobody else may get
         that one here either. What another host had is taken over, if nobody answers for it."""
-        wanted = plan.wanted_addresses(stack, site)
-        pool = self._ensure_pool(plan.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
-        named6 = plan.wanted_pool6(stack, site, self._ipam.pools())
+        wanted = landing.wanted_addresses(stack, site)
+        pool = self._ensure_pool(landing.wanted_pool(stack, site, wanted, self._ipam.pools()), undo)
+        named6 = landing.wanted_pool6(stack, site, self._ipam.pools())
         held = self._reserve(stack, here, site=site, pool=pool, wanted=wanted, undo=undo)
         if named6 is None:
             return Booked(pool, held, wanted)
-        pool6, wanted6 = self._ensure_pool(named6, undo), plan.wanted_addresses6(stack)
+        pool6, wanted6 = self._ensure_pool(named6, undo), landing.wanted_addresses6(stack)
         held6 = self._reserve(stack, here, site=site, pool=pool6, wanted=wanted6, undo=undo)
         return Booked(pool, held, wanted, pool6, held6, wanted6)
 
@@ -58,7 +60,7 @@ class Booking:
         stack: Stack,
         here: Sequence[Service],
         *,
-        site: plan.Site,
+        site: landing.Site,
         pool: Pool,
         wanted: Mapping[str, IPAddress],
         undo: Undo,
@@ -107,7 +109,7 @@ class Booking:
             undo.add(self._ipam.wear, worn, held.mac)
         return worn
 
-    def elsewhere(self, stack: Stack, site: plan.Site) -> dict[str, IPAddress]:
+    def elsewhere(self, stack: Stack, site: landing.Site) -> dict[str, IPAddress]:
         """The addresses, by service, that the store has for what belongs to other hosts; of the
         family that ROS speaks."""
         subnet = site.subnet6 if stack.ros_over == "ipv6" else site.subnet

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress
 
-from macvlan_ros import plan, ros
+from macvlan_ros import landing, ros
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.pools import Reservation
@@ -29,7 +29,7 @@ class HostEnvironment:
 
 
 def known_addresses(
-    stack: Stack, site: plan.Site, reservations: Iterable[Reservation]
+    stack: Stack, site: landing.Site, reservations: Iterable[Reservation]
 ) -> dict[str, IPAddress]:
     """The services' addresses by service name, of the family that ROS speaks: those that the file
     fixes, and those reserved."""
@@ -37,14 +37,14 @@ def known_addresses(
     subnet = (site.subnet6 if six else site.subnet) or site.subnet
     held = {one.owner: one.address for one in reservations if one.address in subnet}
     reserved = {one.name: held[one.owner] for one in stack.services.values() if one.owner in held}
-    fixed = plan.wanted_addresses6(stack) if six else plan.wanted_addresses(stack, site)
+    fixed = landing.wanted_addresses6(stack) if six else landing.wanted_addresses(stack, site)
     return {**fixed, **reserved}
 
 
 def of_host(
     stack: Stack,
     *,
-    site: plan.Site,
+    site: landing.Site,
     known: Mapping[str, IPAddress],
     wanted: str,
     environ: Mapping[str, str],
@@ -54,7 +54,7 @@ def of_host(
 
     Raises StackFileError when the master's address is not known, or nothing is to be set.
     """
-    hosts = plan.host_addresses(stack, site)
+    hosts = landing.host_addresses(stack, site)
     if site.host not in hosts:
         raise StackFileError(
             f"{stack.files[0]}: {site.parent.name} has no address on the stack's LAN, which ROS on"

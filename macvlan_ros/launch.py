@@ -9,7 +9,7 @@ from typing import Protocol
 
 from netaddr import IPAddress
 
-from macvlan_ros import devices, interrupts, labels, networks, placement, plan
+from macvlan_ros import devices, interrupts, labels, landing, networks, placement, plan
 from macvlan_ros import stack as stacks
 from macvlan_ros.attends import Attends, Follower
 from macvlan_ros.booking import Booked, Booking
@@ -49,7 +49,7 @@ class Checked:
 
     stack: Stack
     here: tuple[Service, ...]
-    site: plan.Site
+    site: landing.Site
     images: Mapping[str, Image]
 
 
@@ -237,9 +237,9 @@ class Launcher:
                 stack = stacks.replace_network(stack, name, driver=driver)
         return stack
 
-    def _site(self, stack: Stack, host: str) -> plan.Site:
-        wanted = plan.wanted_parent(stack, host, self._settings.parent)
-        return plan.site(stack, host=host, parent=self._links.parent(wanted))
+    def _site(self, stack: Stack, host: str) -> landing.Site:
+        wanted = landing.wanted_parent(stack, host, self._settings.parent)
+        return landing.site(stack, host=host, parent=self._links.parent(wanted))
 
     def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:
         standing = self._engine.named([service.container_name for service in here])
@@ -256,7 +256,7 @@ class Launcher:
                     " container_name"
                 )
 
-    def _ensure_network(self, network: Network, site: plan.Site, undo: Undo) -> Network:
+    def _ensure_network(self, network: Network, site: landing.Site, undo: Undo) -> Network:
         with interrupts.shielded():
             own = networks.address_on(site.parent, network.subnet)
             own6 = networks.address_on(site.parent, network.six.subnet) if network.six else None

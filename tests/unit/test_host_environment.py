@@ -10,14 +10,14 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import host_environment as hosts
-from macvlan_ros import plan
+from macvlan_ros import landing
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import HostEntry, Stack
 from tests.unit.links import ETH0
 
 PARENT = replace(ETH0, mac="02:00:00:00:00:01", addresses=(IPNetwork("192.168.50.12/24"),))
-SITE = plan.Site("qtrp", PARENT, IPNetwork("192.168.50.0/24"))
+SITE = landing.Site("qtrp", PARENT, IPNetwork("192.168.50.0/24"))
 STACK = Stack(
     name="robot",
     files=("compose.yaml",),
@@ -50,7 +50,7 @@ def test_a_master_on_the_pc_itself_is_at_its_address_on_the_lan() -> None:
 
 def test_over_ipv6_all_addresses_are_of_that_family() -> None:
     link = replace(PARENT, addresses=(*PARENT.addresses, IPNetwork("fd00::c/64")))
-    site = plan.Site("qtrp", link, SITE.subnet, IPNetwork("fd00::/64"))
+    site = landing.Site("qtrp", link, SITE.subnet, IPNetwork("fd00::/64"))
     held = [
         Reservation("lan", IPAddress("192.168.50.195"), "robot_core", "02:00:00:00:00:01"),
         Reservation("lan6", IPAddress("fd00::195"), "robot_core", "02:00:00:00:00:01"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import plan
+from macvlan_ros import landing
 from macvlan_ros.addresses import contains, parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolOverlap
@@ -24,7 +24,7 @@ from tests.unit.test_host_environment import PARENT
 LAN = IPNetwork("192.168.50.0/24")
 ROUTER = IPAddress("192.168.50.1")
 LINK: Link = replace(PARENT, gateway=ROUTER)
-SITE = plan.Site("qtpc", LINK, LAN)
+SITE = landing.Site("qtpc", LINK, LAN)
 #: What `allocate` makes when there is no pool yet.
 DEFAULT = parse_pool(
     "default", subnet=str(LAN), ranges=["192.168.50.192-192.168.50.254"], gateway=str(ROUTER)
@@ -38,7 +38,7 @@ def stack_with(folder: Path, *section: str) -> Stack:
 
 
 def wanted(stack: Stack, *existing: Pool) -> Pool:
-    return plan.wanted_pool(stack, SITE, plan.wanted_addresses(stack, SITE), existing)
+    return landing.wanted_pool(stack, SITE, landing.wanted_addresses(stack, SITE), existing)
 
 
 def test_a_range_within_the_default_pool_is_a_part_of_it(tmp_path: Path) -> None:
