@@ -24,7 +24,7 @@ from netaddr import IPAddress
 from bench.bench_etcd import POOL, preset
 from bench.bench_store import open_ipam
 from bench.figures import milliseconds, seconds, show
-from macvlan_ros.addresses import parse_pool
+from macvlan_ros.notation import parse_pool
 from tests.stores.etcd_server import running
 
 HELD = (100, 1_000, 10_000)

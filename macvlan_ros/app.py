@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses, networks
+from macvlan_ros import addresses, networks, notation
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.parts import Parts
 from macvlan_ros.undo import Undo
@@ -128,7 +128,7 @@ class App(Parts):
         pool = self.ipam.choose_pool(pool_name)
         parent = self.parent(str(pool.subnet) if pool else "")
         whole = pool.subnet if pool else next(a.cidr for a in parent.addresses if a.version == 4)
-        asked = addresses.parse_subnet(subnet) if subnet else whole
+        asked = notation.parse_subnet(subnet) if subnet else whole
         held = self.store.reservations()
         seen = self.scout.wire(parent.name).scan(
             asked, rate=rate, progress=progress, known=[one.address for one in held]

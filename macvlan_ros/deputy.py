@@ -13,9 +13,9 @@ from secrets import token_hex
 
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_address, parse_pool
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.models.pools import Pool, Record
+from macvlan_ros.notation import parse_address, parse_pool
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Deputy", "ask"]

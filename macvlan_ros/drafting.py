@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from netaddr import IPRange
 
-from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.links import Link
+from macvlan_ros.notation import check_name
 from macvlan_ros.report import range_text
 
 _PLAIN = re.compile(r"[a-zA-Z0-9][\w./:@-]*", re.ASCII)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netaddr import IPAddress
 
-from macvlan_ros import addresses
+from macvlan_ros import addresses, notation
 from macvlan_ros.around import Surroundings
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
@@ -54,7 +54,7 @@ class Holdings:
     def rename(self, pool: Pool, owner: str, name: str) -> Reservation:
         """The same address and MAC under another name. Raises NotFound, Conflict (a container has
         it, or the name is taken), InvalidRequest."""
-        addresses.check_name(name)
+        notation.check_name(name)
         held = self._free(pool, owner)
         if name == owner:
             return held

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
+from macvlan_ros.notation import check_name
 from macvlan_ros.search import Search, release_command
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from netaddr import IPAddress
 
 from macvlan_ros import networks
-from macvlan_ros.addresses import parse_address, parse_mac
 from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
@@ -32,6 +31,7 @@ from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.notation import parse_address, parse_mac
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT
 from macvlan_ros.undo import Undo, all_or_nothing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from netaddr import IPNetwork, IPRange
 
-from macvlan_ros import addresses, drafting
+from macvlan_ros import addresses, drafting, notation
 from macvlan_ros.cli.common import (
     Rehearsed,
     dry_run_option,
@@ -21,13 +21,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.drafting import Draft, DraftService
-from macvlan_ros.errors import (
-    Conflict,
-    DockerDown,
-    Forbidden,
-    InvalidRequest,
-    MacvlanRosError,
-)
+from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
 from macvlan_ros.report import Report, range_text
 from macvlan_ros.whole_file import write_whole
 
@@ -110,9 +104,9 @@ def _ranges(link: Link, said: str | None, *, ask: bool) -> IPRange:
     subnet = _subnet(link)
 
     def checked(text: str) -> IPRange:
-        wanted = addresses.parse_range(text)
+        wanted = notation.parse_range(text)
         gateway = link.gateway if link.gateway and link.gateway in subnet else None
-        addresses.parse_pool("new", subnet=subnet, ranges=[wanted], gateway=gateway)
+        notation.parse_pool("new", subnet=subnet, ranges=[wanted], gateway=gateway)
         return wanted
 
     proposed = range_text(addresses.default_range(subnet))
@@ -185,7 +179,7 @@ def _ask_service(here: str, *, needed: bool) -> DraftService | None:
 
 
 def _name(text: str) -> str:
-    return addresses.check_name(text)
+    return notation.check_name(text)
 
 
 def _name_or_none(text: str) -> str:

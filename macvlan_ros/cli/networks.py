@@ -79,7 +79,7 @@ def make_swarm_network(
     app: App, name: str, pool_name: str | None, parent: str, owner: str
 ) -> SwarmNetwork:
     """This node's part of it, and on a manager the network; the owner's address is reserved."""
-    from macvlan_ros.addresses import check_name
+    from macvlan_ros.notation import check_name
 
     link = app.parent(parent)
     pool = app.ipam.choose_pool(pool_name, version=4) or app.make_default_pool(link)

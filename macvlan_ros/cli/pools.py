@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from macvlan_ros import addresses, views
 from macvlan_ros import export as export_forms
+from macvlan_ros import notation, views
 from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
@@ -95,7 +95,7 @@ def add(
 
     The LAN is asked for its DHCP (DHCPv6) server, for that must not hand out the same addresses.
     """
-    wanted = addresses.parse_pool(
+    wanted = notation.parse_pool(
         name,
         subnet=subnet,
         ranges=ranges,

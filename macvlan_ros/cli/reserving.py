@@ -47,9 +47,9 @@ def allocate(
         if known is not None:
             click.echo("\n".join(known))
             return
-    from macvlan_ros import addresses, views
+    from macvlan_ros import notation, views
 
-    wanted = {names[0]: addresses.parse_address(address)} if address else None
+    wanted = {names[0]: notation.parse_address(address)} if address else None
     app, report = open_app(context)
     pool = app.pool_to_use(pool_name)
     held = [done.reservation for done in app.ipam.allocate(pool.name, names, addresses=wanted)]

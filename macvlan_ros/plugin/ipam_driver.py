@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.addresses import candidates, check_name, intervals, parse_subnet
+from macvlan_ros.addresses import candidates, intervals
 from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolExhausted, PoolNotFound
 from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.lan_networks import PLACEHOLDER, is_placeholder
 from macvlan_ros.models.pools import NETWORK, Pool
+from macvlan_ros.notation import check_name, parse_subnet
 from macvlan_ros.plugin import answers, wire
 from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
 from macvlan_ros.spans import points, subtract

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from netaddr import AddrFormatError, IPNetwork, IPRange
 
-from macvlan_ros.addresses import check_name
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.notation import check_name
 
 __all__ = ["PoolId", "name_for"]
 

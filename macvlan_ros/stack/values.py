@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.addresses import parse_address, parse_mac, parse_range, parse_subnet
 from macvlan_ros.errors import BadSubnet, InvalidRequest
 from macvlan_ros.models.containers import Healthcheck, Ulimit
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.notation import parse_address, parse_mac, parse_range, parse_subnet
 from macvlan_ros.stack.nodes import Node, shorten, take
 
 T_co = TypeVar("T_co", covariant=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.lease_keeping import keep_up
 from macvlan_ros.lease_wire import LeaseWire
 from macvlan_ros.leases import Leases
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
 from tests.netns.dhcp_servers import Dnsmasq, dnsmasq

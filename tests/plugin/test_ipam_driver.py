@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import DYNAMIC, STATIC, Reservation
+from macvlan_ros.notation import parse_pool
 from tests.plugin.client import recorded
 from tests.plugin.serving import Docker, mac, serving
 

@@ -10,9 +10,9 @@ from urllib.request import urlopen
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, InvalidRequest, Unavailable
 from macvlan_ros.models.pools import DYNAMIC, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.plugin.metrics import exposed
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.models.pools import STATIC, Reservation
+from macvlan_ros.notation import parse_pool
 from tests.plugin.serving import Docker, mac, serving
 
 SUBNET = "192.168.60.0/24"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, Pool, Record, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.base import WINDOW, Store
 from tests.stores.conftest import Opener
 

@@ -14,11 +14,11 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros import conflicts
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import AddressInUse, Forbidden, StoreAway, StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import DYNAMIC, Record, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import copied, copy_file, etcd_exact, settling, stand_in

@@ -16,9 +16,9 @@ from functools import partial
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, InvalidRequest, MacvlanRosError, PoolOverlap, StoreDown
 from macvlan_ros.models.pools import Record, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import Etcd, free_ports

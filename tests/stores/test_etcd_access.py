@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from macvlan_ros import settings
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, StoreDown
 from macvlan_ros.models.pools import Record
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.access import EtcdAccess

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from macvlan_ros.addresses import parse_pool, size
+from macvlan_ros.addresses import size
 from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import audit

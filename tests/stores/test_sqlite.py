@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound, StoreDown
 from macvlan_ros.models.pools import Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores import open_store, sqlite_file
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.codec import encode_pool
@@ -346,7 +346,7 @@ def test_a_file_without_a_schema_is_empty_for_a_user_without_rights(shared: Path
 
 ON_A_SMALL_DISK = """
 import pathlib, sys
-from macvlan_ros.addresses import parse_pool
+from macvlan_ros.notation import (parse_pool)
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import (Ipam)
 from macvlan_ros.around import (Surroundings)
@@ -375,7 +375,7 @@ assert len(ipam.reservations()) == len(promised) + 1
 
 ON_A_READ_ONLY_DISK = """
 import pathlib, subprocess, sys
-from macvlan_ros.addresses import parse_pool
+from macvlan_ros.notation import (parse_pool)
 from macvlan_ros.errors import Forbidden
 from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore

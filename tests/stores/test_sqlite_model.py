@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
 from macvlan_ros.models.pools import DYNAMIC, STATIC, Pool, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.sqlite import SqliteStore
 
 POOLS = [

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, Record, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.transfer import Content, read_content
 from tests.stores.etcd_server import Etcd

@@ -2,9 +2,10 @@
 
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import mac_of_owner, parse_pool
+from macvlan_ros.addresses import mac_of_owner
 from macvlan_ros.census import Sighting, classify
 from macvlan_ros.models.pools import Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.prober import Seen
 
 LAB = parse_pool(

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.deputy import Deputy, ask
 from macvlan_ros.errors import KernelRefused, Unavailable
 from macvlan_ros.models.pools import Pool, Record
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.memory import MemoryStore
 
 POOL = parse_pool("lab", subnet="192.168.50.0/24")

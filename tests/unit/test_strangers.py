@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import AddressInUse, PoolExhausted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool, Record
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.strangers import MARKED_FOR, Strangers
 

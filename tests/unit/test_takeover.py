@@ -9,11 +9,11 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros import takeover
-from macvlan_ros.addresses import parse_pool
 from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import Conflict, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
+from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
