@@ -22,9 +22,9 @@ from macvlan_ros.errors import PoolExhausted
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.spans import Span, merge, points, subtract
-from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
+from macvlan_ros.uses import Former, Uses
 
 __all__ = ["Choosing"]
 
@@ -49,7 +49,7 @@ class Choosing:
         lookahead: Lookahead,
     ) -> None:
         self._store = store
-        self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._surroundings = surroundings
         self._lookahead = lookahead
         self._strangers = Strangers(store, host=host)
@@ -63,15 +63,15 @@ class Choosing:
         marked = self._strangers.marked(pool.name)
         taken = merge([*held, *points(map(int, marked))])
         free = subtract(intervals(pool), taken)
-        last = self._state.last_of(pool.name, mac) if mac else None
+        last = self._uses.last_of(pool.name, mac) if mac else None
         if last is not None and _is_in(free, last):
             return last
         proven = [each for each in self._proven(pool, within) if _is_in(free, each)]
         # by chance, so that those who choose at once rarely choose the same
         for address in _CHANCE.sample(proven, len(proven)):
-            if self._state.former_at(pool.name, address) is None:
+            if self._uses.former_at(pool.name, address) is None:
                 return address
-        former = self._state.former(pool.name)
+        former = self._uses.formers(pool.name)
         if proven:
             return min(proven, key=lambda address: _until(former, address))
         lately = merge([*taken, *points(map(int, former))])
@@ -115,7 +115,7 @@ class Choosing:
     def _supply(self, pool: Pool, within: IPRange | None, count: int) -> list[IPAddress]:
         """Addresses for the lookahead to ask for: those that nobody had lately, or, when there are
         too few of them, those that have been free for longest."""
-        former = self._state.former(pool.name)
+        former = self._uses.formers(pool.name)
         marked = points(map(int, self._strangers.marked(pool.name)))
         taken = merge([*self._taken(pool, ""), *_outside(pool, within), *marked])
         without = merge([*taken, *points(map(int, former))])
@@ -128,7 +128,7 @@ class Choosing:
         """What is held in the pool, what a container still uses though its owner has given it up,
         and what is in use around this host."""
         held = points(self._store.taken(pool.name))
-        used = points(map(int, self._state.used(pool.name)))
+        used = points(map(int, self._uses.addresses(pool.name)))
         return merge([*held, *used, *_around(pool, self._surroundings(pool), mac)])
 
 

@@ -15,8 +15,8 @@ from netaddr import IPAddress
 from macvlan_ros.endpoints import SETTLED, Endpoints
 from macvlan_ros.models.pools import DYNAMIC, Pool
 from macvlan_ros.presence import Presence
-from macvlan_ros.state import Former, State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Former, Uses
 
 __all__ = ["Collector", "Leak"]
 
@@ -41,7 +41,7 @@ class Collector:
         self, store: Store, endpoints: Endpoints, presence: Presence, *, host: str
     ) -> None:
         self._store = store
-        self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._endpoints = endpoints
         self._presence = presence
         self._host = host
@@ -79,16 +79,16 @@ class Collector:
         for each in self._store.reservations(pool.name):
             if each.kind == DYNAMIC and each.host == self._host:
                 yield each.address, Leak("address", str(each.address), pool.name, each.mac)
-        for use in self._state.uses():
+        for use in self._uses.here():
             if use.pool == pool.name:
                 yield use.address, Leak("use", str(use.address), pool.name, use.mac)
 
     def _free(self, leak: Leak, address: IPAddress) -> None:
         if leak.kind == "use":
-            self._state.drop_use(leak.pool, address)
+            self._uses.drop(leak.pool, address)
             return
         held = self._store.holder(address)
         # Docker may have given it back, and we away again, since it was looked at.
         if held is not None and (held.kind, held.mac) == (DYNAMIC, leak.mac):
-            self._state.keep_former(Former(leak.pool, address, leak.mac, time.time()))
+            self._uses.keep_former(Former(leak.pool, address, leak.mac, time.time()))
             self._store.release(leak.pool, (held.owner,))

@@ -24,6 +24,7 @@ from macvlan_ros.links import Links
 from macvlan_ros.models.pools import DYNAMIC
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 __all__ = ["Attached", "Endpoints"]
 
@@ -63,6 +64,7 @@ class Endpoints:
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._links = links
         self._networks = LanNetworks(self._state, links)
         self._host = host
@@ -115,7 +117,7 @@ class Endpoints:
         """Docker's own IPAM knows nothing of our reservations, so they are looked at here, too."""
         held = self._store.holder(address)
         if held is not None and held.mac != mac:
-            use = self._state.use(held.pool, address)
+            use = self._uses.find(held.pool, address)
             granted = use is not None and use.host == self._host and use.mac == mac
             if not granted:
                 who = "another container" if held.kind == DYNAMIC else repr(held.owner)

@@ -28,8 +28,8 @@ from macvlan_ros.errors import (
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
-from macvlan_ros.state import Former, State, Use
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Former, Use, Uses
 
 __all__ = ["Grants", "Wanted"]
 
@@ -84,7 +84,7 @@ class Grants:
         silent: Callable[[Pool, str], bool] = lambda _pool, _host: False,
     ) -> None:
         self._store = store
-        self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._ipam = ipam
         self._host = host
         self._surroundings = surroundings
@@ -139,16 +139,16 @@ class Grants:
         standing = self._store.holder(address)
         if standing is None or standing.pool != pool.name:
             # its owner may have given it up while its container ran
-            return self._state.drop_use(pool.name, address)
+            return self._uses.drop(pool.name, address)
         if standing.kind == STATIC:
-            use = self._state.use(pool.name, address)
+            use = self._uses.find(pool.name, address)
             if use is None or self._runs_here(use.mac):
                 return False
-            return self._state.drop_use(pool.name, address)
+            return self._uses.drop(pool.name, address)
         if standing.kind == DYNAMIC:
             if self._runs_here(standing.mac):
                 return False
-            self._state.keep_former(Former(pool.name, address, standing.mac, time.time()))
+            self._uses.keep_former(Former(pool.name, address, standing.mac, time.time()))
         return bool(self._store.release(pool.name, (standing.owner,)))
 
     # -- who is it ----------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Grants:
         reason = why_not(pool, address)
         if reason and not (address == pool.gateway and not wanted.mac):
             raise BadSubnet(f"address {address} {reason}; choose another, or let one be chosen")
-        use = self._state.use(pool.name, address)
+        use = self._uses.find(pool.name, address)
         if use is not None and (use.host != self._host or not self._gone(pool, address)):
             raise AddressInUse(
                 f"{address} is still used by a container with the MAC {use.mac}{_on(use.host)}, "
@@ -243,7 +243,7 @@ class Grants:
         if self._store.age() is not None:
             # Cut off, this host cannot know whether it was given to somebody else meanwhile.
             self._checked(pool, own.address)
-        standing = self._state.begin_use(use)
+        standing = self._uses.begin(use)
         if standing is not None and not self._replace_use(pool, standing, use):
             raise AddressInUse(
                 f"{own.address}, reserved for {own.owner!r}, is in use by its container with "
@@ -257,11 +257,11 @@ class Grants:
         if standing.host == self._host:
             gone = self._gone(pool, use.address)
             if gone:
-                self._state.keep_use(use)
+                self._uses.keep(use)
             return gone
         if not self._silent(pool, standing.host) or not self._gone(pool, use.address):
             return False
-        return self._state.succeed_use(standing, use)
+        return self._uses.succeed(standing, use)
 
     def _dynamic(self, pool: Pool, wanted: Wanted) -> Reservation:
         owner = _anonymous(wanted.mac or os.urandom(6).hex(), None)
@@ -318,12 +318,12 @@ class Grants:
     def _had_lately(self, pool: Pool, address: IPAddress) -> bool:
         """Whether a container of ours had the address until minutes ago: a restart need not ask
         the LAN again, and what neighbour tables say of it is about that container."""
-        former = self._state.former_at(pool.name, address)
+        former = self._uses.former_at(pool.name, address)
         return former is not None and time.time() - former.until < _LATELY
 
     def _check_around(self, pool: Pool, address: IPAddress, mac: str) -> None:
         holder = self._surroundings(pool).holder(address, but=mac)
-        if holder and self._state.former_at(pool.name, address) is None:
+        if holder and self._uses.former_at(pool.name, address) is None:
             raise AddressInUse(f"address {address} is in use by {holder}; choose another")
 
     def _row(self, pool: Pool, address: IPAddress, owner: str, mac: str, kind: str) -> Reservation:

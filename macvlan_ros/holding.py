@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from macvlan_ros.errors import Conflict, MacvlanRosError
 from macvlan_ros.models.pools import Reservation
-from macvlan_ros.state import State
+from macvlan_ros.uses import Uses
 
 __all__ = ["Holder", "Holding"]
 
@@ -36,14 +36,14 @@ class Holding:
 
     def __init__(
         self,
-        state: State,
+        uses: Uses,
         *,
         host: str,
         containers: Callable[[], Mapping[str, str]],
         running: Callable[[], Collection[str]],
         note: Callable[[str], None],
     ) -> None:
-        self._state = state
+        self._uses = uses
         self._host = host
         self._containers = containers
         self._running = running
@@ -70,7 +70,7 @@ class Holding:
         containers: Mapping[str, str],
         running: Collection[str] | None,
     ) -> Holder | None:
-        use = self._state.use(reservation.pool, reservation.address)
+        use = self._uses.find(reservation.pool, reservation.address)
         macs = [reservation.mac] + ([use.mac] if use is not None else [])
         for known_as in (*macs, str(reservation.address)):
             if known_as in containers:

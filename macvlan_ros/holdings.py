@@ -22,8 +22,8 @@ from macvlan_ros.errors import (
 from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.reach import OWNER
-from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 __all__ = ["Holdings"]
 
@@ -109,7 +109,7 @@ class Holdings:
 
     def _check_unused(self, pool: Pool, held: Reservation) -> None:
         """A container keeps the address that it was made with, also while it is stopped."""
-        use = State(self._store, host=self._host).use(pool.name, held.address)
+        use = Uses(self._store, host=self._host).find(pool.name, held.address)
         if use is not None:
             raise Conflict(f"a container on {use.host} uses {held.address} now; stop it first")
         try:

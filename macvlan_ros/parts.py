@@ -344,10 +344,10 @@ class Parts(Closing):
     @cached_property
     def holding(self) -> Holding:
         from macvlan_ros.holding import Holding
-        from macvlan_ros.state import State
+        from macvlan_ros.uses import Uses
 
         return Holding(
-            State(self.store, host=self.settings.host_name),
+            Uses(self.store, host=self.settings.host_name),
             host=self.settings.host_name,
             containers=lambda: self.engine.running(),
             running=lambda: self.links.running_macs(),

@@ -18,6 +18,7 @@ from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.pools import STATIC, Pool
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 __all__ = ["Presence"]
 
@@ -47,6 +48,7 @@ class Presence:
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._endpoints = endpoints
         self._running = running
         self._answering = answering
@@ -99,7 +101,7 @@ class Presence:
 
     def _holder(self, pool: Pool, address: IPAddress) -> tuple[str, float]:
         """The MAC to look for, and since when (seconds since 1970)."""
-        use = self._state.use(pool.name, address)
+        use = self._uses.find(pool.name, address)
         if use is not None:
             return use.mac, use.since
         held = self._store.holder(address)

@@ -15,6 +15,7 @@ from macvlan_ros import scout
 from macvlan_ros.models.pools import NETWORK, STATIC, Reservation
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 __all__ = ["Roster", "places", "read"]
 
@@ -79,7 +80,7 @@ def read(store: Store, *, host: str, stands_on: Mapping[str, str]) -> dict[str, 
     for pool in store.pools():
         if pool.name in stands_on:
             rosters[stands_on[pool.name]].subnets.add(pool.subnet)
-    uses = {use.address: use for use in state.uses_anywhere()}
+    uses = {use.address: use for use in Uses(store, host=host).everywhere()}
     reservations = store.reservations()
     for held in reservations:
         roster = rosters.get(stands_on.get(held.pool, ""))

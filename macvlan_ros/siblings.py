@@ -21,8 +21,8 @@ from macvlan_ros.link_names import question_link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.news import News
 from macvlan_ros.scout import interface_on
-from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 if TYPE_CHECKING:
     from macvlan_ros.links import Links
@@ -48,7 +48,7 @@ class Siblings:
         links: Callable[[], Links],
     ) -> None:
         self._store = store
-        self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._running = running
         self._links = links
         self._news = News()
@@ -83,7 +83,7 @@ class Siblings:
         except (MacvlanRosError, OSError):
             return set()
         if macs:
-            macs -= {use.mac for use in self._state.uses()}
+            macs -= {use.mac for use in self._uses.here()}
         for pool in self._store.pools() if macs else ():
             dynamic = self._store.held(pool.name, [f"dynamic:{mac}" for mac in sorted(macs)])
             macs -= {held.mac for held in dynamic}

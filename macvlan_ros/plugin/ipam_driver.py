@@ -21,6 +21,7 @@ from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
 from macvlan_ros.spans import points, subtract
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Uses
 
 __all__ = ["IpamDriver"]
 
@@ -51,6 +52,7 @@ class IpamDriver:
         self._ipam = ipam
         self._grants = grants
         self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._host = host
         self._router = router
         self._given = given
@@ -137,7 +139,7 @@ class IpamDriver:
         if is_automatic(pool) and len(kept) == len(held):
             try:
                 self._store.remove_pool(name)
-                self._state.drop_formers(name)
+                self._uses.drop_formers(name)
             except Conflict:
                 # Somebody reserved in it just now, so it stays.
                 return

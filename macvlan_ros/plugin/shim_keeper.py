@@ -27,8 +27,9 @@ from macvlan_ros.shim import (
     remove_shim,
     show_shim,
 )
-from macvlan_ros.state import DockerNetwork, Endpoint, State, Use
+from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.uses import Use, Uses
 
 __all__ = ["ShimKeeper", "Way"]
 
@@ -72,6 +73,7 @@ class ShimKeeper:
     ) -> None:
         self._store = store
         self._state = State(store, host=host)
+        self._uses = Uses(store, host=host)
         self._links = links
         self._host = host
         self._owner = OWNER + host
@@ -169,12 +171,12 @@ class ShimKeeper:
     def _note_mac(self, held: Reservation, shim: Shim) -> None:
         """A shim has one MAC and may have addresses of several pools: others must not take the one
         that is reserved with an address for the one that it has."""
-        use = self._state.use(held.pool, held.address)
+        use = self._uses.find(held.pool, held.address)
         if held.mac == shim.mac:
             if use is not None:
-                self._state.drop_use(held.pool, held.address)
+                self._uses.drop(held.pool, held.address)
         elif use is None or use.mac != shim.mac:
-            self._state.keep_use(Use(held.pool, held.address, shim.mac, self._host, time.time()))
+            self._uses.keep(Use(held.pool, held.address, shim.mac, self._host, time.time()))
 
     def _held_on(self, subnet: IPNetwork) -> list[Reservation]:
         """What is reserved for this host's shim on the subnet."""
@@ -184,7 +186,7 @@ class ShimKeeper:
     def _give_up(self, parent: str, subnet: IPNetwork) -> None:
         for held in self._held_on(subnet):
             self._take_address(parent, held.address)
-            self._state.drop_use(held.pool, held.address)
+            self._uses.drop(held.pool, held.address)
             self._store.release(held.pool, [held.owner])
             self._tidy(held.pool)
 

@@ -11,8 +11,8 @@ from netaddr import IPAddress
 from macvlan_ros.errors import Conflict, DockerDown, KernelRefused
 from macvlan_ros.holding import Holder, Holding
 from macvlan_ros.models.pools import Reservation
-from macvlan_ros.state import State, Use
 from macvlan_ros.stores.memory import MemoryStore
+from macvlan_ros.uses import Use, Uses
 
 TALKER = Reservation("lab", IPAddress("192.168.50.195"), "talker", "02:00:00:00:00:01")
 OTHER = Reservation("lab", IPAddress("192.168.50.196"), "other", "02:00:00:00:00:02")
@@ -26,11 +26,11 @@ class World:
     containers: Mapping[str, str] | None = field(default_factory=dict)
     running: Collection[str] | None = ()
     notes: list[str] = field(default_factory=list)
-    state: State = field(default_factory=lambda: State(MemoryStore(), host="qtpc"))
+    uses: Uses = field(default_factory=lambda: Uses(MemoryStore(), host="qtpc"))
 
     def holding(self) -> Holding:
         return Holding(
-            self.state,
+            self.uses,
             host="qtpc",
             containers=self._containers,
             running=self._running,
@@ -38,7 +38,7 @@ class World:
         )
 
     def use(self, mac: str, *, host: str) -> None:
-        self.state.keep_use(Use("lab", TALKER.address, mac, host, 0.0))
+        self.uses.keep(Use("lab", TALKER.address, mac, host, 0.0))
 
     def _containers(self) -> Mapping[str, str]:
         if self.containers is None:

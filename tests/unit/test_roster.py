@@ -8,8 +8,9 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import roster
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.roster import Roster
-from macvlan_ros.state import DockerNetwork, Endpoint, State, Use
+from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.memory import MemoryStore
+from macvlan_ros.uses import Use, Uses
 
 LAN = IPNetwork("192.168.50.0/24")
 
@@ -29,6 +30,7 @@ class World:
         self.store = MemoryStore()
         self.store.add_pool(Pool("lab", LAN))
         self.state = State(self.store, host="qtpc")
+        self.uses = Uses(self.store, host="qtpc")
 
     def hold(self, last: int, *, kind: str = STATIC, host: str = "qtpc") -> None:
         owner = f"owner{last}"
@@ -36,7 +38,7 @@ class World:
         assert self.store.reserve([row])[0] is row
 
     def use(self, last: int, *, host: str = "qtpc", by: str = "") -> None:
-        self.state.keep_use(Use("lab", ip(last), by or mac(last), host, 1000.0))
+        self.uses.keep(Use("lab", ip(last), by or mac(last), host, 1000.0))
 
     def read(self) -> Roster:
         return roster.read(self.store, host="qtpc", stands_on={"lab": "eth0"})["eth0"]
