@@ -62,7 +62,7 @@ def test_what_a_link_is_comes_before_the_state_that_it_is_in() -> None:
 )
 def test_a_bridge_is_told_to_be_a_programs_own_by_its_name(name: str, owner: str) -> None:
     found = objection(replace(ETH0, name=name, kind="bridge"))
-    assert found == (f"a bridge of {owner}'s own, not of the LAN" if owner else "")
+    assert found == (f"{owner}'s own bridge" if owner else "")
 
 
 def test_a_default_route_over_wifi_leaves_the_only_wired_interface() -> None:
