@@ -68,12 +68,9 @@ class Scout:
         if not interface:
             return
         four = pool.subnet.version == 4
-        server, seconds = ("DHCP server", 4) if four else ("DHCPv6 server", 2)
-        progress(
-            f"looking for the LAN's {server} on {interface} ({seconds} s; not with --no-probe)"
-        )
+        server = _server(pool.subnet)
         try:
-            offers = _servers(interface, pool.subnet.version)
+            offers = self.offers(pool.subnet, progress=progress)
         except MacvlanRosError as error:
             yield f"the LAN was not asked for its {server}: {error}"
             return
@@ -91,6 +88,19 @@ class Scout:
                 " nothing without one; start it, or make the pool anew without --dhcp"
             )
 
+    def offers(self, subnet: IPNetwork, *, progress: Callable[[str], None]) -> tuple[Offer, ...]:
+        """What the DHCP servers of the LAN with that subnet offer; takes as long as
+        `dhcp_conflicts`. Raises KernelRefused."""
+        interface = interface_on(subnet)
+        if not interface:
+            return ()
+        seconds = 4 if subnet.version == 4 else 2
+        progress(
+            f"looking for the LAN's {_server(subnet)} on {interface}"
+            f" ({seconds} s; not with --no-probe)"
+        )
+        return _servers(interface, subnet.version)
+
     def wire(self, interface: str) -> Prober:
         """The way of asking on that interface; kept open until the scout is closed."""
         if interface not in self._wires:
@@ -105,6 +115,10 @@ class Scout:
         """Give back what is held open. Closing twice is fine."""
         self._wires.clear()
         self._open.close()
+
+
+def _server(subnet: IPNetwork) -> str:
+    return "DHCP server" if subnet.version == 4 else "DHCPv6 server"
 
 
 def _servers(interface: str, version: int) -> tuple[Offer, ...]:

@@ -16,6 +16,7 @@ from macvlan_ros.cli.common import (
     Rehearsed,
     dry_run_option,
     host_option,
+    no_probe_option,
     open_app,
     quiet_option,
     shared_options,
@@ -27,6 +28,7 @@ from macvlan_ros.whole_file import write_whole
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
+    from macvlan_ros.dhcp import Offer
     from macvlan_ros.models.links import Link
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ T = TypeVar("T")
 @click.option("--range", "handed_out", metavar="FROM-TO|CIDR", help="What may be handed out.")
 @click.option("--parent", metavar="LINK", help="Interface: name, MAC or subnet.")
 @host_option
+@no_probe_option
 @quiet_option("Ask nothing and say nothing but errors.")
 @dry_run_option
 @shared_options
@@ -72,17 +75,17 @@ def init(
     """Write a stack file with comments, after a few questions about this PC and its LAN.
 
     What can be read off this PC is proposed: its interface, a part of the LAN's subnet, and the
-    containers that run here with --network host. Options answer questions in advance.
+    containers that run here with --network host. The LAN is asked for its DHCP server, which must
+    not hand out the same addresses. Options answer questions in advance.
     """
-    if path.exists():
-        raise Conflict(f"{path} is there already; edit it, or write another one with: init -f FILE")
+    _refuse_a_second_one(context, path)
     app, report = open_app(context)
     yes = yes or report.quiet or report.as_json
     if not yes and not sys.stdin.isatty():
         raise InvalidRequest("init asks questions, and there is no terminal; take --yes")
-    link = app.parent(parent or "")
+    link = _parent(app, parent, ask=not yes)
     found = [drafting.parse_service(text, here=app.settings.host_name) for text in services]
-    ranges = _ranges(link, handed_out, ask=not yes)
+    ranges = _ranges(app, report, link, handed_out, ask=not yes)
     if not found:
         found = _services(app, report, ask=not yes)
     names = [service.name for service in found]
@@ -100,7 +103,38 @@ def init(
         report.line(f"wrote {path}; read it once, then: macvlan-ros launch")
 
 
-def _ranges(link: Link, said: str | None, *, ask: bool) -> IPRange:
+def _refuse_a_second_one(context: click.Context, path: Path) -> None:
+    """Raises Conflict where a stack file is there already that the new one would stand before."""
+    from macvlan_ros.stack import files
+
+    found = [name for name in files.NAMES if (path.parent / name).exists()]
+    named = context.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
+    if path.exists() or (found and not named):
+        there = path if path.exists() else found[0]
+        raise Conflict(
+            f"{there} is there already, and macvlan-ros launch takes it as it stands; edit it,"
+            " or write another one with: init -f FILE"
+        )
+
+
+def _parent(app: App, said: str | None, *, ask: bool) -> Link:
+    """The interface to the LAN; it is asked for where several could be it."""
+    able = [] if said or not ask else [link for link in app.links.links() if not link.objection]
+    if len(able) < 2:
+        return app.parent(said or "")
+    click.echo("These interfaces could carry the containers:", err=True)
+    for link in able:
+        click.echo(f"  {link.name}: {', '.join(map(str, link.addresses))}", err=True)
+    name: str = click.prompt(
+        "Which of them is on the LAN of the robot's PCs?",
+        default=next((link.name for link in able if link.chosen), None),
+        type=click.Choice([link.name for link in able]),
+        err=True,
+    )
+    return app.parent(name)
+
+
+def _ranges(app: App, report: Report, link: Link, said: str | None, *, ask: bool) -> IPRange:
     subnet = _subnet(link)
 
     def checked(text: str) -> IPRange:
@@ -113,11 +147,28 @@ def _ranges(link: Link, said: str | None, *, ask: bool) -> IPRange:
     if said or not ask:
         return checked(said or proposed)
     click.echo(f"{link.name} is on the LAN {subnet}; its router: {link.gateway or '-'}", err=True)
-    return _ask(
-        "Which addresses may be handed out? None that your router hands out itself",
-        checked,
-        default=proposed,
-    )
+    offers = _offers(app, report, subnet)
+    question = "Which addresses may be handed out? None that your router hands out itself"
+    ranges = _ask(question, checked, default=proposed)
+    taken = next((offer for offer in offers if offer.address in ranges), None)
+    if taken is not None:
+        report.note(
+            f"the DHCP server {taken.server} hands out addresses of these: it just offered"
+            f" {taken.address}; choose others, or end its range below them"
+        )
+        ranges = _ask(question, checked, default=range_text(ranges))
+    return ranges
+
+
+def _offers(app: App, report: Report, subnet: IPNetwork) -> Sequence[Offer]:
+    """What the LAN's DHCP servers offer, unless nobody is to be asked, or can be."""
+    if app.settings.probe == "none":
+        return ()
+    try:
+        return app.scout.offers(subnet, progress=report.progress)
+    except MacvlanRosError as error:
+        report.note(f"the LAN was not asked for its DHCP server: {error}")
+        return ()
 
 
 def _subnet(link: Link) -> IPNetwork:

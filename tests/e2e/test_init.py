@@ -9,7 +9,8 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import IMAGE
-from tests.lab import Host
+from tests.e2e.router import router
+from tests.lab import Host, Lab
 
 
 def test_what_runs_on_the_hosts_network_becomes_a_stack_that_launches(
@@ -28,7 +29,7 @@ def test_what_runs_on_the_hosts_network_becomes_a_stack_that_launches(
 
 
 def test_questions_are_asked_again_until_the_answer_can_be_used(qtpc: Host, tmp_path: Path) -> None:
-    words = qtpc.command(*qtpc.macvlan_ros_command("init"), cwd=tmp_path)
+    words = qtpc.command(*qtpc.macvlan_ros_command("init", "--no-probe"), cwd=tmp_path)
     child = pexpect.spawn(words[0], list(words[1:]), timeout=30, encoding="utf8")
     for question, answer in (
         (r"handed out\?.*192\.168\.50\.192", "10.0.0.0/24"),
@@ -50,6 +51,32 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(qtpc: Host, tmp_
     text = (tmp_path / "compose.yaml").read_text()
     assert "range: 192.168.50.192/27" in text
     assert "qtrp: {parent: 192.168.50.0/24}" in text or 'parent: "192.168.50.0/24"' in text
+
+
+def test_of_two_interfaces_one_is_asked_for_and_the_routers_range_is_told_of(
+    lab: Lab, tmp_path: Path
+) -> None:
+    qtpc = lab.hosts["qtpc"]
+    qtpc.run("ip", "link", "add", "cable1", "type", "veth", "peer", "name", "cable2")
+    qtpc.run("ip", "address", "add", "10.9.8.7/24", "dev", "cable1")
+    for end in ("cable1", "cable2"):
+        qtpc.run("ip", "link", "set", end, "up")
+    options = ("--service", "core=ros")
+    words = qtpc.command(*qtpc.macvlan_ros_command("init", *options), cwd=tmp_path)
+    with router(lab, "192.168.50.200", "192.168.50.240"):
+        child = pexpect.spawn(words[0], list(words[1:]), timeout=30, encoding="utf8")
+        for question, answer in (
+            (r"cable1: 10\.9\.8\.7/24.*on the LAN of the robot's PCs\?.*\[eth0\]", ""),
+            (r"handed out\?.*192\.168\.50\.192", ""),
+            (r"just offered.*handed out\?.*192\.168\.50\.192", "192.168.50.96/28"),
+            (r"runs roscore\?", "core"),
+        ):
+            child.expect(question)
+            child.sendline(answer)
+        child.expect("wrote compose.yaml")
+        child.expect(pexpect.EOF)
+    qtpc.run("ip", "link", "delete", "cable1")
+    assert "range: 192.168.50.96/28" in (tmp_path / "compose.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -77,3 +104,12 @@ def test_a_file_that_is_there_is_left_alone(qtpc: Host, tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "compose.yaml is there already" in done.stderr
     assert (tmp_path / "compose.yaml").read_text() == "services: {}\n"
+
+
+def test_a_file_that_the_new_one_would_stand_before_is_named(qtpc: Host, tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {}\n")
+    done = qtpc.macvlan_ros("init", "--yes", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "docker-compose.yml is there already" in done.stderr
+    assert not (tmp_path / "compose.yaml").exists()
+    qtpc.macvlan_ros("init", "--yes", "-f", "robot.yaml", cwd=tmp_path, check=True)
