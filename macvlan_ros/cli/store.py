@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 
+def _or_dash(file: Path, stream: str) -> Path:
+    """The file; "-" is what is printed or typed, as elsewhere."""
+    return Path(stream) if str(file) == "-" else file
+
+
 @click.group()
 def store() -> None:
     """The store: move it, check it, back it up.
@@ -72,10 +77,11 @@ def check(context: click.Context) -> int:
 @shared_options
 @click.pass_context
 def backup(context: click.Context, file: Path) -> None:
-    """Write all that the store holds into FILE, as JSON."""
+    """Write all that the store holds into FILE (- prints it), as JSON."""
     from macvlan_ros.stores import transfer
 
     app, report = open_app(context)
+    file = _or_dash(file, "/dev/stdout")
     content = transfer.read_content(app.store)
     transfer.write_backup(file, content)
     report.progress(f"wrote {_amount(content)} into {file}")
@@ -89,10 +95,11 @@ def backup(context: click.Context, file: Path) -> None:
 @shared_options
 @click.pass_context
 def restore(context: click.Context, file: Path, force: bool) -> None:
-    """Write what FILE holds into the store, which has to be empty."""
+    """Write what FILE (- reads it from stdin) holds into the store, which has to be empty."""
     from macvlan_ros.stores import transfer
 
     app, report = open_app(context)
+    file = _or_dash(file, "/dev/stdin")
     content = transfer.read_backup(file)
     store = app.opened(app.settings.store) if report.rehearsing else app.store
     standing = transfer.read_content(store)

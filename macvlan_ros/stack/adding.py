@@ -11,8 +11,8 @@ from macvlan_ros.errors import Conflict, StackFileError
 from macvlan_ros.stack.nodes import Node
 from macvlan_ros.stack.sources import plain
 from macvlan_ros.stack.writing import escape, to_yaml
-from macvlan_ros.stack.yamlfile import parse, read_text
-from macvlan_ros.whole_file import write_whole
+from macvlan_ros.stack.yamlfile import is_there, parse, read_text
+from macvlan_ros.whole_file import is_stream, write_whole
 
 
 def with_service(text: str, file: str, name: str, service: Mapping[str, Any]) -> str:
@@ -107,7 +107,7 @@ def add_to_file(
     The file is replaced as a whole or not at all. Raises what `with_service` and `write_whole`
     raise.
     """
-    there = path.exists()
+    there = is_there(path) and not is_stream(path)
     old = read_text(path) if there else ""
     if old.strip():
         new = with_service(old, str(path), name, service)

@@ -102,11 +102,11 @@ def read_backup(path: Path) -> Content:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise NotFound(f"no backup {path}; make one with: macvlan-ros store backup") from error
+        raise NotFound(f"no backup {path}; make one with: macvlan-ros store backup FILE") from error
     except PermissionError as error:
         raise Forbidden(f"{path} cannot be read; use sudo") from error
     except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read ({error.strerror})") from error
+        raise InvalidRequest(f"{path} cannot be read ({error.strerror}); name another") from error
     except (ValueError, RecursionError) as error:
         raise _no_backup(path, "not JSON") from error
     try:

@@ -42,10 +42,13 @@ FULL = Content(
 )
 
 
-def run(*words: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+def run(
+    *words: str, environ: Mapping[str, str] | None = None, typed: str = ""
+) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of the program."""
     done = subprocess.run(
         [sys.executable, "-m", "macvlan_ros", *words],
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,
@@ -157,6 +160,14 @@ def test_a_backup_is_restored_as_it_was(tmp_path: Path, url: str) -> None:
     assert run("--store", f"{tmp_path}/new.db", "store", "restore", str(file))[0] == 0
     assert content_of(f"{tmp_path}/new.db") == FULL
     assert run("--store", url, "store", "restore", str(file))[0] == 0, "the same again is fine"
+
+
+def test_a_backup_goes_through_a_pipe(tmp_path: Path) -> None:
+    code, printed, err = run("--store", fill(f"{tmp_path}/a.db", FULL), "store", "backup", "-")
+    assert (code, err) == (0, "wrote 2 pools, 4 reservations, 2 records into /dev/stdout\n")
+    new = f"{tmp_path}/new.db"
+    assert run("--store", new, "store", "restore", "-", typed=printed)[0] == 0
+    assert content_of(new) == FULL
 
 
 def test_restoring_replaces_a_filled_store_only_by_force(tmp_path: Path, url: str) -> None:

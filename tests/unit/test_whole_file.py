@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> Non
     assert Path("/dev/full").is_char_device()
     with pytest.raises(InvalidRequest, match="Is a directory"):
         write_whole(tmp_path, "<svg/>")
+
+
+def test_a_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        with pytest.raises(InvalidRequest, match="name a file"):
+            write_whole(path, "text")
+        assert path.is_socket()
 
 
 def test_a_new_file_does_not_replace_another(tmp_path: Path) -> None:
