@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
@@ -10,7 +11,7 @@ from netaddr import IPAddress
 from macvlan_ros import addresses, networks, notation
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.parts import Parts
-from macvlan_ros.undo import Undo
+from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
     from macvlan_ros.census import Sighting
@@ -38,10 +39,21 @@ class App(Parts):
         """The same on the PC of the engine, of which the settings know nothing."""
         return self.parents.parent(wanted) if self.far else self.parent(wanted)
 
-    def pool_to_use(self, name: str | None) -> Pool:
-        """The named pool, the default one, or one made now from the parent's subnet."""
-        pool = self.ipam.choose_pool(name)
-        return pool or self.make_default_pool(self.parent())
+    @contextmanager
+    def pool_to_use(
+        self, name: str | None, *, over: Link | None = None, version: int | None = None
+    ) -> Iterator[Pool]:
+        """The named pool, the default one, or one made now from the subnet of the parent, or of
+        `over`; that one goes again when the block fails."""
+        pool = self.ipam.choose_pool(name, version=version)
+        if pool is not None:
+            yield pool
+            return
+        with all_or_nothing(self.note) as undo:
+            pool, told = self._add_default_pool(over or self.parent())
+            undo.add(self.ipam.remove_pool, pool.name)
+            yield pool
+        self.made(told)
 
     def release(
         self, pool_name: str | None, owners: Sequence[str], *, force: bool
@@ -57,16 +69,20 @@ class App(Parts):
 
     def make_default_pool(self, parent: Link) -> Pool:
         """A pool over the upper part of the parent's IPv4 subnet, and a note that says so."""
+        pool, told = self._add_default_pool(parent)
+        self.made(told)
+        return pool
+
+    def _add_default_pool(self, parent: Link) -> tuple[Pool, str]:
         subnet = next(a.cidr for a in parent.addresses if a.version == 4)
         ranges = addresses.default_range(subnet)
         pool = self.ipam.add_pool(
             Pool(DEFAULT_POOL, subnet, ranges=(ranges,), gateway=parent.gateway)
         )
-        self.made(
+        return pool, (
             f"made the pool '{pool.name}' from {parent.name}: {subnet}, handing out {ranges}"
             " (another: macvlan-ros pool add)"
         )
-        return pool
 
     def make_network(
         self,
@@ -80,13 +96,13 @@ class App(Parts):
         """Docker's network over the parent, for the pool (made when there is none yet), and with
         IPv6 if there is a pool for that."""
         link = self.engine_parent(parent)
-        pool = self.ipam.choose_pool(pool_name, version=4) or self.make_default_pool(link)
-        six = self.ipam.pool(pool6_name) if pool6_name else None
-        made, created = self.engine.ensure_network(
-            networks.describe(name, pool, parent=link, mode=mode, pool6=six),
-            host_address=networks.address_on(link, pool.subnet),
-            host_address6=networks.address_on(link, six.subnet) if six else None,
-        )
+        with self.pool_to_use(pool_name, over=link, version=4) as pool:
+            six = self.ipam.pool(pool6_name) if pool6_name else None
+            made, created = self.engine.ensure_network(
+                networks.describe(name, pool, parent=link, mode=mode, pool6=six),
+                host_address=networks.address_on(link, pool.subnet),
+                host_address6=networks.address_on(link, six.subnet) if six else None,
+            )
         if not created:
             self.note(f"the network '{name}' was there already")
         elif self.settings.shim == "yes" and not self.far:

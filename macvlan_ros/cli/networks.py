@@ -22,6 +22,7 @@ from macvlan_ros.settings import is_shared
 
 if TYPE_CHECKING:
     from macvlan_ros.docker_swarm import SwarmNetwork
+    from macvlan_ros.models.pools import Pool
 
 DEFAULT_NETWORK = "ros_lan"
 
@@ -79,22 +80,28 @@ def make_swarm_network(
     app: App, name: str, pool_name: str | None, parent: str, owner: str
 ) -> SwarmNetwork:
     """This node's part of it, and on a manager the network; the owner's address is reserved."""
-    from macvlan_ros.notation import check_name
-
     link = app.parent(parent)
-    pool = app.ipam.choose_pool(pool_name, version=4) or app.make_default_pool(link)
-    if not is_shared(app.settings.store):
-        app.note(
-            "this node's reservations are its own: nodes that share no store give out the same"
-            " addresses; share one (docs/etcd.md)"
-        )
-    if owner:
-        app.ipam.allocate(pool.name, [check_name(owner, kind="owner")])
-    made = app.engine.ensure_swarm_network(name, pool, parent=link.name, owner=owner)
+    with app.pool_to_use(pool_name, over=link, version=4) as pool:
+        if not is_shared(app.settings.store):
+            app.note(
+                "this node's reservations are its own: nodes that share no store give out the same"
+                " addresses; share one (docs/etcd.md)"
+            )
+        made = _spanning(app, name, pool, link.name, owner)
     if not made.spans:
         command = f"macvlan-ros network create --swarm {name}" + (owner and f" --owner {owner}")
         app.note(f"now make it on a manager too, with: {command}")
     return made
+
+
+def _spanning(app: App, name: str, pool: Pool, parent: str, owner: str) -> SwarmNetwork:
+    from macvlan_ros.notation import check_name
+    from macvlan_ros.undo import all_or_nothing
+
+    with all_or_nothing(app.note) as undo:
+        if owner and app.ipam.allocate(pool.name, [check_name(owner, kind="owner")])[0].new:
+            undo.add(app.ipam.release, pool.name, [owner])
+        return app.engine.ensure_swarm_network(name, pool, parent=parent, owner=owner)
 
 
 @network.command(name="list")

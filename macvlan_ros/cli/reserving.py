@@ -51,8 +51,9 @@ def allocate(
 
     wanted = {names[0]: notation.parse_address(address)} if address else None
     app, report = open_app(context)
-    pool = app.pool_to_use(pool_name)
-    held = [done.reservation for done in app.ipam.allocate(pool.name, names, addresses=wanted)]
+    with app.pool_to_use(pool_name) as pool:
+        done = app.ipam.allocate(pool.name, names, addresses=wanted)
+    held = [one.reservation for one in done]
     report.table(views.RESERVATIONS, held, name=lambda one: one.address)
 
 
