@@ -68,13 +68,15 @@ class Holdings:
             return held
         objection = addresses.why_not(pool, address)
         if objection:
-            raise BadSubnet(f"{address} {objection}")
+            raise BadSubnet(f"{address} {objection}; choose another")
         somebody = self._surroundings(pool).holder(address, but=held.mac)
         if somebody:
             raise AddressInUse(f"{address} is in use by {somebody}; choose another")
         answers = self._ask(pool, [address]) if self._ask else {}
         if address in answers:
-            raise AddressInUse(f"{address} is in use on the LAN by {answers[address]}")
+            raise AddressInUse(
+                f"{address} is in use on the LAN by {answers[address]}; choose another"
+            )
         return self._exchange(held, replace(held, address=address))
 
     def _exchange(self, held: Reservation, new: Reservation) -> Reservation:

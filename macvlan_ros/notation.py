@@ -34,9 +34,14 @@ _SPECIAL = {
 }
 
 
+def is_name(text: str) -> bool:
+    """Whether a pool or an owner can be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(name: str, *, kind: str = "name") -> str:
     """`name` itself if it can name a pool or an owner. Raises InvalidRequest."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return name
     shown = name if len(name) <= 40 else name[:37] + "..."
     raise InvalidRequest(

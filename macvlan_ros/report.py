@@ -139,7 +139,7 @@ class Report:
     def note(self, text: str) -> None:
         """Something worth knowing that is not the result."""
         if not self.quiet:
-            self._say(_styled(f"note: {text}", "2"))
+            self._say(_styled(f"note: {_one_line(text)}", "2"))
 
     def progress(self, text: str) -> None:
         """A step of something that takes a while."""
@@ -216,7 +216,7 @@ def write_no_more(stream: TextIO) -> None:
 def error(text: str, *, because: BaseException | None = None) -> None:
     """Say on stderr what went wrong; the text says what to do. With --verbose what it came of
     (`because`) is told, too."""
-    print(_styled("error:", "1;31") + f" {text}", file=sys.stderr, flush=True)
+    print(_styled("error:", "1;31") + f" {_one_line(text)}", file=sys.stderr, flush=True)
     import logging
 
     log = logging.getLogger("macvlan_ros")
@@ -225,6 +225,19 @@ def error(text: str, *, because: BaseException | None = None) -> None:
         log.debug("because of %s: %s", type(because).__name__, because)
         told.append(because)
         because = because.__cause__
+
+
+def _one_line(text: str) -> str:
+    """The text as one line that does nothing to a terminal, whatever names are in it."""
+    return _printable(" ".join(text.splitlines()))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def range_text(value: IPRange) -> str:
@@ -261,7 +274,7 @@ def _text(value: object) -> str:
 
     if isinstance(value, IPRange):
         return range_text(value)
-    return str(value)
+    return _printable(str(value))
 
 
 def _write_json(value: object) -> None:

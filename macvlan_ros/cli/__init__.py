@@ -9,19 +9,24 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from macvlan_ros import __version__, report
+from macvlan_ros.cli import usage
 from macvlan_ros.cli.common import COMPLETE, group_options, shared_options
 from macvlan_ros.cli.contents import ENTRIES, SECTIONS
-from macvlan_ros.errors import MacvlanRosError, Unavailable
+from macvlan_ros.errors import InvalidRequest, MacvlanRosError, Unavailable
 
 INTERRUPTED = 130
 #: What a shell says of a program that SIGPIPE ended, as other programs' readers end them.
 UNREAD = 141
 
+
+#: What the system's bytes become in Python that are not UTF-8 (PEP 383); nobody can encode it.
+_NO_TEXT = range(0xDC80, 0xDD00)
 
 #: What others call a command of ours.
 _ELSEWHERE = {"up": "launch", "rm": "release", "start": "launch", "ls": "list"}
@@ -130,8 +135,7 @@ def run(argv: list[str]) -> int:
         report.error(str(error), because=error.__cause__)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _misused(error)
     except (KeyboardInterrupt, click.Abort):
         report.error("interrupted; what was begun has been undone")
         return INTERRUPTED
@@ -139,9 +143,42 @@ def run(argv: list[str]) -> int:
         report.write_no_more(sys.stdout)
         return UNREAD
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _failed(error)
+    except UnicodeEncodeError as error:
+        if not any(ord(char) in _NO_TEXT for char in error.object):
             raise
+        report.error(f"'{error.object}' is not UTF-8 text; write it in UTF-8")
+        return InvalidRequest.exit_code
+
+
+def _failed(error: OSError) -> int:
+    """A disk that is full, a path that the system does not like, a folder that is gone."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         report.write_no_more(sys.stdout)
         what = error.filename or "what is to be printed"
         report.error(f"{what} cannot be written ({error.strerror}); make room")
-        return Unavailable.exit_code
+    elif error.filename and error.strerror:
+        report.error(f"{error.filename}: {error.strerror}; name another", because=error)
+    elif error.errno == errno.ENOENT and _folder_is_gone():
+        report.error("the folder that this was called in is gone; go to another with: cd")
+    else:
+        raise error
+    return Unavailable.exit_code
+
+
+def _folder_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _misused(error: click.ClickException) -> int:
+    if hasattr(click.exceptions, "NoArgsIsHelpError") and isinstance(
+        error, click.exceptions.NoArgsIsHelpError
+    ):
+        error.show()
+    else:
+        report.error(usage.sentence(error))
+    return error.exit_code

@@ -24,6 +24,7 @@ from macvlan_ros.cli.common import (
 from macvlan_ros.drafting import Draft, DraftService
 from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
 from macvlan_ros.report import Report, range_text
+from macvlan_ros.stack.yamlfile import is_there
 from macvlan_ros.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def _refuse_a_second_one(context: click.Context, path: Path) -> None:
 
     found = [name for name in files.NAMES if (path.parent / name).exists()]
     named = context.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    if path.exists() or (found and not named):
-        there = path if path.exists() else found[0]
+    if is_there(path) or (found and not named):
+        there = path if is_there(path) else found[0]
         raise Conflict(
             f"{there} is there already, and macvlan-ros launch takes it as it stands; edit it,"
             " or write another one with: init -f FILE"

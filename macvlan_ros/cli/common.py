@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 import click
 
 from macvlan_ros import settings
+from macvlan_ros.cli.usage import Number
 from macvlan_ros.report import Report
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def interval_option(default: float, help_text: str) -> Callable[[F], F]:
     """How often what goes on for ever looks, in seconds."""
     return click.option(
         "--interval",
-        type=click.FloatRange(0.1, 3600),
+        type=Number(0.1, 3600),
         default=default,
         show_default=True,
         metavar="SECONDS",

@@ -49,7 +49,7 @@ def rename(context: click.Context, name: str, new_name: str, pool_name: str | No
 @click.pass_context
 def move(context: click.Context, name: str, address: str, pool_name: str | None) -> None:
     """Give NAME another ADDRESS of its pool. No container may have the old one meanwhile."""
-    wanted = notation.parse_address(address, said="")
+    wanted = notation.parse_address(address, said="ADDRESS")
     app, report = open_app(context)
     done = app.holdings.move(_pool(app, name, pool_name), name, wanted)
     if report.as_json or not report.quiet:

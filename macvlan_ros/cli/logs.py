@@ -12,6 +12,7 @@ import click
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import quiet_option, shared_options
 from macvlan_ros.cli.stacks import all_hosts_option, open_stack, stack_options_but_f
+from macvlan_ros.cli.usage import WholeNumber
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -28,7 +29,7 @@ _INTERRUPTED = 130
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @stack_options_but_f
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is written, until Ctrl-C.")
-@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="The last N lines of each.")
+@click.option("-n", "--tail", type=WholeNumber(0), metavar="N", help="The last N lines of each.")
 @click.option("--since", metavar="WHEN", help="How long ago (10m, 1h30m), or a time.")
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line was written.")
 @click.option("--no-prefix", is_flag=True, help="Do not show who wrote it.")

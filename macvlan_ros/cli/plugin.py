@@ -17,6 +17,7 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
+from macvlan_ros.cli.usage import Number
 from macvlan_ros.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def status(context: click.Context, folder: Path, path: Path) -> None:
 @click.option(
     "--settled",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=30.0,
     show_default=True,
     help="Leave alone what is younger: Docker may be about to use it.",

@@ -22,6 +22,7 @@ from macvlan_ros.cli.common import (
     shared,
     shared_options,
 )
+from macvlan_ros.cli.usage import Number
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -125,7 +126,7 @@ def _is_stack_here() -> bool:
 @click.option(
     "--wait-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=120.0,
     show_default=True,
     help="Seconds to wait until a dependency is healthy or completed.",
@@ -133,7 +134,7 @@ def _is_stack_here() -> bool:
 @click.option(
     "--master-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=30.0,
     show_default=True,
     help="Seconds to wait for the ROS master with --all-hosts.",

@@ -11,6 +11,7 @@ import click
 from macvlan_ros import views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
+from macvlan_ros.cli.usage import Number
 from macvlan_ros.report import Report
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("pool", required=False)
 @click.option("--subnet", metavar="CIDR", help="Only this part of the LAN.")
-@click.option("--rate", type=click.FloatRange(1), metavar="N", help="So many questions a second.")
+@click.option("--rate", type=Number(1), metavar="N", help="So many questions a second.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @quiet_option("Print the table alone.")
 @shared_options

@@ -36,7 +36,8 @@ def read_text(path: Path) -> str:
     except PermissionError:
         raise StackFileError(f"{path}: this user may not read it") from None
     except (OSError, ValueError) as error:
-        raise StackFileError(f"{path}: cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StackFileError(f"{path}: cannot be read ({reason}); name another file") from None
     if len(data) > MAX_BYTES:
         raise StackFileError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, so it is no stack")
     try:

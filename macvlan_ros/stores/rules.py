@@ -10,6 +10,7 @@ from macvlan_ros.addresses import describe_ranges, shared_address
 from macvlan_ros.errors import Conflict, PoolNotFound, PoolOverlap
 from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.notation import is_name
 
 
 def check_new_pool(pool: Pool, standing: Iterable[Pool]) -> bool:
@@ -78,9 +79,10 @@ def pool_not_found(name: str, known: Iterable[str]) -> PoolNotFound:
     """The error for a pool that is not there, naming those that are."""
     names = sorted(known)
     there = f"there is {', '.join(names)}" if names else "there is none yet"
+    new = name if is_name(name) else "NAME"
     return PoolNotFound(
         f"no pool {name!r}: {there}{did_you_mean(name, names)}; make one"
-        f" with: macvlan-ros pool add {name} --subnet CIDR"
+        f" with: macvlan-ros pool add {new} --subnet CIDR"
     )
 
 

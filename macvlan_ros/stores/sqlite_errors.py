@@ -83,6 +83,11 @@ def foreign(path: Path) -> StoreDown:
     )
 
 
+def no_file(path: Path) -> StoreDown:
+    """Something that keeps nothing."""
+    return StoreDown(f"store {path}: is a device or a pipe; name a file with --store")
+
+
 def newer(path: Path, *, found: int, known: int) -> StoreDown:
     """From a later release."""
     return StoreDown(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -74,6 +75,7 @@ class SqliteFile:
         deadline = time.monotonic() + self._patience
         with self._explained(writing=True):
             make_folder(self._path.parent)
+            self._check_kind()
             # SQLite's own lock makes its waiters sleep for long; these are only faster queues.
             with (
                 self._taking_turns(deadline),
@@ -93,6 +95,7 @@ class SqliteFile:
         """
         deadline = time.monotonic() + self._patience
         with self._explained(writing=False):
+            self._check_kind()
             if not self._exists() or not self._is_ours_to_write():
                 with self._in_memory(deadline) as db:
                     yield db
@@ -187,6 +190,13 @@ class SqliteFile:
         if version > len(self._migrations):
             raise errors.newer(self._path, found=version, known=len(self._migrations))
         return int(version)
+
+    def _check_kind(self) -> None:
+        """Raises StoreDown for a device or a pipe, on which SQLite would wait for a lock."""
+        with suppress(FileNotFoundError):
+            kind = self._path.stat().st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise errors.no_file(self._path)
 
     def _exists(self) -> bool:
         try:
