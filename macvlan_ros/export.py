@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.pools import NETWORK, Reservation
 
+_LABEL = re.compile(r"[a-zA-Z0-9_-]{1,63}")
 _FIELDS = ("owner", "address", "mac", "pool", "host", "created", "kind")
 
 
@@ -26,8 +28,11 @@ class Entry:
 
 
 def entries(held: Sequence[Reservation], *, domain: str = "") -> tuple[Entry, ...]:
-    """What belongs into a file of names, by address: all but what a Docker network itself holds."""
+    """What belongs into a file of names, by address: all but what a Docker network itself holds.
+    Raises InvalidRequest for a domain that is none."""
     suffix = f".{domain.strip('.')}" if domain else ""
+    if domain and not _is_host_name(suffix[1:]):
+        raise InvalidRequest(f"--domain {domain!r} is no domain; write it like lab.lan")
     wanted = [one for one in sorted(held, key=lambda one: one.address) if one.kind != NETWORK]
     times = Counter(one.owner for one in wanted)
     return tuple(
@@ -43,6 +48,11 @@ def entries(held: Sequence[Reservation], *, domain: str = "") -> tuple[Entry, ..
 def render(form: str, wanted: Sequence[Entry]) -> str:
     """The whole file, ending with a newline. `form` is one of FORMS."""
     return FORMS[form](wanted)
+
+
+def _is_host_name(text: str) -> bool:
+    """Whether DNS could have it (RFC 1123, section 2.1), with '_', which ROS's names have."""
+    return all(_LABEL.fullmatch(label) for label in text.split(".")) and len(text) <= 253
 
 
 def _csv(wanted: Sequence[Entry]) -> str:
@@ -68,8 +78,12 @@ def _dnsmasq(wanted: Sequence[Entry]) -> str:
     lines = ["# from macvlan-ros; dnsmasq reads it from /etc/dnsmasq.d"]
     for one in wanted:
         address = f"[{one.held.address}]" if one.held.address.version == 6 else one.held.address
-        lines.append(f"dhcp-host={one.held.mac},{address},{one.held.owner}")
-        lines.append(f"host-record={one.name},{one.held.address}")
+        if _is_host_name(one.name):
+            lines.append(f"dhcp-host={one.held.mac},{address},{one.held.owner}")
+            lines.append(f"host-record={one.name},{one.held.address}")
+        else:  # dnsmasq would not start
+            lines.append(f"# {one.held.owner} is no host's name")
+            lines.append(f"dhcp-host={one.held.mac},{address}")
     return _lines(lines)
 
 
@@ -79,7 +93,7 @@ def _isc(wanted: Sequence[Entry]) -> str:
     for one in wanted:
         fixed = "fixed-address6" if one.held.address.version == 6 else "fixed-address"
         lines.append(
-            f"host {one.id} {{ hardware ethernet {one.held.mac}; {fixed}"
+            f"host {re.sub('[.]{2,}', '.', one.id)} {{ hardware ethernet {one.held.mac}; {fixed}"
             f' {one.held.address}; option host-name "{one.held.owner}"; }}'
         )
     return _lines(lines)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
+from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.export import FORMS, entries, render
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, Reservation
 
@@ -69,6 +70,28 @@ def test_dnsmasq_takes_the_file(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_owner_that_is_no_host_s_name_keeps_no_program_from_its_file(tmp_path: Path) -> None:
+    odd = [held("x" * 64, "192.168.50.195"), held("a..b", "192.168.50.196")]
+    path = tmp_path / "robots.conf"
+    path.write_text(render("dnsmasq", entries(odd)))
+    done = subprocess.run(
+        ["/usr/sbin/dnsmasq", "--test", f"--conf-file={path}"],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "dhcp-host=02:00:00:00:00:c3,192.168.50.195\n" in path.read_text()
+    assert "host a.b { hardware ethernet 02:00:00:00:00:c4;" in render("isc", entries(odd))
+
+
+@pytest.mark.parametrize("domain", [".", "a b", "lab.lan\n10.0.0.1 bank", "a..b", "x" * 64])
+def test_a_domain_that_is_none_is_refused(domain: str) -> None:
+    with pytest.raises(InvalidRequest, match="write it like"):
+        entries(HELD, domain=domain)
 
 
 def test_an_owner_in_two_pools_has_two_host_statements_with_names_of_their_own() -> None:
