@@ -13,8 +13,8 @@ __all__ = ["BAD", "OK", "WARNING", "Check"]
 class Check:
     """One thing that was proven, or not.
 
-    `kind` is runs, reach, name, tcp, mtu (reach6, name6, tcp6 and mtu6 over IPv6), multicast,
-    discovery, master, node, stale or traffic. `source` is where it was looked from, `target` what
+    `kind` is runs, reach, name, tcp, mtu, multicast (the last five with a 6 over IPv6), discovery,
+    master, node, stale or traffic. `source` is where it was looked from, `target` what
     was looked at. `remedy` is "" when nothing is wrong.
     """
 

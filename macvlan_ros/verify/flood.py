@@ -24,19 +24,30 @@ from macvlan_ros.verify.place import Vantage
 
 #: Who heard it: nobody, every host of the link, or also those who joined the group of DDS.
 NOBODY, LINK, DDS = "", "link", "dds"
-# 224.0.0.1, which switches always pass on, and 239.255.0.1, which they may keep to those who joined
-_GROUPS = {LINK: "01:00:5e:00:00:01", DDS: "01:00:5e:7f:00:01"}
-_ETH_IPV4 = 0x0800
+# 224.0.0.1 and ff02::1, which switches always pass on, and 239.255.0.1 and DDS's groups of IPv6,
+# all of which end in efff:1, which they may keep to those who joined
+_GROUPS = {
+    4: {LINK: "01:00:5e:00:00:01", DDS: "01:00:5e:7f:00:01"},
+    6: {LINK: "33:33:00:00:00:01", DDS: "33:33:ef:ff:00:01"},
+}
+_ETHERTYPE = {4: 0x0800, 6: 0x86DD}
+_ICMP = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _IP = struct.Struct("!BBHHHBBH4s4s")
+_IP6 = struct.Struct("!IHBB16s16s")
+_PSEUDO6 = struct.Struct("!16s16sII")
 _SIZE = 64
 _TIMES, _AGAIN = 3, 0.2
 
 
-def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[IPAddress, str]:
-    """Whom multicast of `source` reaches, by address; empty without the right to send frames."""
-    questions = [(one, group) for one in targets if one.version == 4 for group in _GROUPS]
+def ask(
+    source: Vantage, targets: Iterable[IPAddress], *, until: float, version: int = 4
+) -> dict[IPAddress, str]:
+    """Whom multicast of `source` reaches over that version of IP, by address; empty without the
+    right to send frames."""
+    questions = [(one, group) for one in targets for group in _GROUPS[version]]
+    own = source.place.at(version)
     answered: set[tuple[IPAddress, str]] = set()
-    if not questions or source.is_host or source.address is None:
+    if not questions or source.is_host or own is None:
         return {}
     namespace = Path(f"/proc/{source.place.pid}/ns/net")
     token = secrets.token_bytes(8)
@@ -45,9 +56,9 @@ def ask(source: Vantage, targets: Iterable[IPAddress], *, until: float) -> dict[
     except MacvlanRosError:
         return {}
     try:
-        with source.socket(socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        with source.socket(socket.SOCK_RAW, _ICMP[version], version=version) as sock:
             for _ in range(_TIMES):
-                _send(port, source.address, questions, token)
+                _send(port, own, questions, token)
                 patience = Patience(_AGAIN, until=until)
                 while len(answered) < len(questions) and patience.wait([sock]):
                     answered |= {
@@ -71,13 +82,18 @@ def _send(
 ) -> None:
     own = bytes.fromhex(port.mac.replace(":", ""))
     for number, (target, group) in enumerate(questions):
-        to = bytes.fromhex(_GROUPS[group].replace(":", ""))
-        port.send(to + own + struct.pack("!H", _ETH_IPV4) + datagram(source, target, number, token))
+        to = bytes.fromhex(_GROUPS[target.version][group].replace(":", ""))
+        kind = struct.pack("!H", _ETHERTYPE[target.version])
+        port.send(to + own + kind + datagram(source, target, number, token))
 
 
 def datagram(source: IPAddress, target: IPAddress, number: int, token: bytes) -> bytes:
-    """An echo request with its IP header (RFC 791); it goes no farther than the link."""
-    body = echo.request(number, token, _SIZE)
-    fields = (0x45, 0, 20 + len(body), 0, 0x4000, 1, socket.IPPROTO_ICMP)
+    """An echo request with its IP header (RFC 791, RFC 8200); it goes no farther than the link."""
+    body = echo.request(number, token, _SIZE, target.version)
     ends = (source.packed, target.packed)
+    if target.version == 6:
+        pseudo = _PSEUDO6.pack(*ends, len(body), socket.IPPROTO_ICMPV6)
+        body = body[:2] + struct.pack("!H", echo.checksum(pseudo + body)) + body[4:]
+        return _IP6.pack(6 << 28, len(body), socket.IPPROTO_ICMPV6, 1, *ends) + body
+    fields = (0x45, 0, 20 + len(body), 0, 0x4000, 1, socket.IPPROTO_ICMP)
     return _IP.pack(*fields, echo.checksum(_IP.pack(*fields, 0, *ends)), *ends) + body

@@ -6,7 +6,6 @@ own network namespace (hosts(5), resolv.conf(5), RFC 1035). Several names are as
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import struct
@@ -19,6 +18,7 @@ from typing import Literal
 
 from netaddr import AddrFormatError, IPAddress
 
+from macvlan_ros.verify import container_files
 from macvlan_ros.verify.patience import Patience
 
 _PORT = 53
@@ -28,7 +28,6 @@ _VERSIONS: Mapping[tuple[int, int], Literal[4, 6]] = {(_A, 4): 4, (_AAAA, 16): 6
 _RECURSE = 0x0100
 _QUERY = struct.Struct("!HHHHHH")
 _AGAIN = 0.7
-_LONGEST_FILE = 1 << 20
 _USUAL_NDOTS = 1
 
 
@@ -55,7 +54,7 @@ def read_book(root: Path) -> Book:
     search: tuple[str, ...] = ()
     servers: list[str] = []
     ndots = _USUAL_NDOTS
-    for line in _read(root / "etc" / "resolv.conf").splitlines():
+    for line in (container_files.read(root, "/etc/resolv.conf") or "").splitlines():
         key, *words = line.split("#")[0].split(";")[0].split() or [""]
         if key == "nameserver" and words:
             servers.append(words[0])
@@ -63,7 +62,8 @@ def read_book(root: Path) -> Book:
             search = tuple(word.strip(".") for word in words if word.strip("."))
         elif key == "options":
             ndots = next((_number(w[6:]) for w in words if w.startswith("ndots:")), ndots)
-    return Book(parse_hosts(_read(root / "etc" / "hosts")), tuple(servers[:3]), search, ndots)
+    hosts = container_files.read(root, "/etc/hosts") or ""
+    return Book(parse_hosts(hosts), tuple(servers[:3]), search, ndots)
 
 
 def parse_hosts(text: str) -> dict[str, tuple[IPAddress, ...]]:
@@ -198,19 +198,6 @@ def _heard(
         answer = read_answer(message)
         if answer is not None and sender[0] in servers:
             yield answer
-
-
-def _read(path: Path) -> str:
-    """A small file of a container's; a link, which could lead out of it, is not followed."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with os.fdopen(handle, "rb") as file:
-        try:
-            return file.read(_LONGEST_FILE).decode("utf-8", errors="replace")
-        except OSError:
-            return ""
 
 
 def _number(text: str) -> int:

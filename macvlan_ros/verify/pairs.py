@@ -33,12 +33,13 @@ class _Seen:
 
 
 def examine(
-    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float
+    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float, spoken: int = 4
 ) -> tuple[Check, ...]:
     """The checks of all pairs, ordered by source and target. Waits for 2.5 s at most, and ends at
     `until` (time.monotonic).
 
     `targets` are the vantages' own places, too. Those without an IPv4 address are left out.
+    `spoken` is the version of IP that ROS speaks, and needs multicast over.
     """
     there = [one for one in targets if one.address is not None]
     seen = _look(vantages, there, until)
@@ -47,58 +48,48 @@ def examine(
         for source in vantages
         for target in there
         if source.name != target.name
-        for check in _judge(source, target, seen)
+        for check in _judge(source, target, seen, needed=spoken == 4)
     )
 
 
 def examine_six(
-    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float
+    vantages: Sequence[Vantage], targets: Sequence[Place], *, until: float, spoken: int = 4
 ) -> list[Check]:
-    """The same between containers that have IPv6 addresses, over IPv6: contact, and names that
-    have IPv6 addresses."""
+    """The same between containers that have IPv6 addresses, over IPv6: contact, names that have
+    IPv6 addresses, and multicast."""
     inside = {one.name: one for one in vantages if not one.is_host and one.place.address6}
     there = [one for one in targets if one.address6 is not None]
     pairs = [(one, other) for one in inside.values() for other in there if one.name != other.name]
     if not pairs:
         return []
-    names = sorted({name for one in there for name in one.names})
-    sources = list(inside.values())
-    with ThreadPoolExecutor(len(inside) + 2, thread_name_prefix="verify") as side_by_side:
-        look = partial(resolving.everywhere, version=6, until=_soon(until))
-        meanings = side_by_side.submit(look, sources, names)
-        opened = side_by_side.submit(doors.ask, sources, there, until=until, version=6)
-        ask = partial(contact.echoes, targets=there, until=until, version=6)
-        echoes = dict(zip(inside, side_by_side.map(ask, sources), strict=True))
+    seen = _look(list(inside.values()), there, until, version=6)
     found: list[Check] = []
     for source, target in pairs:
-        found += contact.judge(
-            source,
-            target,
-            echoes=echoes[source.name],
-            door=opened.result()[source.name, target.name],
-            other=inside.get(target.name),
-            version=6,
-        )
-        found += _name_six(source, target, meanings.result()[source.name])
+        reach, *rest = _contact(source, target, seen, version=6)
+        found += [reach, *rest, *_name_six(source, target, seen.meanings[source.name])]
+        if reach.level != BAD:
+            found += _multicast(source, target, seen, version=6, needed=spoken == 6)
     return found
 
 
-def _soon(until: float) -> float:
-    """When names are asked for no longer."""
-    return min(until, time.monotonic() + _SECONDS)
-
-
-def _look(vantages: Sequence[Vantage], targets: Sequence[Place], until: float) -> _Seen:
+def _look(
+    vantages: Sequence[Vantage], targets: Sequence[Place], until: float, *, version: int = 4
+) -> _Seen:
     inside = [one for one in vantages if not one.is_host]
     names = sorted({name for one in targets for name in one.names})
+    known = {one.name for one in vantages}
+    away = [at for one in targets if one.name not in known and (at := one.at(version))]
     with ThreadPoolExecutor(2 * len(vantages) + 3, thread_name_prefix="verify") as side_by_side:
-        opened = side_by_side.submit(doors.ask, vantages, targets, until=until)
-        heard = side_by_side.submit(multicast.ask, inside, until=until)
-        meanings = side_by_side.submit(resolving.everywhere, inside, names, until=_soon(until))
-        echoes = side_by_side.map(partial(contact.echoes, targets=targets, until=until), vantages)
-        known = {one.name for one in vantages}
-        away = [one.address for one in targets if one.address and one.name not in known]
-        flooded = side_by_side.map(lambda one: flood.ask(one, away, until=until), inside)
+        opened = side_by_side.submit(doors.ask, vantages, targets, until=until, version=version)
+        heard = side_by_side.submit(multicast.ask, inside, until=until, version=version)
+        # names are asked for no longer
+        soon = min(until, time.monotonic() + _SECONDS)
+        look = partial(resolving.everywhere, until=soon, version=version)
+        meanings = side_by_side.submit(look, inside, names)
+        ask = partial(contact.echoes, targets=targets, until=until, version=version)
+        echoes = side_by_side.map(ask, vantages)
+        spread = partial(flood.ask, targets=away, until=until, version=version)
+        flooded = side_by_side.map(spread, inside)
         return _Seen(
             dict(zip((one.name for one in vantages), echoes, strict=True)),
             opened.result(),
@@ -109,26 +100,28 @@ def _look(vantages: Sequence[Vantage], targets: Sequence[Place], until: float) -
         )
 
 
-def _judge(source: Vantage, target: Place, seen: _Seen) -> Iterator[Check]:
-    about = partial(Check, source=source.name, target=target.name)
-    other = seen.vantages.get(target.name)
-    reach, *rest = contact.judge(
-        source,
-        target,
-        echoes=seen.echoes[source.name],
-        door=seen.doors[source.name, target.name],
-        other=other,
-    )
+def _judge(source: Vantage, target: Place, seen: _Seen, *, needed: bool) -> Iterator[Check]:
+    reach, *rest = _contact(source, target, seen)
     yield reach
     if target.names and not source.is_host:
+        about = partial(Check, source=source.name, target=target.name)
         yield _name(about, target, seen.meanings[source.name])
     if reach.level == BAD:
         return  # the rest would only say the same in other words
     yield from rest
-    if not source.is_host and other is None and target.address:
-        yield from _flooded(about, target, seen.flooded[source.name].get(target.address))
-    elif not source.is_host and other is not None and not other.is_host:
-        yield _multicast(about, target, (source.name, target.name) in seen.heard)
+    if not source.is_host:
+        yield from _multicast(source, target, seen, needed=needed)
+
+
+def _contact(source: Vantage, target: Place, seen: _Seen, version: int = 4) -> Iterator[Check]:
+    return contact.judge(
+        source,
+        target,
+        echoes=seen.echoes[source.name],
+        door=seen.doors[source.name, target.name],
+        other=seen.vantages.get(target.name),
+        version=version,
+    )
 
 
 _About = partial[Check]
@@ -170,24 +163,31 @@ def _name_six(source: Vantage, target: Place, meanings: resolving.Meanings) -> I
         yield about(level=OK, text=f"{', '.join(known)} is {target.address6}")
 
 
-def _multicast(about: _About, target: Place, heard: bool) -> Check:
-    if heard:
-        return about("multicast", level=OK)
-    return about(
-        "multicast",
-        level=BAD if target.ros == "2" else WARNING,
-        text="UDP multicast does not arrive, by which ROS 2 finds its peers",
-        remedy="let the switch pass it (IGMP snooping needs a querier), or name ROS 2's peers",
-    )
-
-
-def _flooded(about: _About, target: Place, heard: str | None) -> Iterator[Check]:
-    """To a container of another PC; nothing where nothing could be sent."""
+def _multicast(
+    source: Vantage, target: Place, seen: _Seen, *, version: int = 4, needed: bool
+) -> Iterator[Check]:
+    """Whether it arrives, `needed` where ROS 2 would look for its peers so. Nothing of a PC itself,
+    and where nothing could be sent."""
+    heard = None if target.interface else _heard(source, target, seen, version)
+    if heard is None:
+        return
+    about = partial(Check, "multicast6" if version == 6 else "multicast", source.name, target.name)
     if heard == flood.NOBODY:
-        yield _multicast(about, target, False)
-    elif heard is not None:
+        over = " over IPv6" if version == 6 else ""
         yield about(
-            "multicast",
-            level=OK,
-            text="" if heard == flood.DDS else "of the link; nobody there has joined DDS's group",
+            BAD if needed and target.ros == "2" else WARNING,
+            f"UDP multicast{over} does not arrive, by which ROS 2 finds its peers",
+            "let the switch pass it"
+            f" ({'MLD' if version == 6 else 'IGMP'} snooping needs a querier), or name ROS 2's"
+            " peers",
         )
+    else:
+        joined = heard == flood.DDS
+        yield about(OK, "" if joined else "of the link; nobody there has joined DDS's group")
+
+
+def _heard(source: Vantage, target: Place, seen: _Seen, version: int) -> str | None:
+    """How far multicast comes, as `flood` has it; None where that is not known."""
+    if target.name in seen.vantages:
+        return flood.DDS if (source.name, target.name) in seen.heard else flood.NOBODY
+    return seen.flooded[source.name].get(target.at(version) or IPAddress(0))

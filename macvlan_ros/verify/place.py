@@ -45,14 +45,15 @@ class Place:
 
 
 class _Room:
-    """The inside of a namespace: its interface on the LAN, and that one's MTU."""
+    """The inside of a namespace: its interface on the LAN, that one's MTU and its number."""
 
     def __init__(self, place: Place) -> None:
-        self.interface, self.mtu = "", _USUAL_MTU
+        self.interface, self.mtu, self.index = "", _USUAL_MTU, 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for _, name in socket.if_nameindex():
                 if _is_its(place, sock, name):
                     self.interface, self.mtu = name, interfaces.mtu(sock, name)
+                    self.index = interfaces.index(sock, name)
         if place.pid and not self.interface:
             # the process has ended, and another one may have its number by now
             raise NotFound(f"{place.name} has no link with the MAC {place.mac}; has it ended?")
@@ -83,7 +84,7 @@ class Vantage:
         except BaseException:
             self._worker.close()
             raise
-        self.interface, self.mtu = room.interface, room.mtu
+        self.interface, self.mtu, self.index = room.interface, room.mtu, room.index
 
     def __repr__(self) -> str:
         return f"Vantage({self.name!r})"

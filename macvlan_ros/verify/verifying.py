@@ -122,7 +122,7 @@ class _Verification:
         with ThreadPoolExecutor(4, thread_name_prefix="verify") as side_by_side:
             network = side_by_side.submit(self._network, vantages)
             targets, until = self._targets(), self._until
-            six = side_by_side.submit(pairs.examine_six, vantages, targets, until=until)
+            six = side_by_side.submit(self._network_six, vantages)
             peers = side_by_side.submit(
                 discovery.examine, vantages, targets, self._graph, until=until
             )
@@ -136,12 +136,22 @@ class _Verification:
         host, *inside = vantages
         targets = self._targets()
         if self._shim or not inside:
-            found = pairs.examine(vantages, [*targets, self._here], until=self._until)
+            found = self._pairs(vantages, [*targets, self._here])
             return [check for check in found if not self._is_own_affair(check)]
         away = [one for one in targets if not one.pid]
-        checks = list(pairs.examine([host], away, until=self._until)) if away else []
-        checks += pairs.examine(inside, targets, until=self._until)
+        checks = list(self._pairs([host], away)) if away else []
+        checks += self._pairs(inside, targets)
         return [*(one for one in checks if not self._is_own_affair(one)), self._no_shim()]
+
+    def _pairs(self, vantages: Sequence[Vantage], targets: Sequence[Place]) -> tuple[Check, ...]:
+        spoken = self._graph.version
+        return pairs.examine(vantages, targets, until=self._until, spoken=spoken)
+
+    def _network_six(self, vantages: Sequence[Vantage]) -> list[Check]:
+        found = pairs.examine_six(
+            vantages, self._targets(), until=self._until, spoken=self._graph.version
+        )
+        return [check for check in found if not self._is_own_affair(check)]
 
     def _targets(self) -> list[Place]:
         """What should be there: that a service here does not run is told already."""
@@ -149,7 +159,7 @@ class _Verification:
 
     def _is_own_affair(self, check: Check) -> bool:
         """What a PC's own names are like is not asked, nor multicast where nobody needs it."""
-        if check.kind == "multicast":
+        if check.kind in ("multicast", "multicast6"):
             return self._graph.kind != "multicast"
         return self._here.name in (check.source, check.target) and check.kind == "name"
 

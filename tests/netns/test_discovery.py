@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from netaddr import IPAddress
 
 from macvlan_ros.ros import Graph
 from macvlan_ros.verify import culprits, discovery
@@ -150,9 +149,39 @@ def test_a_router_is_there_missing_or_behind_a_firewall(lan: Lab) -> None:
     assert "does not open" in behind.text
 
 
-def test_peers_are_told_from_addresses_that_only_look_alike() -> None:
-    config = '<Peer Address="192.168.50.19"/><Peer Address="192.168.50.21"/>'
-    named = [
-        n for n in (1, 2, 9, 19, 21, 190) if discovery.names(config, IPAddress(f"192.168.50.{n}"))
-    ]
-    assert named == [19, 21]
+def test_beside_a_discovery_server_cyclone_has_its_peers(
+    lan: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, talker, third = lan.hosts.values()
+    variables = {
+        core.pid: {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp", "CYCLONEDDS_URI": "<CycloneDDS/>"},
+        talker.pid: {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp", "ROS_DISCOVERY_SERVER": "set"},
+        third.pid: {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"},
+    }
+    monkeypatch.setattr(culprits, "environment", lambda pid: variables.get(pid, {}))
+    graph = Graph(kind="server", owner="third", meeting=f"{third.address}:11811")
+    with listening(third, "SOCK_DGRAM", 11811):
+        untold = examine(lan, graph)
+        variables[core.pid]["CYCLONEDDS_URI"] = f'<Peer Address="{third.address}"/>'
+        told = examine(lan, graph)
+        with dropping(third, "-p", "udp", "--dport", "7400:8000"):
+            behind = examine(lan, graph)
+    assert "does not name" in untold["core", "third"].text
+    assert {pair: one.level for pair, one in told.items()} == {
+        ("core", "third"): "ok",
+        ("talker", "third"): "ok",
+    }
+    assert "UDP ports 7410 to 7472" in behind["core", "third"].text
+
+
+def test_a_configuration_that_cannot_work_is_named_whatever_the_discovery(
+    lan: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = lan.hosts["core"]
+    wrong = {"CYCLONEDDS_URI": '<NetworkInterface address="192.168.50.99"/>'}
+    monkeypatch.setattr(culprits, "environment", lambda pid: wrong if pid == core.pid else {})
+    for kind in ("multicast", "unicast"):
+        found = examine(lan, Graph(kind=kind))
+        bad = {pair for pair, one in found.items() if one.level == "bad"}
+        assert bad == {("core", "its peers")}
+        assert "192.168.50.99" in found["core", "its peers"].text

@@ -94,19 +94,27 @@ def test_over_ipv6_containers_reach_each_other_too_with_whole_datagrams(lan: Lab
     assert levels["tcp6", "talker", "core"] == levels["tcp6", "core", "third"] == "ok"
     assert levels["tcp6", "core", "talker"] == "bad"
     assert (levels["mtu6", "core", "talker"], levels["mtu6", "core", "third"]) == ("ok", "bad")
+    # the third is not looked from
+    for target in ("talker", "third"):
+        assert levels["multicast6", "core", target] == "ok"
 
 
 def test_a_switch_that_keeps_multicast_is_told_by_what_does_not_come_back(lan: Lab) -> None:
     core, _, third = lan.hosts.values()
     port = ("link", "set", lan._port_of["third"], "type", "bridge_slave", "mcast_flood")
+    place6 = place(third, ros="2")
+    ping = ("busybox", "ping", "-6", "-c", "1", "-W", "5")
+    core.run(*ping, str(place6.address6))  # neighbours are found by multicast, and are kept
     lan.switch.run("ip", *port, "off")
     try:
         with looking_from(core) as vantages:
             found = pairs.examine(vantages, [place(third)], until=time.monotonic() + 5)
+            found6 = pairs.examine_six(vantages, [place6], until=time.monotonic() + 5, spoken=6)
     finally:
         lan.switch.run("ip", *port, "on")
-    levels = {one.kind: one.level for one in found}
+    levels = {one.kind: one.level for one in (*found, *found6)}
     assert (levels["reach"], levels["multicast"]) == ("ok", "warning")
+    assert (levels["reach6"], levels["multicast6"]) == ("ok", "bad")
 
 
 def test_ports_that_a_firewall_drops_are_told_though_ping_passes(lan: Lab) -> None:
@@ -136,6 +144,35 @@ def test_multicast_that_the_switch_keeps_is_told_and_bad_for_ros_2_alone(lan: La
         talker.run("iptables", "-D", *rule)
     levels = {(one.source, one.target): one.level for one in found if one.kind == "multicast"}
     assert levels == {("core", "talker"): "ok", ("talker", "core"): "warning"}
+
+
+def test_multicast_over_ipv6_that_a_firewall_keeps_is_bad_where_ros_2_speaks_it(lan: Lab) -> None:
+    core, talker, _ = lan.hosts.values()
+    rule = ("OUTPUT", "-d", "ff12::/16", "-j", "DROP")
+    talker.run("ip6tables", "-A", *rule)
+    try:
+        with looking_from(core, talker, ros="2") as vantages:
+            places = [one.place for one in vantages]
+            found = {
+                spoken: pairs.examine_six(
+                    vantages, places, until=time.monotonic() + 5, spoken=spoken
+                )
+                for spoken in (4, 6)
+            }
+    finally:
+        talker.run("ip6tables", "-D", *rule)
+    levels = {
+        (spoken, one.source): one.level
+        for spoken, checks in found.items()
+        for one in checks
+        if one.kind == "multicast6"
+    }
+    assert levels == {
+        (4, "core"): "ok",
+        (4, "talker"): "warning",
+        (6, "core"): "ok",
+        (6, "talker"): "bad",
+    }
 
 
 def test_another_machine_with_a_containers_address_is_told(lan: Lab) -> None:
