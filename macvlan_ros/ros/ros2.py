@@ -128,7 +128,8 @@ def prepare(draft: Draft, *, address: IPAddress, graph: Graph, hybrid: bool) -> 
     else:
         _set_peers(draft, [peer for peer in graph.peers if peer != address], graph)
     unicast = graph.kind == "unicast" or (graph.kind == "server" and not served)
-    if unicast or hybrid:
+    # of its own accord DDS speaks IPv4
+    if unicast or hybrid or graph.version == 6:
         peers = list(graph.peers) if unicast else None
         _set_profiles(draft, middleware, address, peers)
 

@@ -33,7 +33,7 @@ SERVICE = """
     environment: {{PYTHONPATH: /wheels, RMW_IMPLEMENTATION: {middleware}}}
     volumes: ["{wheels}:/wheels:ro", "{nodes}:/nodes:ro"]
     {more}
-    x-macvlan-ros: {{host: {host}, address: 192.168.50.{number}}}
+    x-macvlan-ros: {{host: {host}, address: {address}}}
 """
 MIDDLEWARE = {"cyclone": "rmw_cyclonedds_cpp", "zenoh": "rmw_zenoh_cpp"}
 NODES = __file__.rpartition("/")[0] + "/ros2_nodes"
@@ -44,7 +44,7 @@ DDS_GROUP = "0100FFEF"
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Lab]:
     """A lab of this file's own: its switch is changed."""
-    with started() as lab:
+    with started(subnet6="fd00:50::/64") as lab:
         for host in lab.hosts.values():
             ros_image.give(host, IMAGE, env={"ROS_DISTRO": "humble"})
         yield lab
@@ -64,11 +64,16 @@ def pass_multicast(lab: Lab, word: str) -> None:
         lab.switch.run("ip", "link", "set", port.name, "type", "bridge_slave", "mcast_flood", word)
 
 
-def launch(lab: Lab, program: str, *, discovery: str = "", more: str = "") -> None:
-    """A talker on one PC and a listener on the other; with zenoh a router beside the talker."""
+def launch(
+    lab: Lab, program: str, *, discovery: str = "", more: str = "", six: bool = False
+) -> None:
+    """A talker on one PC and a listener on the other; with zenoh a router beside the talker. With
+    `six` ROS speaks IPv6."""
     places = [("listen", "qtrp", 196), ("talk", "qtpc", 195)]
     if "router" in discovery:
         places.insert(0, ("route", "qtpc", 194))
+    if six:
+        discovery += "\n  range6: fd00:50::1:0/112\n  ros_over: ipv6"
     text = HEADER.format(discovery=discovery) + "".join(
         SERVICE.format(
             name=name,
@@ -79,7 +84,7 @@ def launch(lab: Lab, program: str, *, discovery: str = "", more: str = "") -> No
             nodes=NODES,
             more=more,
             host=host,
-            number=number,
+            address=f"192.168.50.{number}" + six * f', address6: "fd00:50::1:{number}"',
         )
         for name, host, number in places
     )
@@ -151,6 +156,14 @@ def test_cyclone_finds_nodes_by_multicast_and_without_it_by_our_peers(lan: Lab) 
     code, told = verified(lan, "qtrp")
     assert (code, told["discovery"][0]) == (0, "ok"), told
     assert "multicast" not in told
+
+
+def test_over_ipv6_cyclone_finds_nodes_by_multicast_and_verify_proves_it(lan: Lab) -> None:
+    launch(lan, "cyclone", six=True)
+    assert hears(lan, "hello over DDS")
+    code, told = verified(lan, "qtrp")
+    # DDS's own group, which somebody there has joined
+    assert (code, told["multicast6"]) == (0, ("ok", "")), told
 
 
 def test_on_several_networks_discovery_stays_on_the_lan(lan: Lab) -> None:

@@ -179,6 +179,11 @@ def test_ipv6_is_said_to_cyclone() -> None:
     found = prepared(CYCLONE, graph=Graph(kind="unicast", peers=(six,)), address=six)
     assert "<Transport>udp6</Transport>" in (found.variables["CYCLONEDDS_URI"] or "")
     assert "UDPv6" in prepared(FAST, hybrid=True, address=six).files[PROFILE]
+    # of its own accord DDS speaks IPv4: by multicast, too, it must be told
+    by_multicast = prepared(CYCLONE, graph=Graph(version=6, peers=(six,)), address=six)
+    config = by_multicast.variables["CYCLONEDDS_URI"] or ""
+    assert "udp6" in config
+    assert "Peer" not in config
 
 
 def test_what_the_file_says_itself_is_left_and_what_the_image_says_is_replaced() -> None:
