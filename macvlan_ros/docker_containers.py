@@ -214,7 +214,8 @@ class ContainerCalls(Calls):
                 self._inspect(identity)
                 time.sleep(_LOOK_EVERY)
             raise DockerDown(
-                f"container {self._name(identity)!r} is still being removed after {SLOW:g} s"
+                f"container {self._name(identity)!r} is still being removed after {SLOW:g} s;"
+                " see what Docker is at with: journalctl -u docker"
             )
 
     def rename(self, identity: str, name: str) -> None:

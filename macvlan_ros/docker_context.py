@@ -21,6 +21,9 @@ from macvlan_ros.near import did_you_mean
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 
+#: How an engine is written.
+_LIKE = "say unix:///path, tcp://host:port or ssh://user@host"
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -145,7 +148,9 @@ def _context(name: str, asked_by: str, environ: Mapping[str, str]) -> Endpoint:
     endpoints = _read_json(meta).get("Endpoints")
     docker = endpoints.get("docker") if isinstance(endpoints, dict) else None
     if not isinstance(docker, dict):
-        raise InvalidRequest(f"Docker context {name!r} names no docker endpoint (in {meta})")
+        raise InvalidRequest(
+            f"Docker context {name!r} names no docker endpoint (in {meta}); take another context"
+        )
     files = store / "tls" / identity / "docker"
     skip = bool(docker.get("SkipTLSVerify"))
     tls = _tls(files, verify=not skip) if skip or files.is_dir() else None
@@ -199,17 +204,18 @@ def parse_url(url: str, source: str, *, tls: Tls | None = None) -> str:
         return f"unix:///{rest.lstrip('/')}" if rest else DEFAULT_URL
     if scheme not in ("tcp", "ssh"):
         raise InvalidRequest(
-            f"Docker endpoint {url!r}{where} is not understood; say unix:///path, tcp://host:port "
-            "or ssh://user@host, or name a context"
+            f"Docker endpoint {url!r}{where} is not understood; {_LIKE}, or name a context"
         )
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvalidRequest(f"Docker endpoint {url!r}{where} is not a URL: {error}") from error
+        raise InvalidRequest(
+            f"Docker endpoint {url!r}{where} is not a URL: {error}; {_LIKE}"
+        ) from error
     if not host or host.startswith("-") or (parts.username or "").startswith("-"):
         # a leading dash would be an option to ssh
-        raise InvalidRequest(f"Docker endpoint {url!r}{where} names no host")
+        raise InvalidRequest(f"Docker endpoint {url!r}{where} names no host; {_LIKE}")
     if parts.password is not None or parts.query or parts.fragment:
         raise InvalidRequest(
             f"Docker endpoint {url!r}{where} may hold user, host, port and path alone; "

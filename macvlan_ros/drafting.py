@@ -65,7 +65,9 @@ def parse_service(text: str, *, here: str = "") -> DraftService:
     if host:
         check_name(host, kind="host")
     if not image or any(letter.isspace() for letter in image):
-        raise InvalidRequest(f"--service {text}: {image!r} cannot be an image's name")
+        raise InvalidRequest(
+            f"--service {text}: {image!r} cannot be an image's name; write one like ros:noetic"
+        )
     return DraftService(name, image, host)
 
 

@@ -127,7 +127,8 @@ class Engine(
             raise refusal(error.status, error.message, doing) from error
         except NotDocker as error:
             raise DockerDown(
-                f"what listens at {self.endpoint} does not speak as Docker does"
+                f"what listens at {self.endpoint} does not speak as Docker does; name Docker's own"
+                " with --docker or DOCKER_HOST"
             ) from error
         except OSError as error:
             raise self._unreachable(error, doing) from error

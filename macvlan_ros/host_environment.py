@@ -58,7 +58,8 @@ def of_host(
     if site.host not in hosts:
         raise StackFileError(
             f"{stack.files[0]}: {site.parent.name} has no address on the stack's LAN, which ROS on"
-            f" {site.host} could be reached at"
+            f" {site.host} could be reached at; name its parent under x-macvlan-ros.hosts, or say"
+            " with --host which host this is"
         )
     address = hosts[site.host]
     terminal = Service(name=site.host, image="", container_name="", ros=wanted, read_only=True)

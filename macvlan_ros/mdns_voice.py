@@ -110,7 +110,8 @@ class Voice:
             return Zeroconf(interfaces=own, ip_version=IPVersion.V4Only)
         except OSError as error:
             raise Unavailable(
-                f"cannot speak mDNS (UDP port 5353) from {', '.join(own)}: {error.strerror}"
+                f"cannot speak mDNS (UDP port 5353) from {', '.join(own)}: {error.strerror};"
+                " see who has the port with: sudo ss -ulpn 'sport = 5353'"
             ) from error
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,7 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
+from macvlan_ros.errors import NotFound
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -58,7 +59,12 @@ def move(context: click.Context, name: str, address: str, pool_name: str | None)
 
 def _pool(app: App, owner: str, name: str | None) -> Pool:
     pool = app.ipam.pool_of([owner], name)
-    return pool or app.ipam.pool("default")
+    if pool is None:
+        raise NotFound(
+            f"'{owner}' holds nothing, for there is no pool yet; reserve an address with:"
+            f" macvlan-ros allocate {owner}"
+        )
+    return pool
 
 
 COMMANDS = (rename, move)

@@ -31,7 +31,7 @@ def parse_listen(text: str) -> tuple[str, int]:
 
     Raises InvalidRequest.
     """
-    if not text or text.isdigit():
+    if not text or (text.isascii() and text.isdecimal() and len(text) < 10):
         host, port = "127.0.0.1", int(text or DEFAULT_PORT)
     else:
         try:
@@ -40,7 +40,7 @@ def parse_listen(text: str) -> tuple[str, int]:
         except ValueError:
             host, port = _split(text)
     if not 0 <= port <= 65535:
-        raise InvalidRequest(f"--serve {text}: a port is at most 65535")
+        raise InvalidRequest(f"--serve {text}: a port is at most 65535; take {DEFAULT_PORT}")
     return host, port
 
 

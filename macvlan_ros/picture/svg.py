@@ -271,7 +271,8 @@ def _tooltip(box: Box) -> str:
 
 def _summary(scene: Scene) -> str:
     boxes = [box.name for pc in scene.pcs for box in pc.boxes]
-    return f"{len(scene.pcs)} PCs on {scene.lan} with {', '.join(boxes) or 'no container'}"
+    pcs = "1 PC" if len(scene.pcs) == 1 else f"{len(scene.pcs)} PCs"
+    return f"{pcs} on {scene.lan} with {', '.join(boxes) or 'no container'}"
 
 
 def _clip(text: str, length: int) -> str:

@@ -34,12 +34,16 @@ def read_text(path: Path) -> str:
     except IsADirectoryError:
         raise StackFileError(f"{path}: is a folder, not a file; name the file in it") from None
     except PermissionError:
-        raise StackFileError(f"{path}: this user may not read it") from None
+        raise StackFileError(
+            f"{path}: this user may not read it; let it with: chmod a+r {path}"
+        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StackFileError(f"{path}: cannot be read ({reason}); name another file") from None
     if len(data) > MAX_BYTES:
-        raise StackFileError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, so it is no stack")
+        raise StackFileError(
+            f"{path}: is larger than {MAX_BYTES >> 20} MiB, so it is no stack; name another"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

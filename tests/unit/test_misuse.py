@@ -136,3 +136,11 @@ def test_a_pool_that_was_made_for_what_failed_goes_again(
     assert "made the pool" not in capsys.readouterr().err
     assert cli.run([*options, "pool", "list", "-q"]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("words", [("rename", "talker", "walker"), ("move", "talker", "10.0.0.9")])
+def test_nothing_to_rename_or_move_is_said(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*words, "--store", str(tmp_path / "state.db")]) == 3
+    assert said(capsys).startswith("'talker' holds nothing, for there is no pool yet; reserve an")
