@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from macvlan_ros.models.pools import Record
 from macvlan_ros.stores import LocalCopy, open_store
 from macvlan_ros.stores.base import Store
+from macvlan_ros.stores.etcd import EtcdStore
 from macvlan_ros.stores.settling import Lost
+from tests.stores.cut_off import LAB, Pc
 from tests.stores.etcd_server import Etcd, running
 
 #: Opens one more handle on the same store, as another process would.
@@ -84,3 +87,26 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
 @pytest.fixture
 def store(opener: Opener) -> Store:
     return opener()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Etcd]:
+    """An etcd of one's own."""
+    with running(tmp_path) as etcd:
+        yield etcd
+
+
+@pytest.fixture
+def truth(server: Etcd) -> Iterator[EtcdStore]:
+    """etcd as another host sees it."""
+    with closing(EtcdStore(server.url("lab"))) as store:
+        store.add_pool(LAB)
+        yield store
+
+
+@pytest.fixture
+def pc(server: Etcd, truth: EtcdStore, tmp_path: Path) -> Iterator[Pc]:
+    assert truth.pools() == (LAB,)
+    made = Pc(server.members[0].client, tmp_path / "pc")
+    yield made
+    made.relay.close()
