@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -110,3 +111,17 @@ def pc(server: Etcd, truth: EtcdStore, tmp_path: Path) -> Iterator[Pc]:
     made = Pc(server.members[0].client, tmp_path / "pc")
     yield made
     made.relay.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an SQLite file shall be."""
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="macvlan-ros-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
