@@ -52,9 +52,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(each): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
-def list_all(path: Path) -> Callable[[], tuple[Reservation, ...]]:
+def list_all(path: Path, *, patience: float = 20) -> Callable[[], tuple[Reservation, ...]]:
+    """To be called as another user, say; a busy machine may keep a lock for seconds."""
+
     def call() -> tuple[Reservation, ...]:
-        with closing(SqliteStore(path, patience=0.5)) as store:
+        with closing(SqliteStore(path, patience=patience)) as store:
             return store.reservations()
 
     return call

@@ -245,7 +245,8 @@ def test_an_exclusive_lock_on_a_file_without_a_log_ends_in_time_too(shared: Path
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute("BEGIN EXCLUSIVE")
-        for call in (lambda: as_nobody(list_all(path)), list_all(path)):
+        listed = list_all(path, patience=0.5)
+        for call in (lambda: as_nobody(listed), listed):
             began = time.monotonic()
             refused(StoreDown, call, "keeps it locked")
             assert time.monotonic() - began < 3
