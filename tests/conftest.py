@@ -74,7 +74,8 @@ _FIRST = (
     *("how_tos", "pages", "troubleshooting"),
     *("plugin_shim", "ros2", "compose", "examples", "dockerfile", "leases", "bad_input"),
     *("release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm", "three_hosts"),
-    *("netns/arp", "netns/watcher", "netns/leases", "netns/verify", "netns/mdns", "netns/shim"),
+    *("netns/arp", "netns/prober", "netns/watcher", "netns/leases", "netns/verify"),
+    *("netns/mdns", "netns/shim"),
 )
 #: Then what waits for engines; what only computes fills the gaps at the end.
 _FOLDERS = ("e2e", "lab", "docs", "netns", "stores", "plugin")

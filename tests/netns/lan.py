@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from netaddr import IPAddress
+
 from macvlan_ros import frames
 from macvlan_ros.frames import Heard
 from macvlan_ros.namespaces import inside
@@ -181,3 +183,8 @@ class Capture:
             self._process.wait(10)
         if self._process.stderr is not None:
             self._process.stderr.close()
+
+
+def at(last: int, version: int = 4) -> IPAddress:
+    """An address of the LAN."""
+    return IPAddress(f"192.168.50.{last}") if version == 4 else IPAddress(f"fd00:50::{last}")
