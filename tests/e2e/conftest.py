@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from macvlan_ros.engine import Engine
 from tests.conftest import started
+from tests.e2e.engines import IMAGE as ENGINE_IMAGE
+from tests.e2e.engines import NETWORK
 from tests.lab import Host, Lab, LabError
 from tests.lab.debian import NEWER, engine_tree
 
@@ -33,6 +36,21 @@ def _ready(host: Host) -> Host:
     host.import_image(IMAGE)
     host.import_image(STUBBORN, env={"ROS_HOSTNAME": "baked-in", "ROS_DISTRO": "noetic"})
     return host
+
+
+@pytest.fixture
+def host(lab: Lab) -> Host:
+    """One PC, for tests of its engine alone."""
+    return lab.hosts["qtpc"]
+
+
+@pytest.fixture
+def engine(host: Host) -> Iterator[Engine]:
+    """The host's engine, with the network and an image that sets ROS_HOSTNAME."""
+    host.import_image(ENGINE_IMAGE, env={"ROS_HOSTNAME": "build-host", "ROS_DISTRO": "noetic"})
+    with Engine(host.docker_url) as opened:
+        opened.ensure_network(NETWORK)
+        yield opened
 
 
 @pytest.fixture(scope="module")

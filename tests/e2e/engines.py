@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ NETWORK = Network(
     pool="default",
 )
 TALKER = Service(name="talker", image=IMAGE, container_name="robot_talker")
+NAME = TALKER.container_name
 ADDRESS = IPAddress("192.168.50.195")
 MAC = "02:42:00:00:00:c3"
 
@@ -64,3 +66,24 @@ def network_names(host: Host) -> list[str]:
     return (
         sorted(set(names) - {"bridge", "host", "none"}) if len(names) == len(set(names)) else names
     )
+
+
+def run(engine: Engine, **options: Any) -> str:
+    """The same, started."""
+    identity = create(engine, **options)
+    engine.start(identity)
+    return identity
+
+
+def await_exit(engine: Engine) -> int:
+    """The exit code of the container, once it has ended."""
+    deadline = time.monotonic() + 30
+    while (found := engine.container(NAME)) is None or found.state != "exited":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found.exit_code
+
+
+def inside(host: Host, *command: str, name: str = NAME) -> str:
+    """What a command prints in a container."""
+    return host.docker("exec", name, *command)

@@ -29,11 +29,6 @@ STACK = {"macvlan-ros.stack": "robot"}
 
 
 @pytest.fixture
-def host(lab: Lab) -> Host:
-    return lab.hosts["qtpc"]
-
-
-@pytest.fixture
 def engine(host: Host) -> Iterator[Engine]:
     host.import_image(IMAGE)
     with Engine(host.docker_url) as engine:

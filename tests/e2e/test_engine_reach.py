@@ -28,11 +28,6 @@ QUESTIONS: dict[str, Callable[[Engine], object]] = {
 }
 
 
-@pytest.fixture
-def host(lab: Lab) -> Host:
-    return lab.hosts["qtpc"]
-
-
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
     groups = os.getgroups()
