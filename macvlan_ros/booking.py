@@ -73,6 +73,31 @@ class Booking:
             if service.name in names
             or (service.name in wanted and addresses.contains(pool, wanted[service.name]))
         ]
+        held = self._allocate(held_for, site=site, pool=pool, wanted=wanted, undo=undo)
+        mine = [service for service in held_for if service.name in names]
+        for service in mine:
+            if service.mac and pool.subnet.version == 4:
+                held[service.name] = self._wear(held[service.name], service.mac, undo)
+        hosts = {service.name: service.host or site.host for service in mine}
+        foreign = [
+            (held[name], host) for name, host in hosts.items() if held[name].host not in ("", host)
+        ]
+        if not foreign:
+            return held
+        taken = self._takeover.take(pool, foreign, undo=undo)
+        by_owner = {each.owner: each for each in taken}
+        return {name: by_owner.get(each.owner, each) for name, each in held.items()}
+
+    def _allocate(
+        self,
+        held_for: Sequence[Service],
+        *,
+        site: landing.Site,
+        pool: Pool,
+        wanted: Mapping[str, IPAddress],
+        undo: Undo,
+    ) -> dict[str, Reservation]:
+        """What each of the services holds now, by name."""
         with interrupts.shielded():
             done = self._ipam.allocate(
                 pool.name,
@@ -84,24 +109,10 @@ class Booking:
             fresh = [allocation.reservation.owner for allocation in done if allocation.new]
             if fresh:
                 undo.add(self._ipam.release, pool.name, fresh)
-        held = {
+        return {
             service.name: allocation.reservation
             for service, allocation in zip(held_for, done, strict=True)
         }
-        for service in held_for:
-            if service.mac and service.name in names and pool.subnet.version == 4:
-                held[service.name] = self._wear(held[service.name], service.mac, undo)
-        foreign = [
-            (held[service.name], service.host or site.host)
-            for service in held_for
-            if service.name in names
-            and held[service.name].host not in ("", service.host or site.host)
-        ]
-        if not foreign:
-            return held
-        taken = self._takeover.take(pool, foreign, undo=undo)
-        by_owner = {each.owner: each for each in taken}
-        return {name: by_owner.get(each.owner, each) for name, each in held.items()}
 
     def _wear(self, held: Reservation, mac: str, undo: Undo) -> Reservation:
         worn = self._ipam.wear(held, mac)

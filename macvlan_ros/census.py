@@ -59,43 +59,25 @@ def classify(
     macs: dict[tuple[str, str], set[str]] = {}
     for each in (*reservations, *elsewhere):
         macs.setdefault((each.owner, each.host), set()).add(each.mac)
-
-    def macs_of(one: Reservation | None) -> Collection[str]:
-        return macs[one.owner, one.host] if one is not None else ()
-
     shims = _shims(pools, reservations)
     answers = [one for one in seen if not one.proxy]
     times = Counter(one.address for one in answers)
-    found = [
-        _sighting(
-            one,
-            pools=pools,
-            held=held.get(one.address),
-            macs=macs_of(held.get(one.address)),
-            shims=shims,
-            twice=times[one.address] > 1,
+    found: list[Sighting] = []
+    for answer in answers:
+        holder, twice = held.get(answer.address), times[answer.address] > 1
+        its = macs[holder.owner, holder.host] if holder is not None else ()
+        found.append(
+            _sighting(answer, pools=pools, held=holder, macs=its, shims=shims, twice=twice)
         )
-        for one in answers
-    ]
-    found += [
-        Sighting(address, mac, vendor(mac), None, HERE, "", "", _trouble_here(address, times))
-        for address, mac in own.items()
-    ]
-    found += [
-        Sighting(
-            one.address,
-            mac,
-            vendor(mac),
-            None,
-            OURS,
-            one.owner,
-            one.host,
-            _trouble_here(one.address, times),
-        )
-        for one in reservations
-        for mac in macs_of(one)
-        if mac in running and one.address not in own
-    ]
+    for address, mac in own.items():
+        trouble = _trouble_here(address, times)
+        found.append(Sighting(address, mac, vendor(mac), None, HERE, "", "", trouble))
+    for one in reservations:
+        trouble = _trouble_here(one.address, times)
+        for mac in macs[one.owner, one.host]:
+            if mac in running and one.address not in own:
+                place = (one.address, mac, vendor(mac), None)
+                found.append(Sighting(*place, OURS, one.owner, one.host, trouble))
     return tuple(sorted(found, key=lambda one: (one.address, one.latency_ms or 0.0)))
 
 

@@ -104,45 +104,48 @@ def build(
         image = images[service.image]
         hosts = (*elsewhere, *service.extra_hosts)
         if service.off_lan:
-            planned.append(_planned_off_lan(service, hosts, image))
-            continue
-        reservation = held[service.name]
-        environment = ros.environment(
-            service,
-            address=known[service.name],
-            master_uri=master,
-            image_environment=image.environment,
-            former=former,
-            graph=graph,
-        )
-        notes += environment.notes
-        six = held6.get(service.name)
-        attachment = Attachment(
-            stack.network,
-            reservation.address,
-            service.mac or reservation.mac,
-            six.address if six else None,
-        )
-        planned.append(
-            Planned(
+            # nobody on the LAN could reach its nodes, so ROS is not set up for it
+            environment = ros.RosEnvironment(dict(service.environment))
+            place = None
+        else:
+            environment = ros.environment(
                 service,
-                reservation.pool,
-                attachment,
-                environment.variables,
-                hosts,
-                _config_hash(service, attachment, environment, hosts, image.id),
-                environment.files,
-                six.pool if six else "",
+                address=known[service.name],
+                master_uri=master,
+                image_environment=image.environment,
+                former=former,
+                graph=graph,
             )
-        )
+            place = held[service.name], held6.get(service.name)
+        notes += environment.notes
+        planned.append(_planned(stack, service, place, environment, hosts, image))
     return planned, notes
 
 
-def _planned_off_lan(service: Service, hosts: tuple[tuple[str, str], ...], image: Image) -> Planned:
-    """ROS is not set up for it: nobody on the LAN could reach its nodes."""
-    environment = ros.RosEnvironment(dict(service.environment))
-    hashed = _config_hash(service, None, environment, hosts, image.id)
-    return Planned(service, "", None, environment.variables, hosts, hashed)
+def _planned(
+    stack: Stack,
+    service: Service,
+    place: tuple[Reservation, Reservation | None] | None,
+    environment: ros.RosEnvironment,
+    hosts: tuple[tuple[str, str], ...],
+    image: Image,
+) -> Planned:
+    """`place` is what the service holds of IPv4 and IPv6; None for one that is not on the LAN."""
+    attachment = None
+    if place is not None:
+        four, six = place
+        mac, address6 = service.mac or four.mac, six.address if six else None
+        attachment = Attachment(stack.network, four.address, mac, address6)
+    return Planned(
+        service,
+        pool=place[0].pool if place else "",
+        attachment=attachment,
+        environment=environment.variables,
+        hosts=hosts,
+        config_hash=_config_hash(service, attachment, environment, hosts, image.id),
+        files=environment.files,
+        pool6=place[1].pool if place and place[1] else "",
+    )
 
 
 def _is_off_lan(service: Service, site: landing.Site) -> bool:

@@ -7,7 +7,6 @@ deadlock. So this is not the command line's composition root, which has an engin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -65,8 +64,9 @@ class Parts:
         shim: bool = True,
         shared: bool = False,
     ) -> None:
+        self._store = store
+        self._host = host
         self.metrics: Metrics = metrics or NoMetrics()
-        heard = Strangers(store, host=host).hear
         careful = probe == "rfc5227"
         timing = probe if careful else "fast"
         #: Seconds that a container's start may take longer than other calls: its address is asked
@@ -75,24 +75,26 @@ class Parts:
         siblings = Siblings(store, host=host, running=links.running_macs, links=lambda: links)
         self._lan = Lan(
             told=self.metrics.probe,
-            heard=heard,
+            heard=Strangers(store, host=host).hear,
             asked=probe != "none",
             timing=timing,
             siblings=siblings,
         )
         self._renewing = Renewing(store, host=host)
         self._lookahead = Lookahead(self._lan.silent)
-        surroundings = _Around()
-        ask = partial(self._lan.answering, timing=timing)
+        self._surroundings = _Around()
         ipam = Ipam(
-            store, surroundings=surroundings, host=host, ask=ask, ask_here=siblings.answering
+            store,
+            surroundings=self._surroundings,
+            host=host,
+            ask=partial(self._lan.answering, timing=timing),
+            ask_here=siblings.answering,
         )
         self._herald = Herald(links.running_macs)
         self.enrolling = Enrolling(
             Enrolment(store, host=host, service="plugin", shared=shared, links=links.links)
         )
-        keeper = self._shim_keeper(store, links, host=host, surroundings=surroundings)
-        self._shims = ShimService(keeper, wanted=shim)
+        self._shims = ShimService(self._shim_keeper(links), wanted=shim)
         endpoints = Endpoints(
             store, links=links, host=host, sandboxes=sandboxes, left=self._shims.left
         )
@@ -104,22 +106,7 @@ class Parts:
             answering=self._lan.answering,
         )
         self.collector = Collector(store, endpoints, presence, host=host)
-        grants = Grants(
-            store,
-            ipam=ipam,
-            host=host,
-            surroundings=surroundings,
-            gone=presence.gone,
-            runs_here=presence.runs_here,
-            checked=self._lan.check,
-            lookahead=self._lookahead,
-            reclaim=self.collector.reclaim,
-            silent=lambda pool, other: (
-                probe != "none"
-                and bool(interface_on(pool.subnet))
-                and is_silent(store, other, own=host)
-            ),
-        )
+        grants = self._grants(ipam, presence, asked=probe != "none")
         self.ipam = IpamDriver(
             store, ipam=ipam, grants=grants, host=host, router=router, given=self._herald.given
         )
@@ -132,16 +119,28 @@ class Parts:
             counted=self.metrics.conflict,
         )
 
-    def _shim_keeper(
-        self,
-        store: Store,
-        links: Links,
-        *,
-        host: str,
-        surroundings: Callable[[Pool], Surroundings],
-    ) -> ShimKeeper:
-        choosing = Choosing(store, host=host, surroundings=surroundings, lookahead=self._lookahead)
-        unasked = Ipam(store, surroundings=surroundings, host=host)
+    def _grants(self, ipam: Ipam, presence: Presence, *, asked: bool) -> Grants:
+        def silent(pool: Pool, other: str) -> bool:
+            reachable = asked and bool(interface_on(pool.subnet))
+            return reachable and is_silent(self._store, other, own=self._host)
+
+        return Grants(
+            self._store,
+            ipam=ipam,
+            host=self._host,
+            surroundings=self._surroundings,
+            gone=presence.gone,
+            runs_here=presence.runs_here,
+            checked=self._lan.check,
+            lookahead=self._lookahead,
+            reclaim=self.collector.reclaim,
+            silent=silent,
+        )
+
+    def _shim_keeper(self, links: Links) -> ShimKeeper:
+        store, host, around = self._store, self._host, self._surroundings
+        choosing = Choosing(store, host=host, surroundings=around, lookahead=self._lookahead)
+        unasked = Ipam(store, surroundings=around, host=host)
         address = ShimAddress(store, ipam=unasked, choosing=choosing, host=host)
         return ShimKeeper(
             store,
