@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import bpf, frames, interfaces, procnet
 from macvlan_ros.asking import FrameAsker
+from macvlan_ros.closing import Closing
 from macvlan_ros.errors import Forbidden, MacvlanRosError, ParentNotFound
 from macvlan_ros.frames import ETH_ARP, ETH_IPV6
 from macvlan_ros.kernel_wire import KernelWire
@@ -40,7 +40,7 @@ _ANNOUNCE_INTERVAL = 0.02
 _ECHO_REPLY, _PINGS = 129, 3
 
 
-class Port:
+class Port(Closing):
     """A packet socket on one interface, which receives what its filter keeps: at first nothing.
 
     Usable from one thread at a time. Raises Forbidden without CAP_NET_RAW, ParentNotFound for no
@@ -153,19 +153,8 @@ class Port:
             membership = group + struct.pack("@I", self._index)
             self._groups.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
 
-    def __enter__(self) -> Port:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Closing twice is fine."""
+        """Give the sockets back. Closing twice is fine."""
         self._socket.close()
         if self._groups is not None:
             self._groups.close()

@@ -50,8 +50,7 @@ class AttachedCalls(Calls):
 
         Takes one listing, and one look at each container whose endpoint is not among `known`.
         """
-        with self.asking("list its containers", quick=True) as client:
-            listing = client.containers(filters={"network": [network]})
+        listing = self.list_containers(filters={"network": [network]})
         before = {one.endpoint: one for one in known}
         look = partial(self._look, network=network, before=before)
         if len(listing) < 2 or all(_endpoint(one, network)[0] in before for one in listing):
@@ -70,8 +69,7 @@ class AttachedCalls(Calls):
     def on_the_hosts_network(self) -> dict[str, str]:
         """The running containers that share this PC's address (--network host), with their images,
         by name."""
-        with self.asking("list its containers", quick=True) as client:
-            listing = client.containers()
+        listing = self.list_containers()
         return {
             entry["Names"][0].lstrip("/"): entry["Image"]
             for entry in sorted(listing, key=lambda entry: str(entry["Names"]))
@@ -80,8 +78,7 @@ class AttachedCalls(Calls):
 
     def addresses_in_use(self) -> frozenset[IPAddress]:
         """The addresses of all running containers, on whichever network."""
-        with self.asking("list its containers", quick=True) as client:
-            listing = client.containers()
+        listing = self.list_containers()
         return frozenset(
             address
             for entry in listing
@@ -92,16 +89,14 @@ class AttachedCalls(Calls):
     def on_our_networks(self) -> tuple[Attached, ...]:
         """The running containers on networks that we or our plugin made or give the addresses of,
         by name; each one once."""
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks()
+        listing = self.list_networks()
         ours = [found["Id"] for found in listing if is_on_our_lan(found)]
         found = {one.id: one for network in ours for one in self.attached(network)}
         return tuple(sorted(found.values(), key=lambda one: one.name))
 
     def others_over(self, parent: str) -> dict[str, str]:
         """The macvlan and ipvlan networks over it that we did not make: name -> driver."""
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks()
+        listing = self.list_networks()
         return {
             str(found.get("Name")): str(found["Driver"])
             for found in listing
@@ -112,14 +107,12 @@ class AttachedCalls(Calls):
 
     def network_names(self) -> dict[str, str]:
         """The names of all networks, by their ids."""
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks()
+        listing = self.list_networks()
         return {str(found.get("Id")): str(found.get("Name")) for found in listing}
 
     def drivers_over(self, parent: str) -> frozenset[str]:
         """Which drivers, other than Docker's own, have a network with that parent."""
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks()
+        listing = self.list_networks()
         return frozenset(
             str(found.get("Driver"))
             for found in listing

@@ -28,6 +28,16 @@ class Calls(ABC):
         each, others at most `SLOW`.
         """
 
+    def list_networks(self, **wanted: Any) -> list[dict[str, Any]]:
+        """GET /networks; `wanted` is what `PlainClient.networks` takes."""
+        with self.asking("list its networks", quick=True) as client:
+            return client.networks(**wanted)
+
+    def list_containers(self, **wanted: Any) -> list[dict[str, Any]]:
+        """GET /containers/json; `wanted` is what `PlainClient.containers` takes."""
+        with self.asking("list its containers", quick=True) as client:
+            return client.containers(**wanted)
+
     @abstractmethod
     def streaming(self, doing: str) -> AbstractContextManager[Any]:
         """The same with the Docker SDK's `APIClient`, for what Docker tells bit by bit; no silence

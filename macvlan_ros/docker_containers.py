@@ -1,4 +1,4 @@
-"""Docker's containers: create them with a fixed address and MAC, start, stop, wait and look."""
+"""Docker's containers: create them with a fixed address and MAC, start, stop and look."""
 
 from __future__ import annotations
 
@@ -55,12 +55,10 @@ class ContainerCalls(Calls):
 
     def container_ids(self) -> frozenset[str]:
         """The ids of all containers, whoever made them, in every state."""
-        with self.asking("list its containers", quick=True) as client:
-            return frozenset(str(one["Id"]) for one in client.containers(all=True))
+        return frozenset(str(one["Id"]) for one in self.list_containers(all=True))
 
     def _find_containers(self, filters: Mapping[str, list[str]]) -> tuple[Container, ...]:
-        with self.asking("list its containers", quick=True) as client:
-            listing = client.containers(all=True, filters=dict(filters))
+        listing = self.list_containers(all=True, filters=dict(filters))
         found = []
         for entry in listing:
             try:

@@ -30,8 +30,7 @@ class HostsCalls(Calls):
 
     def hosts_files(self) -> tuple[HostsFile, ...]:
         """The hosts files of all running containers that have one of their own."""
-        with self.asking("list its containers", quick=True) as client:
-            listing = client.containers()
+        listing = self.list_containers()
         found = []
         for entry in listing:
             ends = ((entry.get("NetworkSettings") or {}).get("Networks") or {}).values()

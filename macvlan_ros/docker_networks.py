@@ -37,15 +37,13 @@ class NetworkCalls(Calls):
     def networks(self) -> tuple[Network, ...]:
         """The macvlan networks that we made, by name."""
         filters = {"driver": "macvlan", "label": f"{LABEL_MANAGED}={MANAGED}"}
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks(filters=filters)
+        listing = self.list_networks(filters=filters)
         found = [network for network in map(read_network, listing) if network is not None]
         return tuple(sorted(found, key=lambda network: network.name))
 
     def _near(self, name: str) -> str:
         """What may have been meant, among all networks of the engine."""
-        with self.asking("list its networks", quick=True) as client:
-            return did_you_mean(name, [str(each.get("Name")) for each in client.networks()])
+        return did_you_mean(name, [str(each.get("Name")) for each in self.list_networks()])
 
     def network(self, name: str) -> Network:
         """The macvlan network of that name, whoever made it.
@@ -139,10 +137,9 @@ class NetworkCalls(Calls):
 
     def _find_network(self, name: str) -> dict[str, Any] | None:
         """The network of exactly that name; of several the oldest."""
-        with self.asking("list its networks", quick=True) as client:
-            # docker's filter also finds names that hold this one; an expression that does not
-            # would miss the swarm's networks, for which it counts as a plain text
-            listing = client.networks(names=[name])
+        # docker's filter also finds names that hold this one; an expression that does not
+        # would miss the swarm's networks, for which it counts as a plain text
+        listing = self.list_networks(names=[name])
         named = [found for found in listing if found.get("Name") == name]
         return min(named, key=_age, default=None)
 
@@ -162,8 +159,7 @@ class NetworkCalls(Calls):
     def _explain(self, wanted: Network, refused: MacvlanRosError) -> MacvlanRosError:
         """The network that stands in the way of a new one, if that is what Docker says."""
         said = str(refused)
-        with self.asking("list its networks", quick=True) as client:
-            listing = client.networks()
+        listing = self.list_networks()
         if "already using parent" in said:
             reason = _parent_taken(listing, wanted)
         elif "overlap" in said or "already in use" in said:
@@ -196,9 +192,8 @@ class NetworkCalls(Calls):
 
     def network_users(self, identity: str, name: str) -> tuple[str, ...]:
         """The names of the containers on a network, stopped ones too."""
-        with self.asking("list its containers", quick=True) as client:
-            # one that has never run knows its network by name alone
-            users = client.containers(all=True, filters={"network": [identity, name]})
+        # one that has never run knows its network by name alone
+        users = self.list_containers(all=True, filters={"network": [identity, name]})
         return tuple(sorted(user["Names"][0].removeprefix("/") for user in users))
 
     def _delete_network(self, identity: str, name: str) -> bool:

@@ -104,9 +104,9 @@ class SwarmCalls(Calls):
         return next((name for name in enabled if _is_ours(name)), "")
 
     def _found(self, name: str) -> dict[str, Any] | None:
-        with self.asking("list its networks", quick=True) as client:
-            listing: list[dict[str, Any]] = client.networks(names=[name])
-        return next((each for each in listing if each.get("Name") == name), None)
+        return next(
+            (each for each in self.list_networks(names=[name]) if each.get("Name") == name), None
+        )
 
     def _ensure(self, name: str, wanted: Mapping[str, Any]) -> None:
         found = self._found(name)

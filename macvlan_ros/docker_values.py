@@ -23,18 +23,16 @@ from macvlan_ros.labels import (
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """The engine that answers. `name` is its host's, `arch` as Go says it ("amd64", "arm64"), `id`
-    its own and nobody else's. `system_time` is its host's (RFC 3339)."""
+    """The engine that answers. `name` is its host's, `id` its own and nobody else's; `system_time`
+    is its host's (RFC 3339)."""
 
     name: str
     version: str
     api_version: str
     os: str
-    arch: str
     kernel: str = ""
     rootless: bool = False
     swarm: bool = False
-    runtimes: tuple[str, ...] = ()
     id: str = ""
     system_time: str = ""
 
@@ -44,13 +42,11 @@ class Image:
     """An image that the engine has. None for `entrypoint` and `command` means: not set."""
 
     id: str
-    tags: tuple[str, ...]
     environment: Mapping[str, str]
     entrypoint: tuple[str, ...] | None
     command: tuple[str, ...] | None
     labels: Mapping[str, str]
     user: str = ""
-    arch: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +105,9 @@ def read_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIn
         version=version.get("Version") or "",
         api_version=version.get("ApiVersion") or "",
         os=version.get("Os") or "",
-        arch=version.get("Arch") or "",
         kernel=version.get("KernelVersion") or "",
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
-        runtimes=tuple(sorted(info.get("Runtimes") or ())),
         system_time=info.get("SystemTime") or "",
         id=info.get("ID") or "",
     )
@@ -124,13 +118,11 @@ def read_image(found: Mapping[str, Any]) -> Image:
     config = found.get("Config") or {}
     return Image(
         id=found.get("Id") or "",
-        tags=tuple(found.get("RepoTags") or ()),
         environment=dict(entry.split("=", 1) for entry in config.get("Env") or () if "=" in entry),
         entrypoint=_words(config.get("Entrypoint")),
         command=_words(config.get("Cmd")),
         labels=dict(config.get("Labels") or {}),
         user=config.get("User") or "",
-        arch=found.get("Architecture") or "",
     )
 
 

@@ -59,7 +59,7 @@ class Images:
             try:
                 images[service.image] = self._engine.image(service.image)
             except ImageNotFound:
-                images[service.image] = Image("", (), {}, None, None, {})
+                images[service.image] = Image("", {}, None, None, {})
         return images
 
     def build(self, services: Sequence[Service]) -> tuple[str, ...]:

@@ -154,4 +154,4 @@ class DryEngine(Engine):
 
 
 def _nothing_known() -> Image:
-    return Image("", (), {}, None, None, {})
+    return Image("", {}, None, None, {})

@@ -252,7 +252,6 @@ def test_an_image_tells_what_it_brings_along(engine: Engine, host: Host) -> None
     image = engine.image("robot:full")
     assert image.environment["A"] == "b=c"
     assert (image.entrypoint, image.command) == (("/bin/sh", "-c"), ("rest",))
-    assert image.tags == ("robot:full",)
     assert image.id == json.loads(host.docker("image", "inspect", "robot:full"))[0]["Id"]
     with pytest.raises(ImageNotFound, match="docker pull nope:1"):
         engine.image("nope:1")
@@ -265,7 +264,6 @@ def test_the_engine_says_who_it_is(engine: Engine) -> None:
     assert info.name == "qtpc"
     assert info.version.startswith(tuple("23456789"))
     assert (info.os, info.rootless, info.swarm) == ("linux", False, False)
-    assert "runc" in info.runtimes
 
 
 def test_nothing_is_written_outside_the_lab(engine: Engine) -> None:
