@@ -89,7 +89,7 @@ def run_all(jobs: Sequence[Callable[[], T]]) -> list[T]:
 
     def begin(index: int, running: list[Child]) -> list[bytes]:
         if index == len(jobs):
-            return [child.read() for child in running]
+            return [child.read(seconds=150) for child in running]
         with fork(lambda reporting: _report(jobs[index], reporting)) as child:
             return begin(index + 1, [*running, child])
 
