@@ -18,9 +18,10 @@ from pathlib import Path
 from macvlan_ros.endpoints import SETTLED
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.plugin import sockets, systemd
+from macvlan_ros.plugin.exchange import Limits
 from macvlan_ros.plugin.parts import Parts
 from macvlan_ros.plugin.routes import routes
-from macvlan_ros.plugin.server import Limits, Server
+from macvlan_ros.plugin.server import Server
 from macvlan_ros.plugin.watching import telling
 
 __all__ = ["DEFAULT_SOCKET", "log_to_stderr", "serve"]
@@ -71,8 +72,7 @@ def serve(
         server = Server(listener, table, limits=limits, metrics=parts.metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        serving = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
-        serving.start()
+        server.start()
         threading.Thread(target=_keep_house, args=(parts, stop), daemon=True).start()
         parts.start()
         parts.enrolling.start(stop.set)
@@ -80,8 +80,8 @@ def serve(
         log.info("call=- outcome=Serving socket=%s", listener.getsockname())
         stop.wait()
         systemd.notify("STOPPING=1", environ)
-        server.shutdown()
-        _finish(server, limits)
+        if not server.stop(limits.read_seconds + limits.work_seconds + limits.write_seconds):
+            log.warning("call=- outcome=Stopped detail=%s", '"some requests were still running"')
     if parts.enrolling.refused is not None:
         raise parts.enrolling.refused
 
@@ -92,15 +92,6 @@ def _trim_process() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # musl has none
         libc.mallopt(_ARENA_MAX, 1)
-
-
-def _finish(server: Server, limits: Limits) -> None:
-    """Serve who has connected already, and wait for those that are being served."""
-    for _ in range(limits.connections):
-        if not server.serve_waiting():
-            break
-    if not server.drain(limits.read_seconds + limits.work_seconds + limits.write_seconds):
-        log.warning("call=- outcome=Stopped detail=%s", '"some requests were still running"')
 
 
 def _remove(path: Path, listener: socket.socket) -> None:

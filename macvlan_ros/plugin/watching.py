@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from macvlan_ros.plugin.answers import Answer
-from macvlan_ros.plugin.server import Route
+from macvlan_ros.plugin.exchange import Route
 
 __all__ = ["telling"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from macvlan_ros.models.pools import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.routes import routes
-from macvlan_ros.plugin.server import Limits, Server
+from macvlan_ros.plugin.server import Server
 from macvlan_ros.plugin.sockets import bind
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
@@ -125,15 +124,15 @@ def serving(
     )
     driver = IpamDriver(store, ipam=ipam, grants=grants, host="qtpc", router=around.router_in)
     network = NetworkDriver(Endpoints(store, links=links, host="qtpc"))
-    server = Server(bind(folder / "plugin.sock"), routes(network, driver), limits=Limits())
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
     try:
-        yield Docker(Client(folder / "plugin.sock"), store, around)
+        with closing(bind(folder / "plugin.sock")) as listener:
+            server = Server(listener, routes(network, driver))
+            server.start()
+            try:
+                yield Docker(Client(folder / "plugin.sock"), store, around)
+            finally:
+                server.stop(10)
     finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
         links.close()
         store.close()
 

@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from macvlan_ros.errors import AddressInUse
 from macvlan_ros.plugin import answers, wire
-from macvlan_ros.plugin.server import Limits, Route, Server
+from macvlan_ros.plugin.exchange import Limits, Route
+from macvlan_ros.plugin.server import Server
 from macvlan_ros.plugin.sockets import bind
 from tests.plugin.client import Client
 
-LIMITS = Limits(read_seconds=0.5, work_seconds=0.4, connections=8, workers=4, body_bytes=4096)
+LIMITS = Limits(read_seconds=0.5, work_seconds=0.4, connections=8, body_bytes=4096)
 
 
 @dataclass
@@ -60,21 +61,20 @@ class Desk:
             "/Test.Take": Route(wire.ReleasePool.read, self.take),
             "/Test.Refuse": Route(wire.ReleasePool.read, self.refuse),
             "/Test.Stick": Route(wire.ReleasePool.read, self.stick, undo=undo),
+            "/Test.Wait": Route(wire.ReleasePool.read, self.stick, waits=True),
             "/Test.Crash": Route(wire.ReleasePool.read, self.crash),
         }
 
 
 @contextmanager
 def serving(path: Path, routes: Mapping[str, Route], limits: Limits = LIMITS) -> Iterator[Server]:
-    server = Server(bind(path), routes, limits=limits)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+    with closing(bind(path)) as listener:
+        server = Server(listener, routes, limits=limits)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(10)
 
 
 @pytest.fixture
@@ -173,17 +173,28 @@ def test_other_calls_go_on_while_some_are_stuck(client: Client, desk: Desk) -> N
         thread.join(10)
 
 
-def test_with_all_workers_stuck_a_call_gets_an_error_and_is_never_done(
+def test_nobody_waits_behind_a_call_that_waits_by_nature(
+    client: Client, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("macvlan_ros.plugin.server._SOON", 60.0)
+    waiting = threading.Thread(target=client.call, args=("Test.Wait", {"PoolID": "w"}))
+    waiting.start()
+    assert within(5, lambda: len(desk.served) == 1)
+    assert client.call("Test.Take", {"PoolID": "p"}).status == 200
+    waiting.join(10)
+
+
+def test_with_all_threads_stuck_a_call_gets_an_error_and_is_never_done(
     client: Client, desk: Desk
 ) -> None:
     stuck = [
         threading.Thread(target=client.call, args=("Test.Stick", {"PoolID": str(number)}))
-        for number in range(LIMITS.workers)
+        for number in range(LIMITS.connections)
     ]
     for thread in stuck:
         thread.start()
-    assert within(5, lambda: len(desk.served) == LIMITS.workers)
-    assert "could not begin" in client.call("Test.Take", {"PoolID": "late"}).error
+    assert within(5, lambda: len(desk.served) == LIMITS.connections)
+    assert "too many connections" in client.call("Test.Take", {"PoolID": "late"}).error
     for thread in stuck:
         thread.join(10)
     desk.opened.set()
@@ -192,14 +203,13 @@ def test_with_all_workers_stuck_a_call_gets_an_error_and_is_never_done(
 
 
 def test_a_crash_of_a_handler_is_an_error_and_the_service_lives(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reported: list[type[BaseException]] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
-    for _ in range(LIMITS.workers * 2):
+    for _ in range(LIMITS.connections * 2):
         assert "an error of its own" in client.call("Test.Crash", {"PoolID": "p"}).error
     assert client.call("Test.Take", {"PoolID": "p"}).status == 200
-    assert set(reported) == {ZeroDivisionError}
+    reported = [record.exc_info for record in caplog.records if record.exc_info]
+    assert [each[0] for each in reported] == [ZeroDivisionError] * LIMITS.connections * 2
 
 
 def test_a_body_beyond_the_limit_is_refused_unread(client: Client) -> None:
@@ -304,12 +314,24 @@ def test_running_requests_end_before_the_server_is_gone(tmp_path: Path, desk: De
         )
         thread.start()
         assert within(5, lambda: len(desk.served) == 1)
-        server.shutdown()
-        assert not server.drain(0.1)
+        assert not server.stop(0.1)
         desk.opened.set()
-        assert server.drain(5)
+        assert server.stop(5)
     thread.join(10)
     assert statuses == [200]
+
+
+def test_who_connected_before_the_end_is_served(tmp_path: Path, desk: Desk) -> None:
+    with closing(bind(tmp_path / "s")) as listener:
+        waiting = [Client(tmp_path / "s").open() for _ in range(3)]
+        for connection in waiting:
+            connection.sendall(b"POST /Plugin.Activate HTTP/1.1\r\n\r\n")
+        server = Server(listener, desk.routes(), limits=LIMITS)
+        server.start()
+        assert server.stop(10)
+    for connection in waiting:
+        with connection:
+            assert b" 200 ok" in connection.recv(65536)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
