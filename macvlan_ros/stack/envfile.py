@@ -105,8 +105,8 @@ class _Parser:
         end = self.source.find("\n", self.place)
         end = len(self.source) if end < 0 else end
         value, self.place = self.source[self.place : end], end + 1
-        # "#" alone starts no comment: a password may hold one
-        value = "" if value.startswith("#") else re.split(r"\s#", value, maxsplit=1)[0]
+        # "#" alone starts no comment, and none at a value's beginning, old Compose and new agree
+        value = re.split(r"\s#", value, maxsplit=1)[0]
         return self.interpolation.text(value.rstrip())
 
     def _quoted(self, quote: str) -> str:
