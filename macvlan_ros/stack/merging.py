@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from macvlan_ros.stack.nodes import Node, with_entries
+from macvlan_ros.stack.nodes import Node, child, with_entries
+from macvlan_ros.stack.section import SECTION
 
 Rule: TypeAlias = Callable[[Node, Node], Node]
 
@@ -22,9 +23,10 @@ def merge(base: Node, over: Node) -> Node:
         return replace(over, tag="")
     if over.tag == "!reset" or base.tag == "!reset" or base.absent:
         return over
-    if over.absent:
+    rule = _rule(over.path)
+    if over.absent and rule is not _gone_over:
         return base
-    return _rule(over.path)(base, over)
+    return rule(base, over)
 
 
 def strip(node: Node) -> Node:
@@ -42,7 +44,8 @@ def _plain(base: Node, over: Node) -> Node:
     if isinstance(base.value, dict) and isinstance(over.value, dict):
         entries = dict(base.value)
         for key, node in over.value.items():
-            entries[key] = merge(entries[key], node) if key in entries else node
+            both = key in entries and (key[:2] != "x-" or key == SECTION)
+            entries[key] = merge(entries[key], node) if both else node
         return with_entries(over, entries)
     if isinstance(base.value, list) and isinstance(over.value, list):
         return replace(over, value=[*base.value, *over.value])
@@ -55,6 +58,11 @@ def _plain(base: Node, over: Node) -> Node:
 
 
 def _replaced(_base: Node, over: Node) -> Node:
+    return over
+
+
+def _gone_over(_base: Node, over: Node) -> Node:
+    """Also by nothing: that is as the image has it."""
     return over
 
 
@@ -73,6 +81,22 @@ def _many(base: Node, over: Node) -> Node:
 def _named(base: Node, over: Node) -> Node:
     """Lists of names, or mappings from names: the names of both, their settings merged."""
     return _plain(with_entries(base, base.named()), with_entries(over, over.named()))
+
+
+def _depends(base: Node, over: Node) -> Node:
+    """A name in a list asks for the condition that a bare name has."""
+    return _plain(*(with_entries(one, _conditions(one)) for one in (base, over)))
+
+
+def _conditions(node: Node) -> dict[str, Node]:
+    found = node.named()
+    if not isinstance(node.value, list):
+        return found
+    started = "service_started"
+    return {
+        name: with_entries(one, {"condition": child(one, "condition", started)})
+        for name, one in found.items()
+    }
 
 
 def _logging(base: Node, over: Node) -> Node:
@@ -104,8 +128,8 @@ def _at(node: Node, key: str) -> Node:
 _ANY = "*"
 
 _RULES: dict[tuple[str, ...], Rule] = {
-    ("command",): _replaced,
-    ("entrypoint",): _replaced,
+    ("command",): _gone_over,
+    ("entrypoint",): _gone_over,
     ("build",): _build,
     ("build", "args"): _pairs("="),
     ("build", "labels"): _pairs("="),
@@ -123,7 +147,7 @@ _RULES: dict[tuple[str, ...], Rule] = {
     ("dns_opt",): _many,
     ("env_file",): _many,
     ("tmpfs",): _many,
-    ("depends_on",): _named,
+    ("depends_on",): _depends,
     ("networks",): _named,
     ("logging",): _logging,
     ("ulimits", _ANY): _ulimit,

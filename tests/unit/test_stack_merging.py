@@ -21,6 +21,9 @@ from tests.unit.stack_text import error_of, load_service, load_text
         ("command: [a, b]", "command: [c]", "command", ("c",)),
         ("command: a b", "command: [c]", "command", ("c",)),
         ("entrypoint: [a]", "entrypoint: b", "entrypoint", ("b",)),
+        # a command gives way to none, which leaves the image's
+        ("command: a b", "command:", "command", None),
+        ("x-note: 1", "x-note: [2]\nhostname: a", "hostname", "a"),
         ("build: .", "build: {context: x}", "build", True),
         # merged by key
         ("environment: [A=1, B=1]", "environment: [B=2, C=2]", "environment",
@@ -167,3 +170,16 @@ def test_what_cannot_be_merged_is_told(tmp_path: Path, base: str, over: str, sai
     sentence = error_of(lambda: load_service(tmp_path, base, over))
     assert said in sentence
     assert "service 'talker'" in sentence
+
+
+def test_a_list_of_dependencies_asks_for_no_more_than_their_start(tmp_path: Path) -> None:
+    core = "services: {core: {image: ros}}"
+    talker = "services: {{talker: {{image: ros, depends_on: {}}}}}"
+    healthy, listed = "{core: {condition: service_healthy}}", "[core]"
+    for first, second, condition in (
+        (healthy, listed, "started"),
+        (listed, healthy, "healthy"),
+        (healthy, "{core: }", "healthy"),
+    ):
+        stack = load_text(tmp_path, core, talker.format(first), talker.format(second))
+        assert stack.services["talker"].depends_on == (Dependency("core", condition),)
