@@ -23,9 +23,9 @@ ROS_VERSIONS = ("1", "2", "none")
 
 _LAN_KEYS = ("network", "pool", "subnet", "gateway", "range", "exclude", "parent", "mode")
 _LAN6_KEYS = ("pool6", "subnet6", "gateway6", "range6")
-_KEYS = (*_LAN_KEYS, *_LAN6_KEYS, "ros_over", "master", "domain", "discovery", "hosts")
-_HOST_KEYS = ("parent", "address", "range", "docker")
-_SERVICE_KEYS = ("host", "address", "address6", "mac", "ros", "lan")
+KEYS = (*_LAN_KEYS, *_LAN6_KEYS, "ros_over", "master", "domain", "discovery", "hosts")
+HOST_KEYS = ("parent", "address", "range", "docker")
+SERVICE_KEYS = ("host", "address", "address6", "mac", "ros", "lan")
 _FAMILIES = ("ipv4", "ipv6")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 
@@ -82,7 +82,7 @@ def section(node: Node | None) -> Section:
     """The top-level section, checked in itself. Raises StackFileError."""
     if node is None:
         return Section()
-    entries = _given(node, _KEYS, f" of {SECTION}")
+    entries = _given(node, KEYS, f" of {SECTION}")
     lan, lan6 = _subnet(entries, "subnet"), _subnet(entries, "subnet6")
     for key, around in (("range", lan), ("exclude", lan), ("range6", lan6)):
         if key in entries:
@@ -150,7 +150,7 @@ def service_section(node: Node | None, around: Section) -> ServiceSection:
     """A service's section; `around` is the stack's. Raises StackFileError."""
     if node is None:
         return ServiceSection()
-    entries = _given(node, _SERVICE_KEYS, f" of a service's {SECTION}")
+    entries = _given(node, SERVICE_KEYS, f" of a service's {SECTION}")
     host = take(entries, "host", Node.string, "")
     hosts = around.hosts
     if host and hosts and host not in hosts:
@@ -273,7 +273,7 @@ def _hosts(lan: IPNetwork | None, node: Node) -> dict[str, HostEntry]:
     for name, host in node.mapping().items():
         if not _NAME.fullmatch(name):
             raise host.error("is no host's name; use letters, digits, '_', '.' and '-'")
-        entries = _given(host, _HOST_KEYS, " of a host")
+        entries = _given(host, HOST_KEYS, " of a host")
         if "range" in entries:
             _check_inside(entries["range"], lan)
         found[name] = HostEntry(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from macvlan_ros import settings, stack
+from macvlan_ros.stack import section
 from tests.docs.pages import ROOT, untyped
 
 PAGES = [
@@ -39,3 +41,16 @@ def test_settings_that_are_shown_are_understood(tmp_path: Path, text: str) -> No
     file = tmp_path / "macvlan-ros.conf"
     file.write_text(text)
     assert settings.load({}, file) != settings.Settings()
+
+
+def test_the_reference_has_every_setting() -> None:
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    table = text.partition("| in the file |")[2].partition("\n\n")[0]
+    missing = [one.name for one in fields(settings.Settings) if f"`{one.name}`" not in table]
+    assert not missing
+
+
+def test_the_reference_has_every_key_of_the_stack_file() -> None:
+    text = (ROOT / "docs/reference/stack-file.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert rows >= {*section.KEYS, *section.HOST_KEYS, *section.SERVICE_KEYS}
