@@ -89,14 +89,35 @@ def render(draft: Draft) -> str:
         "x-macvlan-ros:",
         *_aligned(_section(draft)),
     ]
+    parts = _parts(draft)
     if draft.hosts:
-        lines += [f"  {'hosts:':<39} # the PCs by hostname, each with its interface"]
-        lines += [f"    {_word(n)}: {{parent: {_word(p)}}}" for n, p in draft.hosts.items()]
+        lines += _hosts(draft.hosts, parts)
     lines += ["", "services:"]
     for number, service in enumerate(draft.services):
-        example = draft.ranges[number % len(draft.ranges)]
-        lines += ["", *_service(service, f"address: {example}")]
+        part = parts.get(service.host, draft.ranges)
+        known = service.name == draft.master and len(draft.hosts) > 1
+        lines += ["", *_service(service, f"address: {part[number % len(part)]}", known=known)]
     return "\n".join(lines) + "\n"
+
+
+def _parts(draft: Draft) -> dict[str, IPRange]:
+    """Each host's own part of the range, so that two that share no store never choose the same
+    address; nothing where there is one host, or too little to part."""
+    size, count = len(draft.ranges), len(draft.hosts)
+    if count < 2 or size < count:
+        return {}
+    ends = [size * number // count for number in range(count + 1)]
+    pairs = zip(draft.hosts, ends, ends[1:], strict=False)
+    return {name: IPRange(draft.ranges[a], draft.ranges[b - 1]) for name, a, b in pairs}
+
+
+def _hosts(parents: Mapping[str, str], parts: Mapping[str, IPRange]) -> list[str]:
+    why = "the PCs by hostname, with their interfaces"
+    lines = [f"  {'hosts:':<39} # {why}{' and parts of the range' if parts else ''}"]
+    for name, parent in parents.items():
+        part = f", range: {range_text(parts[name])}" if parts else ""
+        lines.append(f"    {_word(name)}: {{parent: {_word(parent)}{part}}}")
+    return lines
 
 
 def _section(draft: Draft) -> list[tuple[str, str]]:
@@ -116,7 +137,9 @@ def _section(draft: Draft) -> list[tuple[str, str]]:
     return rows
 
 
-def _service(service: DraftService, chosen: str) -> list[str]:
+def _service(service: DraftService, chosen: str, *, known: bool) -> list[str]:
+    """A service's lines; its `chosen` address is in them, or offered, where it need not be
+    `known` to other PCs."""
     rows = [
         (f"  image: {_word(service.image)}", ""),
         (f"  container_name: {_word(service.name)}", "its address is kept under this name"),
@@ -126,7 +149,11 @@ def _service(service: DraftService, chosen: str) -> list[str]:
         ("  init: true", "stops at once when it is told to"),
     ]
     if service.host:
-        rows.append((f"  x-macvlan-ros: {{host: {_word(service.host)}}}", f"also: {chosen}"))
+        host = f"host: {_word(service.host)}"
+        if known:
+            rows.append((f"  x-macvlan-ros: {{{host}, {chosen}}}", "all PCs must know the master"))
+        else:
+            rows.append((f"  x-macvlan-ros: {{{host}}}", f"or {{{host}, {chosen}}}"))
     else:
         rows.append((f"  # x-macvlan-ros: {{{chosen}}}", "an address that you choose"))
     return [f"  {_word(service.name)}:", *_aligned(rows)]

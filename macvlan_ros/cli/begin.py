@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -87,8 +87,10 @@ def init(
     link = _parent(app, parent, ask=not yes)
     found = [drafting.parse_service(text, here=app.settings.host_name) for text in services]
     ranges = _ranges(app, report, link, handed_out, ask=not yes)
+    running = {} if found else _running(app, report)
     if not found:
-        found = _services(app, report, ask=not yes)
+        found = _services(running, app.settings.host_name, ask=not yes)
+    taken_over = [one.name for one in found if running.get(one.name) == one.image]
     names = [service.name for service in found]
     master = _master(names, master, ask=not yes)
     hosts = _parents([service.host for service in found], link, here=app.settings.host_name)
@@ -101,6 +103,12 @@ def init(
     if report.as_json:
         report.json({"file": str(path), "services": names, "master": master or None})
     elif not report.quiet:
+        if taken_over:
+            report.note(
+                "of what runs here, names and images were taken over, and nothing else (all of a"
+                " line: macvlan-ros import -- docker run …); remove it before the launch, with:"
+                f" docker rm -f {' '.join(taken_over)}"
+            )
         report.line(f"wrote {path}; read it once, then: macvlan-ros launch")
 
 
@@ -191,13 +199,16 @@ def _ask(text: str, reader: Callable[[str], T], *, default: str | None = None) -
     return answer
 
 
-def _services(app: App, report: Report, *, ask: bool) -> list[DraftService]:
-    here = app.settings.host_name
+def _running(app: App, report: Report) -> Mapping[str, str]:
+    """The images of the containers that run here on the host's network, by name."""
     try:
-        running = app.engine.on_the_hosts_network()
+        return app.engine.on_the_hosts_network()
     except (DockerDown, Forbidden) as error:
         report.note(f"which containers run here was not looked at: {error}")
-        running = {}
+        return {}
+
+
+def _services(running: Mapping[str, str], here: str, *, ask: bool) -> list[DraftService]:
     found = [DraftService(name, image, here) for name, image in running.items()]
     if not ask:
         return found or [DraftService("robot", "my/ros-image", here)]

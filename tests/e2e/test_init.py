@@ -20,6 +20,7 @@ def test_what_runs_on_the_hosts_network_becomes_a_stack_that_launches(
     qtpc.docker("run", "-d", "--name", "elsewhere", IMAGE)
     said = qtpc.macvlan_ros("init", "--yes", cwd=tmp_path, check=True)
     assert said.stdout == "wrote compose.yaml; read it once, then: macvlan-ros launch\n"
+    assert "docker rm -f roscore" in said.stderr
     qtpc.docker("rm", "-f", "roscore")
     done = qtpc.macvlan_ros("launch", "--json", "--no-probe", cwd=tmp_path, check=True)
     (launched,) = json.loads(done.stdout)
@@ -50,7 +51,7 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(qtpc: Host, tmp_
     child.expect(pexpect.EOF)
     text = (tmp_path / "compose.yaml").read_text()
     assert "range: 192.168.50.192/27" in text
-    assert "qtrp: {parent: 192.168.50.0/24}" in text or 'parent: "192.168.50.0/24"' in text
+    assert 'qtrp: {parent: "192.168.50.0/24", range: 192.168.50.208/28}' in text
 
 
 def test_of_two_interfaces_one_is_asked_for_and_the_routers_range_is_told_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,31 @@ def test_the_file_loads_and_says_what_was_answered(tmp_path: Path) -> None:
         "harmoni_hardware": ("harmoniteam/lightweight:harmoni", "qtrp", "harmoni_hardware"),
     }
     assert found.master == "harmoni_hardware"
+    assert found.services["harmoni_core"].address is None
+    assert str(found.services["harmoni_hardware"].address) == "192.168.50.209"
     assert found.ranges == (RANGE,)
     assert {name: host.parent for name, host in found.hosts.items()} == hosts
     assert not found.notes
+
+
+def test_each_of_several_hosts_has_a_part_of_the_range_and_addresses_to_choose(
+    tmp_path: Path,
+) -> None:
+    services = [
+        DraftService(name, "ros:noetic", host)
+        for name, host in (("aa", "b"), ("cc", "d"), ("ee", "f"))
+    ]
+    hosts = {"b": "eth0", "d": "eth0", "f": "eth0"}
+    draft = Draft(ETH0, RANGE, services, hosts=hosts)
+    parts = [host.ranges for host in loaded(draft, tmp_path).hosts.values()]
+    assert parts == [
+        (IPRange("192.168.50.192", "192.168.50.201"),),
+        (IPRange("192.168.50.202", "192.168.50.212"),),
+        (IPRange("192.168.50.213", "192.168.50.223"),),
+    ]
+    assert "{host: f, address: 192.168.50.215}" in render(draft)
+    small = replace(draft, ranges=IPRange("192.168.50.192", "192.168.50.193"))
+    assert not any(host.ranges for host in loaded(small, tmp_path).hosts.values())
 
 
 def test_without_hosts_and_master_it_loads_too(tmp_path: Path) -> None:
