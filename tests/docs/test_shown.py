@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from netaddr import IPNetwork
 
 from macvlan_ros import settings, stack
+from macvlan_ros.app import App
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.stack import section
 from tests.docs.pages import ROOT, untyped
 
@@ -54,3 +58,18 @@ def test_the_reference_has_every_key_of_the_stack_file() -> None:
     text = (ROOT / "docs/reference/stack-file.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert rows >= {*section.KEYS, *section.HOST_KEYS, *section.SERVICE_KEYS}
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_that_is_shown_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    monkeypatch.setenv("MACVLAN_ROS_STORE", str(tmp_path / "state.db"))
+    monkeypatch.setenv("MACVLAN_ROS_PROBE", "none")
+    with App(settings.load(), note=print) as app:
+        app.ipam.add_pool(Pool("lab", IPNetwork("192.168.50.0/24")))
+    exec(text, {})
+    assert re.search(r"192\.168\.50\.\d+ ([0-9a-f]{2}:){5}", capsys.readouterr().out)
