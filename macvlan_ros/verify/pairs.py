@@ -183,7 +183,7 @@ def _multicast(
         )
     else:
         joined = heard == flood.DDS
-        yield about(OK, "" if joined else "of the link; nobody there has joined DDS's group")
+        yield about(OK, "" if joined else "arrives; no ROS 2 node there has joined its group")
 
 
 def _heard(source: Vantage, target: Place, seen: _Seen, version: int) -> str | None:
