@@ -21,11 +21,13 @@ SSH_PORT = 22
 
 @dataclass
 class SshHost:
-    """A context manager. `opens` says whether sockets may be forwarded. `folder` takes the keys;
+    """A context manager. `opens` says whether sockets may be forwarded, `runs` whether commands are
+    run, here. `folder` takes the keys;
     its `bin` goes in front of PATH. The user's key is let in until `refuse_keys`."""
 
     folder: Path
     opens: bool = True
+    runs: bool = False
     address: str = "127.0.0.1"
     port: int = 0
     #: Commands that run, and those that have ended, as the server sees them.
@@ -85,6 +87,8 @@ class SshHost:
             self.port,
             server_host_keys=[self._host_key],
             process_factory=self._run,
+            # what goes to and fro is Docker's, not text
+            encoding=None,
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -98,14 +102,25 @@ class SshHost:
     def switch_off(self) -> None:
         asyncio.run_coroutine_threadsafe(self.disconnect(), self._loop).result(20)
 
-    async def _run(self, process: asyncssh.SSHServerProcess[str]) -> None:
-        """Any command reads its input to the end, as cat does."""
+    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """Any command reads its input to the end, as cat does, unless it is to be run."""
         self.started.append(process.command or "")
         try:
-            await process.stdin.read()
-            process.exit(0)
+            if self.runs:
+                await self._run_here(process)
+            else:
+                await process.stdin.read()
+                process.exit(0)
         finally:
             self.ended.append(process.command or "")
+
+    async def _run_here(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_shell(
+            process.command or "", stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+        process.exit(await child.wait())
 
 
 class _Server(asyncssh.SSHServer):
@@ -130,7 +145,7 @@ class _Server(asyncssh.SSHServer):
 
 
 if __name__ == "__main__":
-    with SshHost(Path(sys.argv[1]), address=sys.argv[2], port=SSH_PORT) as made:
+    with SshHost(Path(sys.argv[1]), address=sys.argv[2], port=SSH_PORT, runs=True) as made:
         sys.stdout.write(f"listening on {made.address}\n")
         sys.stdout.flush()
         signal.pause()

@@ -22,7 +22,7 @@ ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none", "TE
 
 @contextmanager
 def in_terminal(
-    host: Host, folder: Path, *words: str
+    host: Host, folder: Path, *words: str, **env: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Our command line with these words, and the end of the terminal that a person looks at: 31
     lines of 101 columns. The process ends with the block at latest."""
@@ -35,7 +35,7 @@ def in_terminal(
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
-        host.command(*host.macvlan_ros_command(*words), env=ENV, cwd=folder),
+        host.command(*host.macvlan_ros_command(*words), env={**ENV, **env}, cwd=folder),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

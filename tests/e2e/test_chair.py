@@ -19,6 +19,7 @@ from tests.e2e.certificates import make_certificates, tls_options
 from tests.e2e.plugin_host import within
 from tests.e2e.router import router
 from tests.e2e.ssh_host import SshHost
+from tests.e2e.terminals import in_terminal, read_until, resize
 from tests.e2e.test_leases import held
 from tests.e2e.three_hosts import HOSTS, ready, rows, sharing, stack_text, started_at, write
 from tests.lab import Host, Lab
@@ -271,6 +272,44 @@ services:
         assert seen.returncode == 6
         assert "ssh" in seen.stderr
         assert {one["state"] for one in rows(seen.stdout).values()} == {"unreachable"}
+
+
+def test_a_line_runs_on_another_pc_by_ssh_in_this_terminal(three: Lab, tmp_path: Path) -> None:
+    """Wholly by ssh: our calls, and those of Docker's command line, on the PC's own user."""
+    qtpc, qtrp = three.hosts["qtpc"], three.hosts["qtrp"]
+    words = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.e2e.ssh_host")
+    server = qtrp.popen(*words, str(tmp_path), qtrp.address, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    assert "listening" in server.stdout.readline()
+    url = f"ssh://robot@{qtrp.address}"
+    path = f"{tmp_path}/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    # the terminal has its size a little after the program has begun
+    wait = "until stty size | grep '%s'; do sleep 0.1; done; read line; "
+    script = wait % "31 101" + wait % "43 107" + "echo $line from $(hostname); exit 7"
+    run = ("--docker", url, "run", "--rm", "--name", "talker", "--hostname", "robot")
+    with in_terminal(qtpc, tmp_path, *run, "-it", "ros:lab", "sh", "-c", script, PATH=path) as (
+        process,
+        mine,
+    ):
+        read_until(mine, b"31 101")
+        assert qtrp.docker("ps", "--format", "{{.Names}}") == "talker"
+        resize(mine, 43, 107)
+        os.write(mine, b"\n")
+        read_until(mine, b"43 107")
+        os.write(mine, b"one two\n")
+        read_until(mine, b"one two from robot")
+        assert process.wait(30) == 7
+    held = json.loads(qtpc.macvlan_ros("list", "--json", check=True).stdout)
+    (one,) = (each for each in held if each["owner"] == "talker")
+    assert one["host"] == "qtrp"
+    environ = {"PATH": path}
+    done = qtpc.macvlan_ros(*run, "-d", "ros:lab", env=environ)
+    assert done.returncode == 0, done.stderr
+    qtpc.run("busybox", "ping", "-c", "1", "-W", "2", one["address"])
+    taken = qtpc.macvlan_ros(*run, "ros:lab", env=environ)
+    assert taken.returncode == 125
+    assert "already in use" in taken.stderr
+    qtrp.docker("rm", "-f", "talker")
 
 
 def test_the_service_of_another_pc_asks_its_lan_and_makes_its_shim(
