@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from netaddr import IPAddress
 
-from macvlan_ros import landing, placement, ros
+from macvlan_ros import host_gateway, landing, networks, placement, ros
 from macvlan_ros.docker_values import Image
 from macvlan_ros.models.containers import Attachment, Service
 from macvlan_ros.models.pools import Reservation
@@ -100,7 +100,10 @@ def build(
     elsewhere = _elsewhere(stack, site, known)
     notes = [_unused(service, site) for service in here if _is_off_lan(service, site)]
     planned: list[Planned] = []
-    for service in here:
+    own = networks.address_on(site.parent, site.subnet)
+    for asked in here:
+        service, said = _reaching(asked, own)
+        notes += said
         image = images[service.image]
         hosts = (*elsewhere, *service.extra_hosts)
         if service.off_lan:
@@ -120,6 +123,14 @@ def build(
         notes += environment.notes
         planned.append(_planned(stack, service, place, environment, hosts, image))
     return planned, notes
+
+
+def _reaching(service: Service, own: IPAddress | None) -> tuple[Service, list[str]]:
+    """The service, its names for this PC with the address that it reaches from the LAN."""
+    names, said = host_gateway.on_lan(service.extra_hosts, own)
+    if not said or service.off_lan:
+        return service, []
+    return dataclasses.replace(service, extra_hosts=names), [f"{service.name}: {said}"]
 
 
 def _planned(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros import networks
+from macvlan_ros import host_gateway, networks
 from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
 from macvlan_ros.docker_cli.parsing import RunLine, render
 from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
-from macvlan_ros.errors import BadSubnet, ImageNotFound, InvalidRequest, MacvlanRosError, NotFound
+from macvlan_ros.errors import BadSubnet, ImageNotFound, InvalidRequest, NotFound
 from macvlan_ros.labels import (
     LABEL_ADDRESS,
     LABEL_DEFAULT_ROUTE,
@@ -34,6 +34,7 @@ from macvlan_ros.near import did_you_mean
 from macvlan_ros.notation import parse_address, parse_mac
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT
+from macvlan_ros.run_watch import Watch
 from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
@@ -44,9 +45,8 @@ __all__ = ["Prepared", "RunOptions", "Runner"]
 DEFAULT_NETWORK = "ros_lan"
 #: What `docker run` ends with when it could not make the container, and when Ctrl-C came before.
 _NOT_RUN = (125, 130)
-_LOOK_EVERY = 0.05
-_LOOK_EVERY_LATER = 0.25
-_LATER = 2.0
+#: What it ends with, before all else, where -it is asked for and stdin is no terminal.
+_LACKS_TERMINAL = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A line that may run. `unset` are variables that must not be in its environment."""
+    """A line that may run. `unset` are variables that must not be in its environment; `tty` says
+    whether the container has our terminal, `stdin_tty` whether it reads from it, too."""
 
     words: tuple[str, ...]
     unset: tuple[str, ...]
@@ -68,6 +69,7 @@ class Prepared:
     network: Network
     address: IPAddress
     tty: bool
+    stdin_tty: bool
 
 
 class Runner:
@@ -106,6 +108,7 @@ class Runner:
                 **({LABEL_DEFAULT_ROUTE: network.name} if beside else {}),
             },
             beside=beside,
+            host=self._own_address(network) if self._asks_for_host(line) else None,
         )
         done = with_ros(
             placed.line,
@@ -119,7 +122,8 @@ class Runner:
             self._app.note(note)
         words = (*cli.words, "run", *render(done.line.options), line.image, *line.command)
         tty = line.has("tty") and not line.has("detach")
-        return Prepared(words, done.unset, name, network, held.address, tty)
+        reads = tty and line.has("interactive")
+        return Prepared(words, done.unset, name, network, held.address, tty, reads)
 
     def rehearse(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
         """Prepare, and see to the container as if it had run; for an App that changes nothing."""
@@ -141,14 +145,18 @@ class Runner:
         """
         with all_or_nothing(self._app.note) as undo:
             ready = self.prepare(line, options, undo)
-            watch = _Watch(self._app, ready)
+            watch = Watch(self._app, ready.name, network=ready.network, address=ready.address)
             with hold() if ready.tty else nullcontext():
                 code = passing.run(
                     ready.words, environ=environment(ready.unset), meanwhile=watch.attend
                 )
-            if code in _NOT_RUN and not (watch.seen or self._app.engine.container(ready.name)):
+            lacks = ready.stdin_tty and code == _LACKS_TERMINAL and not sys.stdin.isatty()
+            nothing = code in _NOT_RUN or lacks
+            if nothing and not (watch.seen or self._app.engine.container(ready.name)):
                 undo.run(self._app.note)
                 self._explain()
+            if lacks:
+                self._app.note("there is no terminal here; leave out -t, or come by: ssh -t")
         return code
 
     def _explain(self) -> None:
@@ -276,9 +284,7 @@ class Runner:
         if not said or "://" in said:
             return said or None
         if said == "host":
-            # of a network of another PC, the parent says nothing of this one
-            wanted = str(network.subnet) if self._app.far else network.parent
-            own = networks.address_on(self._app.parent(wanted), network.subnet)
+            own = self._own_address(network)
             if own is None:
                 raise BadSubnet(f"this PC has no address in {network.subnet}; name the URI itself")
             return f"http://{own}:{MASTER_PORT}"
@@ -292,6 +298,17 @@ class Runner:
             )
         return f"http://{held[0].address}:{MASTER_PORT}"
 
+    def _asks_for_host(self, line: RunLine) -> bool:
+        """Whether the line has a name for the PC. Of another PC we do not know the address."""
+        said = line.values("add-host")
+        return not self._app.far and any(one.endswith(host_gateway.WORD) for one in said)
+
+    def _own_address(self, network: Network) -> IPAddress | None:
+        """This PC's address on the network's LAN."""
+        # of a network of another PC, the parent says nothing of this one
+        wanted = str(network.subnet) if self._app.far else network.parent
+        return networks.address_on(self._app.parent(wanted), network.subnet)
+
     def _image_environment(self, image: str) -> Mapping[str, str] | None:
         try:
             return self._app.engine.image(image).environment
@@ -302,39 +319,3 @@ class Runner:
 def environment(unset: tuple[str, ...]) -> dict[str, str]:
     """Our own environment without some variables."""
     return {key: value for key, value in os.environ.items() if key not in unset}
-
-
-class _Watch:
-    """Waits until the container runs, and sees to it then: the shim, its route, an announcement."""
-
-    def __init__(self, app: App, ready: Prepared) -> None:
-        self._app = app
-        self._ready = ready
-        self.seen = False
-
-    def attend(self, child: passing.Child) -> None:
-        """Called beside the command line while it runs."""
-        undo = Undo()
-        network, address = self._ready.network, self._ready.address
-        try:
-            with self._app.attendance.arriving(network, [address], undo=undo) as arrivals:
-                self.seen = self._await(child)
-                if self.seen:
-                    arrivals.started(self._ready.name)
-                    arrivals.finish()
-            if not self.seen:
-                undo.run(self._app.note)
-        except MacvlanRosError as error:
-            self._app.note(str(error))
-
-    def _await(self, child: passing.Child) -> bool:
-        began = time.monotonic()
-        while True:
-            # in this order: what ends between the two looks was there at the second
-            over = child.ended.is_set()
-            if self._app.engine.attached_as(self._ready.name, self._ready.network.id):
-                return True
-            if over:
-                return False
-            late = time.monotonic() - began > _LATER
-            child.ended.wait(_LOOK_EVERY_LATER if late else _LOOK_EVERY)

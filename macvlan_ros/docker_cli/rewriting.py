@@ -14,7 +14,7 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import ros
+from macvlan_ros import host_gateway, ros
 from macvlan_ros.docker_cli.parsing import Option, RunLine, option, without
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.containers import Attachment, Service
@@ -87,9 +87,10 @@ def on_lan(
     place: Attachment,
     labels: Mapping[str, str],
     beside: Sequence[str] = (),
+    host: IPAddress | None = None,
 ) -> Rewritten:
     """The line with its container at `place`, under `name`, and on the networks `beside`, which
-    are values of --network."""
+    are values of --network. `host` is the PC's own address on the LAN, if it has one."""
     notes = []
     said = joining(line)
     ports = [one for one in line.options if one.name in ("publish", "publish-all")]
@@ -102,6 +103,7 @@ def on_lan(
         line.options,
         lambda one: one.name in ("publish", "publish-all", "network", "ip", "ip6", "mac-address"),
     )
+    kept = tuple(_reaching(one, host, notes) for one in kept)
     more = [option("name", name)] if line.value("name") is None else []
     more += [option("network-alias", alias) for alias in said.aliases]
     more += [
@@ -113,6 +115,17 @@ def on_lan(
     ]
     more += [option("label", f"{key}={value}") for key, value in labels.items()]
     return Rewritten(replace(line, options=(*kept, *more)), (), tuple(notes))
+
+
+def _reaching(one: Option, host: IPAddress | None, notes: list[str]) -> Option:
+    """An --add-host whose name is the PC's, with an address that the container reaches."""
+    if one.name != "add-host" or not one.value:
+        return one
+    value, note = host_gateway.option(one.value, host)
+    if not note:
+        return one
+    notes.append(f"--add-host {note}")
+    return option("add-host", value)
 
 
 def with_ros(

@@ -106,6 +106,16 @@ def test_network_ports_and_addresses_make_room_for_the_lan() -> None:
     assert any("-p 80:80 -P: ports are not published" in note for note in done.notes)
 
 
+def test_a_name_for_the_pc_means_its_address_on_the_lan() -> None:
+    line = parsed("--add-host=pc:host-gateway", "--add-host", "qtrp:192.168.50.12", "ros")
+    done = on_lan(line, name="t", place=PLACE, labels={}, host=IPAddress("192.168.50.11"))
+    assert done.line.values("add-host") == ("pc:192.168.50.11", "qtrp:192.168.50.12")
+    assert done.notes[0].startswith("--add-host pc: host-gateway is 192.168.50.11")
+    assert on_lan(line, name="t", place=PLACE, labels={}).line.values("add-host") == line.values(
+        "add-host"
+    )
+
+
 def test_of_several_networks_the_lan_s_comes_first_and_others_stay() -> None:
     line = parsed("--network", "side", "--network", "name=ros_lan,alias=a", "--ip", "1.2.3.4", "r")
     moved = lan_first(line, ["ros_lan"])
