@@ -24,7 +24,8 @@ def select(stack: Stack, names: Sequence[str], *, host: str) -> tuple[Service, .
         if service.name in names and not is_here(service, host):
             raise InvalidRequest(
                 f"the service '{service.name}' belongs to the host '{service.host}', and this is"
-                f" '{host}'; launch it there, or change its x-macvlan-ros.host"
+                f" '{host}'; do it there, launch it from here with --all-hosts, or change its"
+                " x-macvlan-ros.host"
             )
     return tuple(service for service in chosen if is_here(service, host))
 

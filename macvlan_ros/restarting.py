@@ -9,6 +9,7 @@ from macvlan_ros import placement
 from macvlan_ros.attends import Attends
 from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
+from macvlan_ros.errors import NotFound
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.running import Running, each
@@ -35,8 +36,13 @@ class Restarter:
 
     def restart(self, stack: Stack, names: Sequence[str] = ()) -> tuple[str, ...]:
         """Stop and start the containers of the named services, or of all, in the order of
-        dependence; return their names. Raises ServiceNotFound, NetworkNotFound."""
+        dependence; return their names. Raises ServiceNotFound, NetworkNotFound, and NotFound, with
+        nothing done, for a named one without a container here."""
         found = {one.service: one for one in self._running.standing(stack, names)}
+        absent = [stack.services[name] for name in names if name not in found]
+        if absent:
+            told = (self._running.absent(one, else_="restart it there") for one in absent)
+            raise NotFound("; ".join(told))
         if not found:
             return ()
         network = self._engine.network(stack.network)

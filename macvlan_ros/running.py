@@ -113,26 +113,37 @@ class Running:
         self._attendance.stopped(_addresses(running))
         return tuple(container.name for container in running)
 
-    def one(self, stack: Stack, name: str) -> Container:
-        """The running container of a service, to go into. Raises ServiceNotFound, NotFound,
-        InvalidRequest (it belongs to another host), Conflict (it does not run)."""
+    def one(self, stack: Stack, name: str, *, far: bool = False) -> Container:
+        """The running container of a service, to go into; `far` says that it is asked for from
+        another PC. Raises ServiceNotFound, NotFound, InvalidRequest (it belongs to another host),
+        Conflict (it does not run)."""
+        there = "--all-hosts " if far else ""
         found = self.standing(stack, [name])
         if not found:
             service = stack.services[name]
-            if not placement.is_here(service, self._host):
-                raise InvalidRequest(
-                    f"the service '{name}' belongs to the host '{service.host}', and this is"
-                    f" '{self._host}'; do it there"
-                )
-            raise NotFound(
-                f"the service '{name}' has no container; make it with: macvlan-ros launch {name}"
-            )
+            engine = f"name its engine at x-macvlan-ros.hosts.{service.host}.docker"
+            here = placement.is_here(service, self._host)
+            said = self.absent(service, else_=f"do it there, or {engine}", far=far)
+            raise (NotFound if here else InvalidRequest)(said)
         if not found[0].running:
             raise Conflict(
                 f"the container '{found[0].name}' does not run ({found[0].state}); start it with:"
-                f" macvlan-ros launch {name}, see why with: macvlan-ros logs {name}"
+                f" macvlan-ros launch {there}{name}, see why with: macvlan-ros logs {there}{name}"
             )
         return found[0]
+
+    def absent(self, service: Service, *, else_: str, far: bool = False) -> str:
+        """What is said of a named service that has no container here; `else_` is what to do about
+        one that belongs to another host. `far` as in `one`."""
+        if not placement.is_here(service, self._host):
+            return (
+                f"the service '{service.name}' belongs to the host '{service.host}', and this is"
+                f" '{self._host}'; {else_}"
+            )
+        return (
+            f"the service '{service.name}' has no container; make it with: macvlan-ros launch"
+            f" {'--all-hosts ' if far else ''}{service.name}"
+        )
 
     def standing(self, stack: Stack, names: Sequence[str]) -> list[Container]:
         """The containers without those that a launch was about to replace when it was killed."""

@@ -98,6 +98,13 @@ class Desk(Closing):
         """What sees to what runs on all hosts."""
         return Overseer(self.seats, running=self._running)
 
+    def running_on(self, host: str) -> Running:
+        """What sees to the containers of one host. Raises why that one cannot be reached."""
+        (seat,) = (one for one in self.seats if one.name == host)
+        if seat.trouble is not None:
+            raise seat.trouble
+        return self._running(seat)
+
     @cached_property
     def _ipam(self) -> Ipam:
         asks = self._app.settings.probe != "none"

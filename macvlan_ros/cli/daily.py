@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from macvlan_ros.cli import inside
 from macvlan_ros.cli.common import (
     choices,
     dry_run_option,
@@ -15,7 +16,8 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
-from macvlan_ros.cli.stacks import open_stack, stack_options
+from macvlan_ros.cli.stacks import open_stack, open_stack_if_any, stack_options
+from macvlan_ros.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -30,8 +32,9 @@ _PASSES = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 @click.command(name="exec", context_settings=_PASSES)
 @click.argument("service", metavar="SERVICE")
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD [ARG]...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARG]...")
 @click.option("-T", "no_tty", is_flag=True, help="Without a terminal.")
+@click.option("-i", "-t", "--interactive", "--tty", is_flag=True, help="As it is by itself.")
 @click.option("-d", "--detach", is_flag=True, help="In the background.")
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="A variable for it.")
 @click.option("-u", "--user", metavar="USER", help="As this user.")
@@ -46,6 +49,7 @@ def exec_(
     service: str,
     words: tuple[str, ...],
     no_tty: bool,
+    interactive: bool,  # noqa: ARG001  with a terminal there is one, as fingers that know docker exec
     detach: bool,
     env: tuple[str, ...],
     user: str | None,
@@ -54,15 +58,24 @@ def exec_(
 ) -> None:
     """Run a command in a service's container. Options go before SERVICE.
 
+    It may be on another host, where the stack says how to reach that one's engine. A container that
+    is no service's goes by its own name.
+
     \b
     macvlan-ros exec hardware rostopic list
     """
-    app, _, stack = open_stack(context)
+    if not words:
+        raise InvalidRequest(
+            f"say what to run in it, as in: macvlan-ros exec {service} rostopic list; a shell there"
+            f" is: macvlan-ros shell {service}"
+        )
+    app, _, stack = open_stack_if_any(context)
     flags = ["--detach"] if detach else _terminal(no_tty)
     flags += ["--privileged"] if privileged else []
     for flag, values in (("--env", env), ("--user", (user,)), ("--workdir", (workdir,))):
         flags += [word for value in values if value for word in (flag, value)]
-    _become(context, app, "exec", *flags, app.running.one(stack, service).name, *words)
+    place = inside.find(app, stack, service)
+    inside.become_docker(context, app, place, "exec", *flags, words=words)
 
 
 @click.command()
@@ -71,10 +84,14 @@ def exec_(
 @shared_options
 @click.pass_context
 def shell(context: click.Context, *, service: str) -> None:
-    """Open a shell in a service's container: bash where there is one, else sh."""
-    app, _, stack = open_stack(context)
-    name = app.running.one(stack, service).name
-    _become(context, app, "exec", *_terminal(False), name, "sh", "-c", _SHELL)
+    """Open a shell in a service's container: bash where there is one, else sh.
+
+    As with exec, it may be on another host, or be no service's.
+    """
+    app, _, stack = open_stack_if_any(context)
+    place = inside.find(app, stack, service)
+    flags = ("exec", *_terminal(False))
+    inside.become_docker(context, app, place, *flags, words=("sh", "-c", _SHELL))
 
 
 @click.command()
@@ -92,10 +109,11 @@ def attach(
     no_stdin: bool,
 ) -> None:
     """Join the terminal of a service's own program, as docker attach does."""
-    app, _, stack = open_stack(context)
+    app, _, stack = open_stack_if_any(context)
     flags = ["--detach-keys", detach_keys] if detach_keys else []
     flags += ["--no-stdin"] if no_stdin else []
-    _become(context, app, "attach", *flags, app.running.one(stack, service).name)
+    place = inside.find(app, stack, service)
+    inside.become_docker(context, app, place, "attach", *flags, words=())
 
 
 @click.command()
@@ -185,15 +203,6 @@ def _here(app: App, stack: Stack, names: tuple[str, ...]) -> tuple[Service, ...]
 def _terminal(no_tty: bool) -> list[str]:
     whole = sys.stdin.isatty() and sys.stdout.isatty() and not no_tty
     return ["--interactive", "--tty"] if whole else ["--interactive"]
-
-
-def _become(context: click.Context, app: App, *words: str) -> None:
-    """Become docker: its terminal, signals and exit code are the user's."""
-    from macvlan_ros.docker_cli import finding, passing
-
-    cli = finding.find(app.settings.docker, needed_for=f"macvlan-ros {context.info_name}")
-    app.close()
-    passing.become([*cli.words, *words])
 
 
 COMMANDS = (exec_, shell, attach, restart, pull, build, config)

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros.cli import everywhere
+from macvlan_ros.cli import everywhere, inside
 from macvlan_ros.cli.common import quiet_option, shared_options
-from macvlan_ros.cli.stacks import all_hosts_option, open_stack, stack_options_but_f
+from macvlan_ros.cli.stacks import (
+    all_hosts_option,
+    open_stack,
+    open_stack_if_any,
+    stack_options_but_f,
+)
 from macvlan_ros.cli.usage import WholeNumber
 
 if TYPE_CHECKING:
@@ -50,15 +55,16 @@ def logs(
 ) -> int:
     """Show what the services write, each line after the name of its service.
 
-    The stack file is named with --file, or before the command: macvlan-ros -f FILE logs. With
-    --json each line is an object of its own.
+    A container that is no service's goes by its own name. The stack file is named with --file, or
+    before the command: macvlan-ros -f FILE logs. With --json each line is an object of its own.
     """
     from macvlan_ros import logs as readers
 
-    app, report, stack = open_stack(context)
+    alone = services and not all_hosts
+    app, report, stack = open_stack_if_any(context) if alone else open_stack(context)
     start = readers.parse_since(since, now=time.time()) if since else ""
     troubles: Sequence[MacvlanRosError] = ()
-    if all_hosts:
+    if all_hosts and stack is not None:
         sources, troubles = everywhere.log_sources(app, stack, services)
     else:
         sources = _sources(app, report, stack, services)
@@ -73,21 +79,27 @@ def logs(
 
 
 def _sources(
-    app: App, report: Report, stack: Stack, services: tuple[str, ...]
+    app: App, report: Report, stack: Stack | None, names: tuple[str, ...]
 ) -> tuple[Source, ...]:
-    """The containers to read, in the file's order; a note for what has none here."""
+    """The containers to read, in the file's order, then those that are no services'; a note for
+    what has none here."""
     from macvlan_ros.logs import Source
 
     host = app.settings.host_name
-    found = {one.service: one for one in app.running.containers(stack, services)}
-    for name in services:
-        if name not in found:
-            report.note(f"{name}: has no container on '{host}'")
-    if not found and not services:
-        report.note(f"the stack '{stack.name}' has no container on '{host}'")
-    order = [*stack.services, *found]
-    names = sorted(found, key=order.index)
-    return tuple(Source(app.engine, found[name].name, name, host) for name in names)
+    services = [name for name in names if stack is not None and name in stack.services]
+    others = {name: inside.standing(app, stack, name) for name in names if name not in services}
+    found = {}
+    if stack is not None and (services or not names):
+        found = {one.service: one for one in app.running.containers(stack, services)}
+        for name in services:
+            if name not in found:
+                report.note(app.running.absent(stack.services[name], else_="add --all-hosts"))
+        if not found and not names:
+            report.note(f"the stack '{stack.name}' has no container on '{host}'")
+        order = [*stack.services, *found]
+        found = {name: found[name] for name in sorted(found, key=order.index)}
+    found |= others
+    return tuple(Source(app.engine, one.name, name, host) for name, one in found.items())
 
 
 def _show(

@@ -101,8 +101,16 @@ def test_everything_starts_everywhere_in_order_and_ends_everywhere(
     logs = qtpc.macvlan_ros("logs", "--all-hosts", "--json", check=True, cwd=folder).stdout
     wrote = [json.loads(line) for line in logs.splitlines()]
     assert ("camera", "qtnx", "click") in {(w["service"], w["host"], w["text"]) for w in wrote}
+    old = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    words = ("exec", "camera", "sh", "-c", "hostname -i; exit 5")
+    inside = qtpc.macvlan_ros(*words, cwd=folder, env=old)
+    assert (inside.returncode, inside.stderr) == (5, "")
+    assert inside.stdout.split() == [launched["camera"]["address"]]
     stopped = qtpc.macvlan_ros("stop", "--all-hosts", "camera", "--json", check=True, cwd=folder)
     assert json.loads(stopped.stdout) == {"stopped": ["camera"]}
+    refused = qtpc.macvlan_ros("shell", "camera", cwd=folder, env=old)
+    assert refused.returncode == 4
+    assert "start it with: macvlan-ros launch --all-hosts camera" in refused.stderr
     qtpc.macvlan_ros("down", "--all-hosts", "--release", check=True, cwd=folder)
     for host in three.hosts.values():
         assert host.docker("ps", "-aq") == ""

@@ -95,6 +95,11 @@ def test_restarted_services_keep_their_addresses_and_are_reached(
         stopped = ours(qtpc, folder, *words)
         assert stopped.returncode == 4
         assert "the container 'core' does not run (exited)" in stopped.stderr
+    qtpc.docker("rm", "core")
+    restarted = ours(qtpc, folder, "restart", "listener", "core")
+    assert (restarted.returncode, "listener" in restarted.stderr) == (3, False)
+    assert "'core' has no container; make it with: macvlan-ros launch core" in restarted.stderr
+    assert "'core' has no container" in ours(qtpc, folder, "logs", "core").stderr
     ours(qtpc, folder, "down")
     gone = ours(qtpc, folder, "shell", "core")
     assert gone.returncode == 3

@@ -182,6 +182,45 @@ def test_what_could_not_run_leaves_nothing_behind(qtpc: Host) -> None:
     assert not qtpc.docker("ps", "-aq")
 
 
+def test_without_a_terminal_nothing_is_left_of_a_line_that_wants_one(qtpc: Host) -> None:
+    done = run(qtpc, "-it", "--name", "talker", IMAGE)
+    assert done.returncode == 1
+    assert "is not a TTY\nnote: there is no terminal here; leave out -t" in done.stderr
+    assert held(qtpc) == {}
+    assert "ros_lan" not in qtpc.docker("network", "ls")
+
+
+def test_what_run_made_is_gone_into_and_read_by_its_name(qtpc: Host, tmp_path: Path) -> None:
+    """There is no stack file."""
+
+    def ours(*words: str) -> subprocess.CompletedProcess[str]:
+        return qtpc.macvlan_ros(*words, env=ENV, cwd=tmp_path)
+
+    run(qtpc, "-d", "--name", "talker", IMAGE, "sh", "-c", "echo spoken; exec rest")
+    inside = ours("exec", "-it", "-e", "A=b", "talker", "sh", "-c", "echo $A; exit 9")
+    assert (inside.returncode, inside.stdout) == (9, "b\n")
+    assert ours("logs", "talker").stdout == "talker | spoken\n"
+    nothing = ours("exec", "talker")
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert "a shell there is: macvlan-ros shell talker" in nothing.stderr
+    nobody = ours("shell", "walker")
+    assert nobody.returncode == 3
+    assert "there is no container 'walker', and no stack file here" in nobody.stderr
+    qtpc.docker("stop", "talker")
+    stopped = ours("exec", "talker", "true")
+    assert stopped.returncode == 4
+    assert "start it with: docker start talker" in stopped.stderr
+
+
+def test_host_gateway_is_the_pc_that_is_reached(qtpc: Host) -> None:
+    name = "host.docker.internal"
+    ping = f"for n in 1 2 3 4 5 6 7 8 9; do ping -c 1 -W 1 {name} && exit; sleep 0.2; done; exit 1"
+    words = ("--rm", "--name", "talker", "--add-host", f"{name}:host-gateway", IMAGE)
+    done = run(qtpc, *words, "sh", "-c", ping)
+    assert done.returncode == 0, done.stdout
+    assert f"--add-host {name}: host-gateway is {qtpc.address}, this PC on the LAN" in done.stderr
+
+
 def test_an_address_that_answers_on_the_lan_is_not_given_twice(qtpc: Host, qtrp: Host) -> None:
     """Two PCs with one store: the container of that name runs on the other one."""
     run(qtpc, "-d", "--name", "talker", IMAGE)
