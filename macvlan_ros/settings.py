@@ -117,7 +117,10 @@ def _read(path: Path) -> dict[str, str]:
         raise Forbidden(f"{path} cannot be read; run: sudo chmod a+r {path}") from error
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidRequest(f"{path} is not a settings file: {reason}") from error
+        raise InvalidRequest(
+            f"{path} is not a settings file: {reason.rstrip('.')}; write [macvlan-ros] and under it"
+            " lines like: store = /var/lib/macvlan-ros/state.db"
+        ) from error
     found: dict[str, str] = {}
     for section in parser.sections():
         if section != "macvlan-ros":

@@ -14,7 +14,7 @@ from macvlan_ros.errors import Forbidden, InvalidRequest, MacvlanRosError, Unava
 __all__ = ["cannot_write", "is_stream", "write_whole"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (errno.EACCES, errno.EPERM)
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o644, new: bool = False) -> None:
@@ -66,6 +66,8 @@ def _place(path: Path, text: str, mode: int, *, put: Callable[[str, Path], None]
 
 def cannot_write(path: Path, error: OSError) -> MacvlanRosError:
     """The error to raise for one of the system's."""
+    if error.errno == errno.EROFS:
+        return Forbidden(f"{path} cannot be written ({error.strerror}); put it elsewhere")
     if error.errno in _REFUSED:
         return Forbidden(f"{path} cannot be written ({error.strerror}); do it as its owner")
     if error.errno in _FULL:

@@ -58,7 +58,8 @@ def _check_host(host: HostEntry) -> Finding:
     try:
         offset = _by_engine(host) if host.docker else _by_icmp(host)
     except MacvlanRosError as error:
-        return Finding("clock", WARNING, f"{host.name} was not asked for its time: {error}")
+        text, _, remedy = str(error).partition("; ")
+        return Finding("clock", WARNING, f"{host.name} was not asked for its time: {text}", remedy)
     except OSError as error:
         said = f"{host.name} was not asked for its time: {error.strerror}"
         return Finding("clock", WARNING, said, "run it with sudo")
@@ -84,7 +85,8 @@ def judge(name: str, offset: float) -> Finding:
 def _by_engine(host: HostEntry) -> float | None:
     from macvlan_ros.engine import Engine
 
-    with Engine(host.docker) as engine:
+    where = f"x-macvlan-ros.hosts.{host.name}.docker"
+    with Engine(host.docker, source=where) as engine:
         engine.info()  # the connection, which may be an ssh, is not to count
         before = time.time()
         told = read_time(engine.info().system_time)

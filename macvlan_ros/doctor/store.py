@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from macvlan_ros.doctor.finding import BAD, OK, Finding
@@ -21,7 +21,7 @@ def check(app: App) -> Iterator[Finding]:
         remedy = "look at: macvlan-ros store check; put a backup back: macvlan-ros store restore"
         yield Finding("store", BAD, f"{fault.where}: {fault.text}", remedy)
     if not faults:
-        yield Finding("store", OK, f"{app.settings.store}: {len(held)} reservations")
+        yield Finding("store", OK, f"{app.settings.store}: {_counted(held)}")
 
 
 def check_leases(app: App) -> Iterator[Finding]:
@@ -33,3 +33,7 @@ def check_leases(app: App) -> Iterator[Finding]:
             yield Finding("leases", BAD, f"'{lease.owner}' ({lease.address}): {text}", remedy)
     if leases and not any(lease.trouble for lease in leases):
         yield Finding("leases", OK, f"{len(leases)} leases are held")
+
+
+def _counted(held: Sequence[object]) -> str:
+    return f"{len(held)} reservation{'' if len(held) == 1 else 's'}"

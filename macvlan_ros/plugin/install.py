@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import shlex
 import shutil
 import site
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, NotFound, Unavailable
+from macvlan_ros.undo import Undo, all_or_nothing
+from macvlan_ros.whole_file import cannot_write, write_whole
 
 __all__ = ["MDNS_UNIT", "SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]
 
@@ -25,8 +28,17 @@ SHIM_UNIT = "macvlan-ros-shim.service"
 #: Publishes the names of this PC's containers.
 MDNS_UNIT = "macvlan-ros-mdns.service"
 _PLACEHOLDER = "@EXECUTABLE@"
+#: It is there where systemd runs (sd_booted(3)).
+_RUNS = Path("/run/systemd/system")
+#: What to do where it does not, by the first word that it would have been told.
+_INSTEAD = {
+    "daemon-reload": "start the service yourself: macvlan-ros plugin serve",
+    "disable": "remove the units alone with: macvlan-ros plugin uninstall --no-stop",
+}
 _SYSTEMCTL_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +60,18 @@ def install(
 
     Doing it again brings them up to date. Raises Forbidden, NotFound, Unavailable.
     """
-    written = []
     units = units_of(shim=shim, mdns=mdns)
     if mdns:
         from macvlan_ros import mdns_voice
 
         mdns_voice.require()
-    for name in units:
-        text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise Forbidden(
-                f"{folder / name} cannot be written ({error.strerror}); run as root: sudo "
-                "macvlan-ros plugin install"
-            ) from error
-        written.append(folder / name)
+    with all_or_nothing(_log.warning) as undo:
+        for name in units:
+            text = _template(name).read_text(encoding="utf-8").replace(_PLACEHOLDER, _executable())
+            _write(folder / name, text, undo)
+        if start:
+            _systemctl("daemon-reload")
     if start:
-        _systemctl("daemon-reload")
         _systemctl("enable", *units)
         # The socket first: a service that runs already holds a socket of its own.
         _systemctl("stop", "macvlan-ros.service")
@@ -75,7 +80,25 @@ def install(
         for name in units[len(UNITS) :]:
             # it waits for Docker by itself, and Docker for nothing of it
             _systemctl("restart", "--no-block", name)
-    return tuple(written)
+    return tuple(folder / name for name in units)
+
+
+def _write(unit: Path, text: str, undo: Undo) -> None:
+    try:
+        unit.parent.mkdir(parents=True, exist_ok=True)
+        before = unit.read_text(encoding="utf-8") if unit.exists() else None
+        write_whole(unit, text)
+    except PermissionError as error:
+        raise Forbidden(
+            f"{unit} cannot be written ({error.strerror}); run as root: sudo macvlan-ros plugin"
+            " install"
+        ) from error
+    except OSError as error:
+        raise cannot_write(unit, error) from error
+    if before is None:
+        undo.add(unit.unlink, missing_ok=True)
+    else:
+        undo.add(write_whole, unit, before)
 
 
 def units_of(*, shim: bool, mdns: bool) -> tuple[str, ...]:
@@ -147,6 +170,11 @@ def _systemctl(*words: str) -> None:
     done = _run("systemctl", *words)
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().splitlines()
+        if words[0] in _INSTEAD and not _RUNS.exists():
+            raise Unavailable(
+                f"systemd does not run here ({reason[-1] if reason else done.returncode});"
+                f" {_INSTEAD[words[0]]}"
+            )
         raise Unavailable(
             f"systemctl {' '.join(words)} failed: {reason[-1] if reason else done.returncode}; "
             "see: journalctl -u macvlan-ros"
