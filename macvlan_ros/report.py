@@ -108,6 +108,15 @@ class Report:
             return
         _write_json(value)
 
+    def lines(self, key: str, values: Sequence[object]) -> None:
+        """Short values: a line each unless it shall be quiet, or a JSON object with them under the
+        key."""
+        if self.as_json:
+            self.json({key: [str(value) for value in values]})
+            return
+        for value in () if self.quiet else values:
+            self.line(value)
+
     def line(self, text: object) -> None:
         """One line of result, as it is."""
         if self.rehearsing:

@@ -182,8 +182,7 @@ def config(context: click.Context, *, names: bool) -> None:
     if report.quiet:
         return
     if names:
-        for one in stacks.enabled(loaded):
-            report.line(one.name)
+        report.lines("services", [one.name for one in stacks.enabled(loaded)])
         return
     paths = [Path(file) for file in loaded.files]
     given = choices(context).project_name or None

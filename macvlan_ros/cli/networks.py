@@ -133,7 +133,10 @@ def show(context: click.Context, name: str) -> None:
 def rm(context: click.Context, name: str) -> None:
     """Remove a network that no container uses; its reservations stay, but for the shim's."""
     app, report = open_app(context)
-    if not app.remove_network(name):
+    removed = app.remove_network(name)
+    if report.as_json:
+        report.json({"removed": [name] if removed else []})
+    elif not removed:
         near = did_you_mean(name, [one.name for one in app.engine.networks()])
         report.note(f"there was no network '{name}'{near}")
 

@@ -152,9 +152,7 @@ def install(
         app.changes += [] if no_start else [f"have systemd enable and start {', '.join(units)}"]
         return
     written = installing.install(folder, start=not no_start, shim=not no_shim, mdns=mdns)
-    for path in written:
-        if not report.quiet:
-            report.line(path)
+    report.lines("installed", written)
 
 
 @plugin.command()
@@ -176,8 +174,7 @@ def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
         app.changes += [f"remove {path}" for path in there]
         return
     removed = installing.uninstall(folder, stop=not no_stop)
-    for path in () if report.quiet else removed:
-        report.line(path)
+    report.lines("removed", removed)
     if not removed:
         report.note(f"the service is not installed in {folder}")
 

@@ -139,7 +139,10 @@ def show(context: click.Context, name: str) -> None:
 def rm(context: click.Context, name: str) -> None:
     """Remove a pool that holds no reservation."""
     app, report = open_app(context)
-    if not app.ipam.remove_pool(name):
+    removed = app.ipam.remove_pool(name)
+    if report.as_json:
+        report.json({"removed": [name] if removed else []})
+    elif not removed:
         near = did_you_mean(name, [one.name for one in app.store.pools()])
         report.note(f"there was no pool '{name}'{near}")
 

@@ -12,6 +12,7 @@ from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, share
 from macvlan_ros.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
+    from macvlan_ros.report import Report
     from macvlan_ros.stores.transfer import Content
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -50,7 +51,7 @@ def copy(context: click.Context, source: str, target: str) -> None:
         raise InvalidRequest("FROM and TO are the same store; name two")
     content = transfer.read_content(app.opened(source))
     transfer.copy_into(app.opened(target), content)
-    report.progress(f"copied {_amount(content)}")
+    _tell(report, "copied", content)
 
 
 @store.command()
@@ -81,10 +82,11 @@ def backup(context: click.Context, file: Path) -> None:
     from macvlan_ros.stores import transfer
 
     app, report = open_app(context)
+    report.as_json = report.as_json and str(file) != "-"  # stdout is the backup's then
     file = _or_dash(file, "/dev/stdout")
     content = transfer.read_content(app.store)
     transfer.write_backup(file, content)
-    report.progress(f"wrote {_amount(content)} into {file}")
+    _tell(report, "wrote", content, f" into {file}")
 
 
 @store.command()
@@ -111,16 +113,26 @@ def restore(context: click.Context, file: Path, force: bool) -> None:
             )
         transfer.clear(store)
     transfer.copy_into(store, content)
-    report.progress(f"restored {_amount(content)} from {file}")
+    _tell(report, "restored", content, f" from {file}")
+
+
+def _tell(report: Report, done: str, content: Content, where: str = "") -> None:
+    report.progress(f"{done} {_amount(content)}{where}")
+    if report.as_json:
+        report.json({f"{word}s": number for word, number in _counted(content).items()})
 
 
 def _amount(content: Content) -> str:
-    counted = (
-        (len(content.pools), "pool"),
-        (len(content.reservations), "reservation"),
-        (len(content.records), "record"),
-    )
-    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted)
+    counted = _counted(content).items()
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for word, number in counted)
+
+
+def _counted(content: Content) -> dict[str, int]:
+    return {
+        "pool": len(content.pools),
+        "reservation": len(content.reservations),
+        "record": len(content.records),
+    }
 
 
 COMMANDS = (store,)
