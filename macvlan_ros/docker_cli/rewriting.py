@@ -7,6 +7,7 @@ the rest stays as it was written, in its order.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,19 +21,44 @@ from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.containers import Attachment, Service
 
 #: The variables that tell a ROS node where it is and where the master is.
-ROS_VARIABLES = ("ROS_IP", "ROS_HOSTNAME", "ROS_IPV6", "ROS_MASTER_URI")
+ROS_VARIABLES = (
+    "ROS_IP",
+    "ROS_HOSTNAME",
+    "ROS_IPV6",
+    "ROS_MASTER_URI",
+    "ROS_LOCALHOST_ONLY",
+    "ZENOH_CONFIG_OVERRIDE",
+    "ZENOH_ROUTER_CHECK_ATTEMPTS",
+)
+#: Those that tell which ROS it is, and with whom it speaks; they stay as the line has them.
+_TELLING = (
+    "ROS_DISTRO",
+    "ROS_VERSION",
+    "ROS_DOMAIN_ID",
+    "ROS_AUTOMATIC_DISCOVERY_RANGE",
+    "RMW_IMPLEMENTATION",
+)
+#: What notes about a stack say, and what of a line.
+_WORDS = {
+    "name it at x-macvlan-ros.master": "add: --master host, or --master NAME",
+    "the stack's master": "--master",
+    "as the stack file has it": "as the line has it",
+}
 _PORTS = "ports are not published: on macvlan every port is open on the container's own address"
+_FIELDS = ("name", "alias", "ip", "ip6", "mac-address")
 _ADVANCED = re.compile(r"(?:^|,)\s*name=")
 
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """What a line says of its main network. `name` is "" when it names none."""
+    """What a line says of its main network. `name` is "" when it names none; `more` are the fields
+    of the long form that we have no business with."""
 
     name: str = ""
     aliases: tuple[str, ...] = ()
     address: str = ""
     mac: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +83,13 @@ def joining(line: RunLine) -> Joining:
         )
     if not _ADVANCED.search(main):
         return Joining(main, (), address, mac)
-    fields = [word.partition("=") for word in next(csv.reader([main]), [])]
+    words = next(csv.reader([main]), [])
+    fields = [word.partition("=") for word in words]
     said = {key.strip().lower(): value for key, _, value in fields}
     aliases = tuple(value for key, _, value in fields if key.strip().lower() == "alias")
-    return Joining(said["name"], aliases, said.get("ip", address), said.get("mac-address", mac))
+    more = tuple(word for word in words if word.partition("=")[0].strip().lower() not in _FIELDS)
+    ip = said.get("ip", address)
+    return Joining(said["name"], aliases, ip, said.get("mac-address", mac), more)
 
 
 def network_name(text: str) -> str:
@@ -107,7 +136,7 @@ def on_lan(
     more = [option("name", name)] if line.value("name") is None else []
     more += [option("network-alias", alias) for alias in said.aliases]
     more += [
-        option("network", place.network),
+        option("network", _long_form(place.network, said.more)),
         option("ip", str(place.address)),
         *((option("ip6", str(place.address6)),) if place.address6 else ()),
         option("mac-address", place.mac),
@@ -115,6 +144,15 @@ def on_lan(
     ]
     more += [option("label", f"{key}={value}") for key, value in labels.items()]
     return Rewritten(replace(line, options=(*kept, *more)), (), tuple(notes))
+
+
+def _long_form(network: str, more: Sequence[str]) -> str:
+    """The value of --network, with what else the line says of it."""
+    if not more:
+        return network
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([f"name={network}", *more])
+    return text.getvalue()
 
 
 def _reaching(one: Option, host: IPAddress | None, notes: list[str]) -> Option:
@@ -180,7 +218,7 @@ def variables(line: RunLine, environ: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in line.values("env"):
         name, sign, value = text.partition("=")
-        if name in ROS_VARIABLES:
+        if name in (*ROS_VARIABLES, *_TELLING):
             if sign:
                 found[name] = value
             elif name in environ:
@@ -205,8 +243,9 @@ def _inherit_master(said: dict[str, str], uri: str) -> list[str]:
 
 def _about_run(note: str, name: str) -> str:
     note = note.removeprefix(f"service {name!r}: ")
-    hint = "add: --master host, or --master NAME"
-    return note.replace("name it at x-macvlan-ros.master", hint)
+    for ours, here in _WORDS.items():
+        note = note.replace(ours, here)
+    return note
 
 
 def _unfold_files(line: RunLine, environ: Mapping[str, str]) -> RunLine:
@@ -216,7 +255,8 @@ def _unfold_files(line: RunLine, environ: Mapping[str, str]) -> RunLine:
     kept: list[Option] = []
     for one in line.options:
         entries = _read_file(one.value or "", environ) if one.name == "env-file" else None
-        if entries is not None and any(_name(text) in ROS_VARIABLES for text in entries):
+        names = {_name(text) for text in entries or ()}
+        if entries is not None and not names.isdisjoint((*ROS_VARIABLES, *_TELLING)):
             unfolded += [option("env", text) for text in entries]
         else:
             kept.append(one)

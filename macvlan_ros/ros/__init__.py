@@ -54,6 +54,8 @@ def environment(
     """
     draft = Draft(service.name, dict(service.environment), image_environment, service.read_only)
     which = version(service, image_environment)
+    if which != "none":
+        ros2.leave_the_host(draft)
     if which == "1":
         ros1.prepare(draft, address=address, master=master_uri, former=former)
     elif which == "2":

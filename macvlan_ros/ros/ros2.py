@@ -57,11 +57,14 @@ def version(service: Service, image: Mapping[str, str]) -> str:
 
 
 def told(variables: Mapping[str, str]) -> str:
-    """ "1" or "2", as an environment's ROS_VERSION or ROS_DISTRO has it; "" without either."""
+    """ "1" or "2", as an environment's ROS_VERSION or ROS_DISTRO has it, else RMW_IMPLEMENTATION,
+    which ROS 1 has not; "" without any."""
     if variables.get("ROS_VERSION") in ("1", "2"):
         return variables["ROS_VERSION"]
     distro = variables.get("ROS_DISTRO", "").lower()
-    return ("1" if distro in _ROS1 else "2") if distro else ""
+    if distro:
+        return "1" if distro in _ROS1 else "2"
+    return "2" if variables.get("RMW_IMPLEMENTATION") else ""
 
 
 def graph(
@@ -117,7 +120,6 @@ def _meeting_place(
 def prepare(draft: Draft, *, address: IPAddress, graph: Graph, hybrid: bool) -> None:
     """Set a service up for ROS 2 at `address`; `hybrid` says that it has other networks too."""
     _set_domain(draft, graph)
-    _leave_the_host(draft)
     middleware = draft.said("RMW_IMPLEMENTATION") or ""
     if middleware == "rmw_zenoh_cpp":
         _set_zenoh(draft, address, graph)
@@ -147,8 +149,9 @@ def _set_domain(draft: Draft, graph: Graph) -> None:
         )
 
 
-def _leave_the_host(draft: Draft) -> None:
-    """Take out what keeps nodes from looking beyond their own container."""
+def leave_the_host(draft: Draft) -> None:
+    """Take out what keeps nodes from looking beyond their own container. To ROS 1 it says nothing,
+    and not every image tells which ROS it has."""
     if draft.said("ROS_LOCALHOST_ONLY") == "1":
         draft.note("ROS_LOCALHOST_ONLY=1 is removed, for with it no other container is heard")
         draft.remove("ROS_LOCALHOST_ONLY")

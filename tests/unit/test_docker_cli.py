@@ -134,6 +134,14 @@ def test_docker_s_long_form_of_a_network_is_understood() -> None:
     assert (said.name, said.aliases, said.address) == ("lan", ("a", "b"), "192.168.50.9")
 
 
+def test_what_else_the_long_form_says_goes_to_the_lan_s_network() -> None:
+    said = 'name=lan,ip=192.168.50.9,alias=a,"driver-opt=a=b,c",gw-priority=1'
+    done = on_lan(parsed("--network", said, "ros"), name="t", place=PLACE, labels={})
+    assert done.line.values("network") == ('name=ros_lan,"driver-opt=a=b,c",gw-priority=1',)
+    assert done.line.values("network-alias") == ("a",)
+    assert done.line.value("ip") == str(ADDRESS)
+
+
 def test_another_container_s_network_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="shares the network of another"):
         joining(parsed("--net", "container:other", "ros"))
@@ -157,6 +165,24 @@ def test_ros_hostname_is_taken_out_wherever_it_comes_from(tmp_path: Path) -> Non
     other = tmp_path / "other"
     other.write_text("A=b\n")
     assert f"--env-file {other} " in ros(parsed("--env-file", str(other), "ros"))[0]
+
+
+@pytest.mark.parametrize("image", [{"ROS_DISTRO": "humble"}, {}, None])
+def test_ros_2_looks_beyond_its_own_container(image: dict[str, str] | None) -> None:
+    line = parsed("-e", "ROS_LOCALHOST_ONLY=1", "-e", "ROS_DOMAIN_ID=7", "ros")
+    flags, _, notes = ros(line, image=image)
+    assert "ROS_LOCALHOST_ONLY" not in flags
+    assert "-e ROS_DOMAIN_ID=7" in flags
+    assert "ROS_LOCALHOST_ONLY=1 is removed" in notes
+    flags, _, _ = ros(parsed("-e", "RMW_IMPLEMENTATION=rmw_zenoh_cpp", "ros"), image=image)
+    assert "ROS_IP" not in flags
+    assert 'scouting/multicast/interface="192.168.50.195"' in flags
+    line = parsed(
+        "-e", "RMW_IMPLEMENTATION=rmw_zenoh_cpp", "-e", "ZENOH_CONFIG_OVERRIDE=a=1", "ros"
+    )
+    flags, _, notes = ros(line, image=image)
+    assert "ZENOH_CONFIG_OVERRIDE=a=1" in flags
+    assert "ZENOH_CONFIG_OVERRIDE is left as the line has it" in notes
 
 
 def test_the_master_is_that_of_the_line_or_of_the_shell_unless_it_is_this_pc() -> None:
