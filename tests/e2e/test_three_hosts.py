@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import started
 from tests.e2e.filling import POOL, PROCESSES, Line
+from tests.e2e.members import Members
 from tests.e2e.plugin_host import within
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
@@ -36,29 +37,8 @@ class Robots:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.hosts = lab.hosts
-        self._members: dict[str, subprocess.Popen[str]] = {}
-        self._cluster = ",".join(
-            f"{name}=http://{host.address}:2380" for name, host in lab.hosts.items()
-        )
-        self.url = "etcd://" + ",".join(f"{host.address}:2379" for host in lab.hosts.values())
-
-    def start_member(self, name: str) -> None:
-        host = self.hosts[name]
-        client, peer = f"http://{host.address}:2379", f"http://{host.address}:2380"
-        self._members[name] = host.popen(
-            *("etcd", "--name", name, "--data-dir", str(host.path("/var/lib/etcd"))),
-            *("--listen-client-urls", client, "--advertise-client-urls", client),
-            *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-            *("--initial-cluster", self._cluster),
-            *("--heartbeat-interval", "50", "--election-timeout", "500"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def kill_member(self, name: str) -> None:
-        process = self._members.pop(name)
-        process.kill()
-        process.wait(10)
+        self.members = Members(lab)
+        self.url = self.members.url
 
     def ours(self, host: Host, prefix: str, *words: str) -> subprocess.CompletedProcess[str]:
         return host.macvlan_ros(*words, "--store", f"{self.url}/{prefix}")
@@ -97,8 +77,7 @@ class Robots:
 def robots() -> Iterator[Robots]:
     with started(hosts=HOSTS, engines=False) as lab:
         made = Robots(lab)
-        for name in HOSTS:
-            made.start_member(name)
+        made.members.start()
         first = lab.hosts["one"]
         assert within(30, lambda: not made.ours(first, "lab", "pool", "list").returncode)
         yield made
@@ -143,20 +122,20 @@ def test_members_die_and_a_cable_is_cut_while_all_reserve(robots: Robots) -> Non
 
     moment("all", after=2)
     moment("one member is dead", after=2)
-    robots.kill_member("one")
+    robots.members.kill("one")
     moment("it is back", after=4)
-    robots.start_member("one")
+    robots.members.start("one")
     moment("three is cut off", after=3)
     robots.lab.unplug(hosts["three"])
     moment("three is back", after=5)
     robots.lab.plug(hosts["three"])
     time.sleep(3)
-    robots.kill_member("one")
-    robots.kill_member("two")
+    robots.members.kill("one")
+    robots.members.kill("two")
     moment("most members are dead", after=0)
     moment("they are back", after=3)
-    robots.start_member("one")
-    robots.start_member("two")
+    robots.members.start("one")
+    robots.members.start("two")
     said = lines(running, seconds=60)
     made = [line for line in said if line.address]
     robots.check("torn", made)
