@@ -20,9 +20,10 @@ TWO = """
 
 
 def pings(host: Host, address: str, *before: str) -> bool:
-    """Whether a ping comes back within a second; `before` may lead into a container."""
-    words = (*before, "busybox", "ping", "-c", "1", "-W", "1", address)
-    return host.run(*words, check=False).returncode == 0
+    """Whether a ping comes back within three seconds: who has only a stale entry for the address
+    asks after five. `before` may lead into a container."""
+    words = ("busybox", "ping", "-6" if ":" in address else "-4", "-c", "1", "-W", "3", address)
+    return host.run(*before, *words, check=False).returncode == 0
 
 
 def reach_each_other(host: Host, container: str, address: str) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from netaddr import IPNetwork
 
 from tests.e2e.plugin_host import IMAGE, PluginHost, left_over, plugged, within
-from tests.e2e.test_plugin_shim import pings, reach_each_other
+from tests.e2e.reaching import pings
+from tests.e2e.test_plugin_shim import reach_each_other
 from tests.lab import Host, Lab
 from tests.lab.debian import NEWER
 
@@ -118,7 +119,7 @@ def test_ipv6_stands_beside_ipv4(pc: PluginHost) -> None:
     pc.run("two")
     assert "fd00:50::70/64" in pc.docker("exec", "one", "ip", "-6", "addr", "show", "eth0")
     words = ("exec", "two", "ping", "-6", "-c", "1", "-W", "3", "fd00:50::70")
-    assert within(5, lambda: " 0% packet loss" in pc.docker(*words, check=False))
+    assert within(30, lambda: " 0% packet loss" in pc.docker(*words, check=False))
     pc.docker("rm", "-f", "one", "two")
     pc.docker("network", "rm", "lan")
     if version(pc.host) >= 27:
@@ -127,7 +128,7 @@ def test_ipv6_stands_beside_ipv4(pc: PluginHost) -> None:
         pc.docker("network", "create", *ours, *alone, "lan")
         for name, fixed in (("one", ("--ip6", "fd00:50::70")), ("two", ())):
             pc.docker("run", "-d", "--name", name, "--network", "lan", *fixed, IMAGE)
-        assert within(5, lambda: " 0% packet loss" in pc.docker(*words, check=False))
+        assert within(30, lambda: " 0% packet loss" in pc.docker(*words, check=False))
         assert pc.docker("exec", "one", "ip", "-6", "route", "show", "default") == ""
         pc.docker("rm", "-f", "one", "two")
         pc.docker("network", "rm", "lan")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.netns.lan import Machine
 
 #: Seconds until a server has written down what it was told last.
-_PATIENCE = 5.0
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def test_a_stuck_handler_is_answered_for_and_its_late_result_undone(
     assert "did not end within 0.4 s" in reply.error
     assert desk.undone == []
     desk.opened.set()
-    assert within(5, lambda: desk.undone == [wire.ReleasePool("p")])
+    assert within(30, lambda: desk.undone == [wire.ReleasePool("p")])
 
 
 def test_a_result_in_time_is_not_undone(client: Client, desk: Desk) -> None:
@@ -167,7 +167,7 @@ def test_other_calls_go_on_while_some_are_stuck(client: Client, desk: Desk) -> N
     ]
     for thread in stuck:
         thread.start()
-    assert within(5, lambda: len(desk.served) == 3)
+    assert within(30, lambda: len(desk.served) == 3)
     assert client.call("Test.Take", {"PoolID": "p"}).status == 200
     for thread in stuck:
         thread.join(10)
@@ -179,7 +179,7 @@ def test_nobody_waits_behind_a_call_that_waits_by_nature(
     monkeypatch.setattr("macvlan_ros.plugin.server._SOON", 60.0)
     waiting = threading.Thread(target=client.call, args=("Test.Wait", {"PoolID": "w"}))
     waiting.start()
-    assert within(5, lambda: len(desk.served) == 1)
+    assert within(30, lambda: len(desk.served) == 1)
     assert client.call("Test.Take", {"PoolID": "p"}).status == 200
     waiting.join(10)
 
@@ -193,12 +193,12 @@ def test_with_all_threads_stuck_a_call_gets_an_error_and_is_never_done(
     ]
     for thread in stuck:
         thread.start()
-    assert within(5, lambda: len(desk.served) == LIMITS.connections)
+    assert within(30, lambda: len(desk.served) == LIMITS.connections)
     assert "too many connections" in client.call("Test.Take", {"PoolID": "late"}).error
     for thread in stuck:
         thread.join(10)
     desk.opened.set()
-    assert within(5, lambda: client.call("Test.Take", {"PoolID": "next"}).status == 200)
+    assert within(30, lambda: client.call("Test.Take", {"PoolID": "next"}).status == 200)
     assert wire.ReleasePool("late") not in desk.served
 
 
@@ -269,7 +269,7 @@ def test_connections_beyond_the_limit_are_turned_away_and_places_come_back(
         assert b"too many connections" in one_more.recv(65536)
     for connection in silent:
         connection.close()
-    assert within(5, lambda: client.call("Plugin.Activate").status == 200)
+    assert within(30, lambda: client.call("Plugin.Activate").status == 200)
 
 
 def test_a_burst_of_connections_is_served(tmp_path: Path, desk: Desk) -> None:
@@ -297,7 +297,7 @@ def test_a_request_is_one_log_line_with_call_outcome_and_time(
         client.call("Test.Take", {"PoolID": "p"})
         client.call("Test.Refuse", {"PoolID": "p"})
         client.raw(b"POST /Forged\x0bcall=Test.Take HTTP/1.1\r\n\r\n")
-        assert within(5, lambda: len(caplog.records) == 3)
+        assert within(30, lambda: len(caplog.records) == 3)
     lines = sorted(record.getMessage() for record in caplog.records)
     assert lines[1].startswith("call=Test.Refuse outcome=AddressInUse ms=")
     assert lines[2].startswith("call=Test.Take outcome=ok ms=")
@@ -313,7 +313,7 @@ def test_running_requests_end_before_the_server_is_gone(tmp_path: Path, desk: De
             target=lambda: statuses.append(client.call("Test.Stick", {"PoolID": "p"}).status)
         )
         thread.start()
-        assert within(5, lambda: len(desk.served) == 1)
+        assert within(30, lambda: len(desk.served) == 1)
         assert not server.stop(0.1)
         desk.opened.set()
         assert server.stop(5)

@@ -83,4 +83,4 @@ def test_waiting_ends_in_time_and_when_it_is_given_up() -> None:
     assert not master.wait_for(
         "http://127.0.0.1:1", listens=lambda: False, given_up=lambda: True, seconds=60
     )
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30

@@ -71,10 +71,11 @@ def dns_answer(query: bytes, *addresses: str) -> bytes:
 
 
 @contextmanager
-def name_server(known: dict[str, str], *, port: int = 53) -> Iterator[str]:
-    """A name server on a loopback address; it says nothing about what it does not know."""
+def name_server(known: dict[str, str]) -> Iterator[str]:
+    """A name server on a loopback address, which is asked at a port that is free; it says nothing
+    about what it does not know."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.53.53.53", port))
+    server.bind(("127.53.53.53", 0))
     server.settimeout(0.1)
     ended = threading.Event()
 
@@ -92,19 +93,18 @@ def name_server(known: dict[str, str], *, port: int = 53) -> Iterator[str]:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield "127.53.53.53"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(names, "_PORT", server.getsockname()[1])
+            yield "127.53.53.53"
     finally:
         ended.set()
         thread.join()
         server.close()
 
 
-def test_names_are_asked_for_all_at_once_and_silence_has_an_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(names, "_PORT", 55353)
+def test_names_are_asked_for_all_at_once_and_silence_has_an_end() -> None:
     with (
-        name_server({"core.lan": "192.168.50.195"}, port=55353) as server,
+        name_server({"core.lan": "192.168.50.195"}) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
     ):
         sock.setblocking(False)
@@ -315,11 +315,10 @@ def test_a_name_that_is_written_down_with_ipv6_alone_means_that() -> None:
     assert six == {"core": (IPAddress("fd00::5"),), "both": (IPAddress("fd00::6"),)}
 
 
-def test_a_name_server_is_asked_for_ipv6_addresses_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "_PORT", 55354)
+def test_a_name_server_is_asked_for_ipv6_addresses_too() -> None:
     known = {"core.lan": "192.168.50.195", "both.lan": "fd00::6"}
     with (
-        name_server(known, port=55354) as server,
+        name_server(known) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
     ):
         sock.setblocking(False)
