@@ -124,6 +124,7 @@ class Parts(Closing):
             host=self.settings.host_name,
             running=read_macs,
             links=lambda: self.links,
+            note=self.note,
         )
         return siblings.answering(pool, addresses)
 

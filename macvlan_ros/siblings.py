@@ -36,7 +36,8 @@ class Siblings:
     """Asks those whose MACs run here and are nobody's in the store; any number of threads may.
 
     `running` gives the MACs that this host's interfaces take frames for, those of its containers
-    among them. `links` makes the link, and is called when somebody is to be asked.
+    among them. `links` makes the link, and is called when somebody is to be asked; `note` is told
+    why nobody can be.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class Siblings:
         host: str,
         running: Callable[[], Collection[str]],
         links: Callable[[], Links],
+        note: Callable[[str], None] = _log.warning,
     ) -> None:
         self._store = store
         self._uses = Uses(store, host=host)
+        self._note = note
         self._running = running
         self._links = links
         self._news = News()
@@ -107,7 +110,7 @@ class Siblings:
 
     def _tell_deaf(self, error: MacvlanRosError) -> None:
         if self._news.is_new(str(error), about="the links"):
-            _log.warning("containers here that the store does not know are not asked: %s", error)
+            self._note(f"containers here that the store does not know are not asked: {error}")
 
 
 def _own_macs() -> set[str]:
