@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,13 @@ from tests.docs.beside import example, program
 from tests.docs.installed import install
 from tests.docs.pages import ROOT, read
 from tests.docs.typing_out import compare, do
+from tests.e2e.clock import CLOCK, set_clock
 from tests.e2e.plugin_host import PluginHost, within
 from tests.e2e.three_hosts import HOSTS, ready, start_etcd
 from tests.lab import Host, Lab
 
-WAIT = 60.0
+WAIT = 120.0
 WORKERS = ("--constraint", "node.role==worker", "--restart-delay", "1s")
-#: What the services' clocks are ahead by; each reads it anew, whenever it asks for the time.
-AHEAD = "/run/ahead"
-LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-CLOCK = (
-    *("env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={AHEAD}"),
-    *("FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +30,7 @@ def swarm() -> Iterator[Lab]:
         manager = lab.hosts["qtpc"]
         for host in lab.hosts.values():
             host.path("/etc/macvlan-ros.conf").write_text(f"[macvlan-ros]\nstore = {url}\n")
-            host.path(AHEAD).write_text("+0\n")
+            set_clock(host, 0)
             PluginHost(host).start(before=CLOCK)
         manager.docker("swarm", "init", "--advertise-addr", manager.address)
         manager.docker("swarm", "update", "--dispatcher-heartbeat", "2s")
@@ -167,7 +160,7 @@ def test_a_service_keeps_its_address_wherever_it_lands(swarm: Lab) -> None:
     qtnx.kill_engine()
     qtnx.end_processes()
     for host in (manager, qtrp):
-        host.path(AHEAD).write_text("+120\n")  # nobody has heard of qtnx for two minutes
+        set_clock(host, 120)  # nobody has heard of qtnx for two minutes
     in_use = f"{reserved}, reserved for 'harmoni_core', is in use"
     assert within(WAIT, lambda: in_use in troubles(swarm, "core")), troubles(swarm, "core")
     assert addresses(qtrp, "core") == []
