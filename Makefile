@@ -1,6 +1,6 @@
 # Everything that is done often, one word each. On a fresh Debian or Ubuntu: as root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-some lint bench docs zipapp clean
+.PHONY: help demo test test-some chaos lint bench docs zipapp clean
 .NOTPARALLEL:
 
 python-in-venv := .venv/bin/python
@@ -16,6 +16,9 @@ test: setup-test ## all tests, the lab's included
 
 test-some: setup-test ## some tests: ARGS="-k name"
 	@$(python-in-venv) -m pytest $(ARGS)
+
+chaos: setup-test ## everything fails in turn, while containers come and go: ARGS="--seconds 300 --seed 7"
+	@$(python-in-venv) -m tests.chaos $(ARGS)
 
 lint: setup-python ## style and types
 	@.venv/bin/ruff check --quiet .

@@ -73,8 +73,8 @@ _FIRST = (
     *("verify", "reach_watch", "machine", "newer_engines", "ros", "launch_ipv6", "demo"),
     *("how_tos", "pages", "troubleshooting"),
     *("plugin_shim", "ros2", "compose", "examples", "dockerfile", "leases", "bad_input"),
-    *("release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm", "three_hosts"),
-    *("netns/arp", "netns/prober", "netns/watcher", "netns/leases", "netns/verify"),
+    *("chaos", "release", "plugin_packaging", "doctor", "hosts", "etcd_away", "swarm"),
+    *("three_hosts", "netns/arp", "netns/prober", "netns/watcher", "netns/leases", "netns/verify"),
     *("netns/mdns", "netns/shim"),
 )
 #: Then what waits for engines; what only computes fills the gaps at the end.
