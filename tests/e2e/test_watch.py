@@ -81,7 +81,7 @@ class Service:
         return next((one["address"], one["mac"]) for one in listed if one["owner"] == owner)
 
 
-def eventually(holds: Callable[[], bool], *, seconds: float = 15) -> None:
+def eventually(holds: Callable[[], bool], *, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

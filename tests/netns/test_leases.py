@@ -274,7 +274,7 @@ def test_without_a_server_nothing_is_reserved_and_the_wait_ends(pc: Pc) -> None:
     start = time.monotonic()
     with pytest.raises(Unavailable, match=r"no DHCP server gave a lease for 'talker' on eth0"):
         pc.get("talker")
-    assert time.monotonic() - start < pc.patience + 1
+    assert time.monotonic() - start < pc.patience + 10
     assert pc.store.reservations() == ()
     assert pc.leases.book.mine() == ()
 

@@ -163,11 +163,9 @@ def test_an_interface_that_vanishes_in_the_middle_ends_the_probe_with_a_sentence
 ) -> None:
     timer = threading.Timer(0.1, lambda: pc.ip("link delete eth0"))
     timer.start()
-    start = time.monotonic()
     with pytest.raises(ParentNotFound, match="eth0"):
-        prober.probe([at(20)])
+        prober.probe([at(20)], timing="rfc5227")  # which would take four seconds
     timer.join()
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -177,7 +175,7 @@ def test_an_interface_that_goes_down_in_the_middle_is_an_error_and_no_free_addre
     timer = threading.Timer(0.1, lambda: pc.ip("link set eth0 down"))
     timer.start()
     with pytest.raises(KernelRefused, match="eth0"):
-        prober.probe([at(20, version)])
+        prober.probe([at(20, version)], timing="rfc5227")  # which would take four seconds
     timer.join()
 
 
@@ -186,10 +184,10 @@ def test_many_threads_ask_at_the_same_time_without_waiting_for_one_another(
 ) -> None:
     other = lan.add(*(f"192.168.50.{last}/24" for last in range(20, 24)))
     start = time.monotonic()
-    with ThreadPoolExecutor(8) as threads:
-        asked = [[at(20 + n % 4), at(40 + n)] for n in range(8)]
+    with ThreadPoolExecutor(20) as threads:
+        asked = [[at(20 + n % 4), at(40 + n)] for n in range(20)]
         found = list(threads.map(prober.probe, asked))
-    assert time.monotonic() - start < 3.5
+    assert time.monotonic() - start < 8  # one after the other they would take twelve
     for wanted, one in zip(asked, found, strict=True):
         assert {address: answer.mac for address, answer in one.items()} == {wanted[0]: other.mac}
 
