@@ -78,7 +78,7 @@ def serve(
         parts.enrolling.start(stop.set)
         systemd.notify("READY=1", environ)
         log.info("call=- outcome=Serving socket=%s", listener.getsockname())
-        stop.wait()
+        systemd.wait(stop, environ)
         systemd.notify("STOPPING=1", environ)
         if not server.stop(limits.read_seconds + limits.work_seconds + limits.write_seconds):
             log.warning("call=- outcome=Stopped detail=%s", '"some requests were still running"')

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Mapping
 
-__all__ = ["notify"]
+__all__ = ["notify", "wait"]
+
+#: So often within the time that systemd allows it is told that the service goes on.
+_BEATS = 4
 
 
 def notify(state: str, environ: Mapping[str, str]) -> bool:
@@ -24,3 +29,13 @@ def notify(state: str, environ: Mapping[str, str]) -> bool:
             # Readiness is a courtesy: a manager that went away must not end the service.
             return False
     return True
+
+
+def wait(stop: threading.Event, environ: Mapping[str, str]) -> None:
+    """Wait until it is set, and tell systemd meanwhile that the service goes on, if its unit asks
+    for that (WatchdogSec=, sd_watchdog_enabled(3)). One that stands still is then started anew:
+    Docker would wait for it without end."""
+    allowed, process = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+    asked = allowed.isdecimal() and process in ("", str(os.getpid()))
+    while not stop.wait(int(allowed) / 1e6 / _BEATS if asked else None):
+        notify("WATCHDOG=1", environ)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -49,13 +50,12 @@ def service_is_killed(world: World, pc: PluginHost) -> Iterator[str]:
 
 @contextmanager
 def service_is_frozen(_world: World, pc: PluginHost) -> Iterator[str]:
-    """Docker waits for it meanwhile."""
+    """Docker waits for it meanwhile, for as long as it takes."""
     os.kill(pc.pid, signal.SIGSTOP)
-    try:
-        yield "the service is frozen"
-        time.sleep(2)
-    finally:
-        os.kill(pc.pid, signal.SIGCONT)
+    thaw = threading.Timer(3, os.kill, (pc.pid, signal.SIGCONT))
+    thaw.start()
+    yield "the service is frozen"
+    thaw.join()
 
 
 @contextmanager

@@ -120,6 +120,34 @@ def test_systemd_starts_the_service_before_docker_confined_and_when_it_is_asked_
     assert "Unable to" not in said, "Docker had to wait for the plugin"
 
 
+IMPATIENT = """
+set -e
+mkdir -p /run/systemd/system/macvlan-ros.service.d
+printf '[Service]\\nWatchdogSec=10s\\n' >/run/systemd/system/macvlan-ros.service.d/test.conf
+systemctl daemon-reload
+systemctl restart macvlan-ros.service
+"""
+PATIENT = """
+rm -r /run/systemd/system/macvlan-ros.service.d
+systemctl daemon-reload
+systemctl restart macvlan-ros.service
+"""
+
+
+def test_a_service_that_stands_still_is_started_anew_and_docker_goes_on(vm: Machine) -> None:
+    service = "macvlan-ros.service"
+    assert show(vm, service, "WatchdogUSec") == "1min"
+    vm.sh(IMPATIENT)
+    try:
+        stopped = show(vm, service, "MainPID")
+        vm.sh(f"kill -STOP {stopped}")
+        make_network(vm, "--subnet", "192.168.50.0/24", "-o", "parent=eth0", "lan")
+        assert show(vm, service, "MainPID") != stopped
+        vm.docker("network", "rm", "lan")
+    finally:
+        vm.sh(PATIENT)
+
+
 def test_a_vlan_is_made_with_its_first_network_and_goes_with_its_last(machine: Machine) -> None:
     make_network(machine, *ROOM, "-o", "parent=eth0.100", "lan")
     shown = machine.sh("ip -d link show eth0.100").stdout

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from macvlan_ros.errors import Conflict, Forbidden, Unavailable
 from macvlan_ros.plugin.sockets import bind, inherited
-from macvlan_ros.plugin.systemd import notify
+from macvlan_ros.plugin.systemd import notify, wait
 
 
 def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
@@ -108,6 +110,36 @@ def test_systemd_is_told_through_an_abstract_socket() -> None:
         manager.settimeout(5)
         assert notify("READY=1", {"NOTIFY_SOCKET": "@" + name})
         assert manager.recv(100) == b"READY=1"
+
+
+def waiting(tmp_path: Path, asked: dict[str, str], *, seconds: float) -> list[bytes]:
+    """What systemd is told by a service that runs for so long."""
+    stop, said = threading.Event(), []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        timer = threading.Timer(seconds, stop.set)
+        timer.start()
+        wait(stop, {"NOTIFY_SOCKET": str(tmp_path / "notify"), **asked})
+        timer.join()
+        manager.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(manager.recv(100))
+    return said
+
+
+def test_systemd_is_told_that_the_service_goes_on_as_often_as_it_asks(tmp_path: Path) -> None:
+    asked = {"WATCHDOG_USEC": "200000", "WATCHDOG_PID": str(os.getpid())}
+    assert set(waiting(tmp_path, asked, seconds=2)) == {b"WATCHDOG=1"}
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"WATCHDOG_USEC": "900", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "often"}]
+)
+def test_systemd_is_not_told_what_it_did_not_ask_for(
+    tmp_path: Path, asked: dict[str, str]
+) -> None:
+    assert waiting(tmp_path, asked, seconds=0.2) == []
 
 
 def test_a_manager_that_went_away_does_not_matter(tmp_path: Path) -> None:
