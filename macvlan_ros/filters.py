@@ -11,10 +11,11 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from macvlan_ros.rtnetlink import HEADER, LINK, dump
 
-__all__ = ["read_macs"]
+__all__ = ["own_macs", "read_macs"]
 
 _RTM_GETLINK, _RTM_GETNEIGH = 18, 30
 _AF_BRIDGE = 7
@@ -36,6 +37,17 @@ def read_macs() -> frozenset[str]:
     kept = map(_kept_mac, dump(_RTM_GETNEIGH, _NEIGHBOUR.pack(_AF_BRIDGE, 0, 0, 0, 0)))
     found = {mac for mac in (*own, *kept) if len(mac) == 6 and not mac[0] & 1}
     return frozenset(mac.hex(":") for mac in found)
+
+
+def own_macs() -> set[str]:
+    """The MACs of this namespace's interfaces, macvlan links too."""
+    found = set()
+    for path in Path("/sys/class/net").glob("*/address"):
+        try:
+            found.add(path.read_text().strip())
+        except OSError:
+            continue  # it has just gone
+    return found
 
 
 def _own_mac(message: bytes) -> bytes:

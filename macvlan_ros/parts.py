@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -116,7 +116,11 @@ class Parts(Closing):
     def ask_here(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
         """Which containers of this PC hold some of the addresses, though the store knows none of
         them."""
-        from macvlan_ros.filters import read_macs
+        from macvlan_ros.filters import own_macs, read_macs
+
+        with suppress(OSError, Unavailable):
+            if not read_macs() - own_macs():
+                return {}  # nothing runs here: that is soon known
         from macvlan_ros.siblings import Siblings
 
         siblings = Siblings(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
 from macvlan_ros.arp import open_wire
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.filters import own_macs
 from macvlan_ros.link_names import question_link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.news import News
@@ -82,7 +82,7 @@ class Siblings:
     def _unknown(self) -> set[str]:
         """The MACs that run here, but for the host's own, and stand in no reservation."""
         try:
-            macs = set(self._running()) - _own_macs()
+            macs = set(self._running()) - own_macs()
         except (MacvlanRosError, OSError):
             return set()
         if macs:
@@ -111,14 +111,3 @@ class Siblings:
     def _tell_deaf(self, error: MacvlanRosError) -> None:
         if self._news.is_new(str(error), about="the links"):
             self._note(f"containers here that the store does not know are not asked: {error}")
-
-
-def _own_macs() -> set[str]:
-    """The MACs of this namespace's interfaces."""
-    found = set()
-    for path in Path("/sys/class/net").glob("*/address"):
-        try:
-            found.add(path.read_text().strip())
-        except OSError:
-            continue  # it has just gone
-    return found
