@@ -136,9 +136,7 @@ def test_systemd_is_told_that_the_service_goes_on_as_often_as_it_asks(tmp_path: 
 @pytest.mark.parametrize(
     "asked", [{}, {"WATCHDOG_USEC": "900", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "often"}]
 )
-def test_systemd_is_not_told_what_it_did_not_ask_for(
-    tmp_path: Path, asked: dict[str, str]
-) -> None:
+def test_systemd_is_not_told_what_it_did_not_ask_for(tmp_path: Path, asked: dict[str, str]) -> None:
     assert waiting(tmp_path, asked, seconds=0.2) == []
 
 
