@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from tests.docs.pages import typed_by
 from tests.e2e.plugin_host import IMAGE, SOCKET, PluginHost, within
 from tests.lab import Host, Lab
 from tests.lab.host import ROOT
+from tests.privileges import unprivileged
 
 #: What the unit leaves the service of root's rights.
 CONFINED = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw", "--no-new-privs")
@@ -70,19 +72,25 @@ def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_units_that_may_not_be_written_name_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    words = [sys.executable, "-m", "macvlan_ros", "plugin", "install", "--no-start"]
-    done = subprocess.run(
-        [*words, "--units", str(tmp_path / "file")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=False,
+def install_into(folder: Path, *before: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "macvlan_ros", "plugin", "install", "--no-start", "--units"]
+    command = [*before, *words, str(folder)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
     )
+
+
+def test_units_that_cannot_or_may_not_be_written_name_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = install_into(tmp_path / "file")
+    assert done.returncode == 2
+    assert "cannot be written (File exists); name another" in done.stderr
+    folder = tmp_path / "somebody-elses"
+    folder.mkdir(mode=0o755)
+    os.chown(folder, 65534, 65534)
+    done = install_into(folder, *unprivileged())
     assert done.returncode == 6
-    assert "sudo macvlan-ros plugin install" in done.stderr
+    assert "cannot be written (Permission denied); do it as its owner" in done.stderr
 
 
 def test_status_tells_whether_the_service_answers(host: Host) -> None:
