@@ -35,6 +35,8 @@ _MAKING = frozenset(("up", "create", "run", "scale", "watch"))
 #: Those that start what is made already.
 _STARTING = frozenset(("start", "restart", "unpause"))
 _ENDING = frozenset(("down", "stop", "kill", "rm", "pause"))
+#: What Compose does by itself.
+_WITHOUT_ENGINE = frozenset(("config", "help", "version", "--help", "-h", "--version", "-v"))
 
 
 #: What Compose reads beside the stack's own files, in a folder that is gone afterwards.
@@ -69,6 +71,8 @@ class Composer:
         """Run Compose with these words, and return its exit code."""
         cli = finding.find()
         verb = _verb(words)
+        if not cli.modern and _WITHOUT_ENGINE.isdisjoint(words):
+            self._app.engine.api_version()  # the old one tells of none by a traceback
         if verb not in _MAKING:
             return self._run_plain(cli, words, verb)
         document, ready = self._document(words, modern=cli.modern)
