@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from netaddr import IPAddress
 
 from macvlan_ros.docker_calls import Calls
-from macvlan_ros.docker_network_values import network_differences, read_network, subnets_of
+from macvlan_ros.docker_network_values import (
+    BUILT_IN,
+    network_differences,
+    read_network,
+    subnets_of,
+)
 from macvlan_ros.errors import (
     Conflict,
     EngineRefused,
@@ -43,7 +48,8 @@ class NetworkCalls(Calls):
 
     def _near(self, name: str) -> str:
         """What may have been meant, among all networks of the engine."""
-        return did_you_mean(name, [str(each.get("Name")) for each in self.list_networks()])
+        known = {str(each.get("Name")) for each in self.list_networks()}
+        return did_you_mean(name, sorted(known.difference(BUILT_IN)))
 
     def network(self, name: str) -> Network:
         """The macvlan network of that name, whoever made it.

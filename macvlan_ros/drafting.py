@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netaddr import IPRange
@@ -59,9 +59,7 @@ def parse_service(text: str, *, here: str = "") -> DraftService:
         image = before
     else:
         host = here
-    check_name(name, kind="service")
-    if len(name) < 2:
-        raise InvalidRequest(f"service {name!r} is too short for Docker; take two letters or more")
+    check_service(name)
     if host:
         check_name(host, kind="host")
     if not image or any(letter.isspace() for letter in image):
@@ -69,6 +67,25 @@ def parse_service(text: str, *, here: str = "") -> DraftService:
             f"--service {text}: {image!r} cannot be an image's name; write one like ros:noetic"
         )
     return DraftService(name, image, host)
+
+
+def check_service(name: str, taken: Collection[str] = ()) -> str:
+    """`name` itself if one more service can have it. Raises InvalidRequest."""
+    check_name(name, kind="service")
+    if len(name) < 2:
+        raise InvalidRequest(f"service {name!r} is too short for Docker; take two letters or more")
+    if name in taken:
+        raise InvalidRequest(f"there is a service {name!r} already; give this one another name")
+    return name
+
+
+def parse_services(texts: Iterable[str], *, here: str = "") -> list[DraftService]:
+    """All of them, each under a name of its own. Raises InvalidRequest."""
+    found: dict[str, DraftService] = {}
+    for text in texts:
+        one = parse_service(text, here=here)
+        found[check_service(one.name, found)] = one
+    return list(found.values())
 
 
 def likely_master(names: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ def parse_since(text: str, *, now: float) -> str:
     (UTC unless it says otherwise). Raises InvalidRequest."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if parts and "".join(number + unit for number, unit in parts) == text:
-        return f"{now - sum(float(number) * _UNITS[unit] for number, unit in parts):.3f}"
+        ago = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        return f"{max(0.0, now - ago):.3f}"  # Docker knows no earlier moment
     try:
         moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", text))
     except ValueError:
@@ -59,7 +60,7 @@ def parse_since(text: str, *, now: float) -> str:
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return f"{moment.timestamp():.6f}"
+    return f"{max(0.0, moment.timestamp()):.6f}"
 
 
 def read(

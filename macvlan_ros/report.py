@@ -222,6 +222,12 @@ def write_no_more(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def break_line() -> None:
+    """Leave the line on which a terminal shows ^C, or a question."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
 def error(text: str, *, because: BaseException | None = None) -> None:
     """Say on stderr what went wrong; the text says what to do. With --verbose what it came of
     (`because`) is told, too."""

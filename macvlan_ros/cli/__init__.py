@@ -137,6 +137,7 @@ def run(argv: list[str]) -> int:
     except click.ClickException as error:
         return _misused(error)
     except (KeyboardInterrupt, click.Abort):
+        report.break_line()
         report.error("interrupted; what was begun has been undone")
         return INTERRUPTED
     except (BrokenPipeError, _UnreadError):

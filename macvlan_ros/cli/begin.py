@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from macvlan_ros.models.links import Link
 
 T = TypeVar("T")
+
+_OPTION = re.compile(r"^--(range |service .*?: )")
 
 
 @click.command()
@@ -85,7 +88,7 @@ def init(
     if not yes and not sys.stdin.isatty():
         raise InvalidRequest("init asks questions, and there is no terminal; take --yes")
     link = _parent(app, parent, ask=not yes)
-    found = [drafting.parse_service(text, here=app.settings.host_name) for text in services]
+    found = drafting.parse_services(services, here=app.settings.host_name)
     ranges = _ranges(app, report, link, handed_out, ask=not yes)
     running = {} if found else _running(app, report)
     if not found:
@@ -193,7 +196,8 @@ def _ask(text: str, reader: Callable[[str], T], *, default: str | None = None) -
         try:
             return reader(answer.strip())
         except MacvlanRosError as error:
-            raise click.UsageError(str(error)) from error
+            # nobody has written the option that it is about
+            raise click.UsageError(_OPTION.sub("", str(error))) from error
 
     answer: T = click.prompt(text, default=default, value_proc=read, err=True)
     return answer
@@ -219,18 +223,22 @@ def _services(running: Mapping[str, str], here: str, *, ask: bool) -> list[Draft
         if not click.confirm("Make services of them?", default=True, err=True):
             found = []
     while True:
-        more = _ask_service(here, needed=not found)
+        more = _ask_service(here, taken=[one.name for one in found])
         if more is None:
             return found
         found.append(more)
 
 
-def _ask_service(here: str, *, needed: bool) -> DraftService | None:
+def _ask_service(here: str, *, taken: Sequence[str]) -> DraftService | None:
     """Another service; None when there is none any more."""
-    if needed:
-        name = _ask("A service's name", _name)
+
+    def checked(text: str) -> str:
+        return drafting.check_service(text, taken) if text or not taken else ""
+
+    if taken:
+        name = _ask("Another service's name (Enter: no more)", checked, default="")
     else:
-        name = _ask("Another service's name (Enter: no more)", _name_or_none, default="")
+        name = _ask("A service's name", checked)
     if not name:
         return None
 
@@ -238,15 +246,8 @@ def _ask_service(here: str, *, needed: bool) -> DraftService | None:
         return drafting.parse_service(f"{name}={image}", here=here)
 
     one = _ask("  its image", service)
-    return replace(one, host=_ask("  the PC that it belongs to, by hostname", _name, default=here))
-
-
-def _name(text: str) -> str:
-    return notation.check_name(text)
-
-
-def _name_or_none(text: str) -> str:
-    return _name(text) if text else ""
+    host = _ask("  the PC that it belongs to, by hostname", notation.check_name, default=one.host)
+    return replace(one, host=host)
 
 
 def _master(names: Sequence[str], said: str | None, *, ask: bool) -> str:

@@ -185,7 +185,7 @@ def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
 @quiet_option("Print nothing: the exit code says it.")
 @shared_options
 @click.pass_context
-def status(context: click.Context, folder: Path, path: Path) -> None:
+def status(context: click.Context, folder: Path, path: Path) -> int:
     """Show whether the service is installed, runs and answers. Ends with 6 when it does not."""
     from macvlan_ros import views
     from macvlan_ros.plugin import install as installing
@@ -194,10 +194,11 @@ def status(context: click.Context, folder: Path, path: Path) -> None:
     found = installing.status(folder, path)
     if report.as_json or not report.quiet:
         report.detail(views.PLUGIN, found)
-    if not found.answers:
+    if not found.answers and not report.quiet:
         raise Unavailable(
             f"nobody answers on {path}; start the service with: macvlan-ros plugin install"
         )
+    return 0 if found.answers else Unavailable.exit_code
 
 
 @click.command()

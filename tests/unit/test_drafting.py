@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from netaddr import IPRange
 
 from macvlan_ros import stack
-from macvlan_ros.drafting import Draft, DraftService, likely_master, parse_service, render
+from macvlan_ros.drafting import (
+    Draft,
+    DraftService,
+    likely_master,
+    parse_service,
+    parse_services,
+    render,
+)
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.stacks import Stack
 from tests.unit.links import ETH0
@@ -103,6 +110,12 @@ def test_a_service_is_a_name_an_image_and_a_host(text: str, wanted: DraftService
 def test_a_service_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse_service(text)
+
+
+def test_two_services_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="there is a service 'core' already"):
+        parse_services(["core=ros", "ear=ros", "core=ros:noetic"])
+    assert [one.name for one in parse_services(["core=ros", "ear=ros"])] == ["core", "ear"]
 
 
 def test_the_likely_master_is_the_one_that_is_called_so() -> None:

@@ -52,6 +52,16 @@ def test_without_systemd_the_units_can_be_removed_alone(
     assert not any(tmp_path.iterdir())
 
 
+def test_the_status_is_quiet_when_it_shall_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--socket", str(tmp_path / "none.sock"), "--units", str(tmp_path)]
+    assert cli.run(["plugin", "status", "--quiet", *options]) == 6
+    assert capsys.readouterr() == ("", "")
+    assert cli.run(["plugin", "status", *options]) == 6
+    assert "macvlan-ros plugin install" in capsys.readouterr().err
+
+
 def test_units_go_into_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidRequest, match="cannot be written"):

@@ -40,10 +40,15 @@ def test_a_terminals_log_is_lines() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("10m", 400.0), ("1h30m", -4400.0), ("1.5s", 998.5), ("1970-01-01T00:00:10Z", 10.0)],
+    [("10m", 400.0), ("5m10s", 690.0), ("1.5s", 998.5), ("1970-01-01T00:00:10Z", 10.0)],
 )
 def test_a_moment_is_how_long_ago_or_a_time(text: str, seconds: float) -> None:
     assert float(parse_since(text, now=1000)) == seconds
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999d", "1h", "1910-01-01"])
+def test_what_was_before_1970_is_the_beginning(text: str) -> None:
+    assert float(parse_since(text, now=1000)) == 0
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "10m5", "2026-13-01"])
