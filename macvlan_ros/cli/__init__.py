@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -116,10 +117,26 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
+    _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that knows no 'é' gets \xe9
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run(list(sys.argv[1:] if argv is None else argv))
     # Python would look for garbage in all that was imported before it ends: 45 ms after a launch
     gc.freeze()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Whoever started us may have closed some (`>&-`): the next file that is opened, which may be
+    the store's, would have their number, and be printed into."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def run(argv: list[str]) -> int:

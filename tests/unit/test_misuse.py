@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from macvlan_ros import cli, report
 from macvlan_ros.parts import Parts
 from macvlan_ros.report import Report
+from tests.lab.host import ROOT
 from tests.unit.links import ETH0
 
 
@@ -144,3 +148,36 @@ def test_nothing_to_rename_or_move_is_said(
 ) -> None:
     assert cli.run([*words, "--store", str(tmp_path / "state.db")]) == 3
     assert said(capsys).startswith("'talker' holds nothing, for there is no pool yet; reserve an")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("list >&-", 0),
+        ("list 2>&-", 0),
+        ("export csv >&-", 0),
+        ("init <&-", 2),
+        ("lst <&- >&- 2>&-", 2),
+    ],
+)
+def test_closed_streams_are_no_obstacle(command: str, code: int, tmp_path: Path) -> None:
+    program = f"exec {shlex.quote(sys.executable)} -m macvlan_ros --store {tmp_path}/state.db "
+    done = subprocess.run(
+        ["sh", "-c", program + command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_terminal_does_not_know_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {core: {image: a, command: é}}")
+    done = subprocess.run(
+        [sys.executable, "-m", "macvlan_ros", "config", "-f", str(tmp_path / "compose.yaml")],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "command: \\xe9" in done.stdout
