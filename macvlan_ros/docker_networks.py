@@ -29,7 +29,7 @@ from macvlan_ros.near import did_you_mean
 from macvlan_ros.network_payload import bridge_payload, network_payload
 
 if TYPE_CHECKING:
-    from macvlan_ros.models.containers import BridgeUse
+    from macvlan_ros.models.containers import BridgeUse, Volume
     from macvlan_ros.models.networks import Network
 
 _LISTED_WITHIN = 1.0
@@ -239,20 +239,33 @@ class NetworkCalls(Calls):
             return False
         return self._delete_network(found["Id"], name)
 
-    def ensure_volume(self, name: str, *, labels: Mapping[str, str], external: bool) -> bool:
+    def ensure_volume(self, volume: Volume, *, labels: Mapping[str, str]) -> bool:
         """Make a named volume; False when it is there.
 
-        Raises `NotFound` for an external one that is not there.
+        Raises `NotFound` for an external one that is not there, and `Conflict` for one that was
+        made with other options.
         """
-        if self._find_volume(name) is not None:
+        name = volume.name
+        found = self._find_volume(name)
+        if found is not None:
+            if volume.options and found.get("Options") != volume.options:
+                raise Conflict(
+                    f"Docker volume {name!r} is there with other driver_opts than the stack's; keep"
+                    f" what is in it, and remove it with: docker volume rm {name}"
+                )
             return False
-        if external:
+        if volume.external:
             raise NotFound(
                 f"there is no Docker volume {name!r}, which the stack calls external; "
                 f"make it with: docker volume create {name}"
             )
         with self.asking(f"make volume {name!r}") as client:
-            client.create_volume(name, labels={**labels, LABEL_MANAGED: MANAGED})
+            client.create_volume(
+                name,
+                labels={**volume.labels, **labels, LABEL_MANAGED: MANAGED},
+                driver=volume.driver or None,
+                driver_opts=dict(volume.options) or None,
+            )
         return True
 
     def remove_volume(self, name: str) -> bool:

@@ -114,8 +114,18 @@ class PlainClient:
     def volumes(self, *, filters: Mapping[str, Any]) -> Any:
         return self._get("/volumes", filters=_filters(filters))
 
-    def create_volume(self, name: str, *, labels: Mapping[str, str]) -> Any:
-        return self._post("/volumes/create", {"Name": name, "Labels": dict(labels)})
+    def create_volume(
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str],
+        driver: str | None = None,
+        driver_opts: Mapping[str, str] | None = None,
+    ) -> Any:
+        wanted: dict[str, Any] = {"Name": name, "Labels": dict(labels)}
+        wanted |= {"Driver": driver} if driver else {}
+        wanted |= {"DriverOpts": dict(driver_opts)} if driver_opts else {}
+        return self._post("/volumes/create", wanted)
 
     def remove_volume(self, name: str) -> None:
         self._delete(f"/volumes/{_part(name)}")

@@ -273,9 +273,9 @@ class Launcher:
         """Volumes and additional bridges; a volume that was made stays, for it may hold data."""
         own = {LABEL_STACK: stack.name}
         used = {mount.source for service in here for mount in service.mounts}
-        for name, external in stack.volumes.items():
-            if name in used:
-                self._engine.ensure_volume(name, labels=own, external=external)
+        for volume in stack.volumes.values():
+            if volume.name in used:
+                self._engine.ensure_volume(volume, labels=own)
         for bridge in {use.name: use for service in here for use in service.bridges}.values():
             with interrupts.shielded():
                 if self._engine.ensure_bridge(bridge, labels=own):

@@ -10,7 +10,7 @@ from netaddr import IPAddress
 from macvlan_ros.docker_values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import NetworkNotFound
-from macvlan_ros.models.containers import Attachment, BridgeUse, Service
+from macvlan_ros.models.containers import Attachment, BridgeUse, Service, Volume
 from macvlan_ros.models.networks import Network
 
 __all__ = ["DryEngine"]
@@ -83,10 +83,10 @@ class DryEngine(Engine):
             self._would(f"remove the network '{name}'")
         return found is not None
 
-    def ensure_volume(self, name: str, *, labels: Mapping[str, str], external: bool) -> bool:
-        if external or self._find_volume(name) is not None:
-            return super().ensure_volume(name, labels=labels, external=external)
-        self._would(f"create the volume '{name}'")
+    def ensure_volume(self, volume: Volume, *, labels: Mapping[str, str]) -> bool:
+        if volume.external or self._find_volume(volume.name) is not None:
+            return super().ensure_volume(volume, labels=labels)
+        self._would(f"create the volume '{volume.name}'")
         return True
 
     def remove_volume(self, name: str) -> bool:

@@ -35,6 +35,18 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume of Docker's; `external` says that it must be there already. `driver` "" is
+    the engine's own, `options` are the driver's."""
+
+    name: str
+    external: bool = False
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Ulimit:
     """One resource limit, as setrlimit(2) names it, in lower case ("memlock")."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros.models.containers import Service
+from macvlan_ros.models.containers import Service, Volume
 from macvlan_ros.models.links import NetworkMode
 
 
@@ -39,8 +39,8 @@ class Stack:
     """A Compose file with its `x-macvlan-ros` section, resolved.
 
     `subnet` None is the parent's ("auto"). `master` is a service's name, "host:NAME", or a URI;
-    "" when the stack names none. `domain` is ROS 2's, None when the stack says none. `volumes` maps
-    a Docker volume's name to whether it is external. With `ipv6` the network has IPv6 beside IPv4:
+    "" when the stack names none. `domain` is ROS 2's, None when the stack says none. `volumes`
+    are those that services mount, by Docker's name. With `ipv6` the network has IPv6 beside IPv4:
     `subnet6` None is the parent's; with `ros_over` "ipv6" ROS speaks it.
     `notes` are what was replaced or ignored and why, one sentence each, for people to read.
     `services` has all of them, those of inactive profiles too; `profiles` are the active ones.
@@ -67,6 +67,6 @@ class Stack:
     discovery: Discovery = Discovery()
     hosts: Mapping[str, HostEntry] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
-    volumes: Mapping[str, bool] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

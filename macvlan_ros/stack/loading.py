@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from macvlan_ros.errors import StackFileError
-from macvlan_ros.models.containers import Service
+from macvlan_ros.models.containers import Service, Volume
 from macvlan_ros.models.links import NETWORK_MODES
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
@@ -20,7 +20,7 @@ from macvlan_ros.stack.forgiving import forgiving
 from macvlan_ros.stack.interpolation import interpolate
 from macvlan_ros.stack.keys import REFUSED_TOP, TOP_KEYS
 from macvlan_ros.stack.merging import merge, strip
-from macvlan_ros.stack.mounts import NamedVolume, named_volumes
+from macvlan_ros.stack.mounts import named_volumes
 from macvlan_ros.stack.networks import DeclaredNetwork, declared
 from macvlan_ros.stack.nodes import Node, child, with_entries
 from macvlan_ros.stack.secrets import declared_secrets
@@ -234,10 +234,10 @@ def _mode(text: str) -> str:
     return text if text in NETWORK_MODES else "bridge"
 
 
-def _used(volumes: Mapping[str, NamedVolume], services: Iterable[Service]) -> dict[str, bool]:
-    """Docker's volumes that some service mounts, and whether each must exist already."""
+def _used(volumes: Mapping[str, Volume], services: Iterable[Service]) -> dict[str, Volume]:
+    """Docker's volumes that some service mounts."""
     wanted = {mount.source for one in services for mount in one.mounts if mount.kind == "volume"}
-    return {one.name: one.external for one in volumes.values() if one.name in wanted}
+    return {one.name: one for one in volumes.values() if one.name in wanted}
 
 
 def _check_together(stack: Stack, nodes: Mapping[str, Node]) -> None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from macvlan_ros.errors import StackFileError
-from macvlan_ros.models.containers import Device, DeviceRequest, Mount
+from macvlan_ros.models.containers import Device, DeviceRequest, Mount, Volume
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.nodes import Node, child, describe, shorten, take
@@ -24,38 +22,32 @@ _KINDS = ("bind", "volume", "tmpfs")
 _CDI = re.compile(r"[a-z][a-z0-9.-]*/[a-z][a-z0-9_.-]*=[a-z0-9][a-z0-9_.:-]*", re.ASCII | re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedVolume:
-    """A volume of the stack: Docker's name for it, and whether it must exist already. `problem`
-    is why it cannot be made; it matters once a service mounts it."""
-
-    name: str
-    external: bool = False
-    problem: StackFileError | None = None
-
-
-def named_volumes(node: Node | None, context: Context) -> dict[str, NamedVolume]:
+def named_volumes(node: Node | None, context: Context) -> dict[str, Volume]:
     """The top-level `volumes`, by key. Raises StackFileError."""
-    found: dict[str, NamedVolume] = {}
+    found: dict[str, Volume] = {}
     for key, volume in (node.mapping() if node else {}).items():
         keys = ("name", "external", "driver", "driver_opts", "labels")
         entries = volume.known(keys, " of a volume")
         external, old_name = external_name(entries.get("external"))
-        if "labels" in entries:
-            context.note(f"the labels of volume {key!r} are ignored")
+        driver = take(entries, "driver", Node.string, "")
         default = key if external else f"{context.project}_{key}"
-        name = take(entries, "name", Node.string, old_name or default)
-        found[key] = NamedVolume(name, external, None if external else _cannot_make(entries))
+        found[key] = Volume(
+            take(entries, "name", Node.string, old_name or default),
+            external,
+            "" if driver in ("local", "default") else driver,
+            take(entries, "driver_opts", lambda one: _options(one, context), {}),
+            take(entries, "labels", text_pairs, {}),
+        )
     return found
 
 
-def _cannot_make(entries: Mapping[str, Node]) -> StackFileError | None:
-    remedy = "make the volume with docker volume create and declare it external"
-    if take(entries, "driver", Node.string, "local") not in ("local", "default"):
-        return entries["driver"].error(f"must be 'local'; {remedy}")
-    if take(entries, "driver_opts", Node.mapping, {}):
-        return entries["driver_opts"].error(f"is not supported; {remedy}")
-    return None
+def _options(node: Node, context: Context) -> dict[str, str]:
+    """A driver's options. The folder of a bind may be relative (compose-go, package `paths`)."""
+    found = text_pairs(node)
+    bound = found.get("type") == "none" and "bind" in found.get("o", "").split(",")
+    if bound and found.get("device"):
+        found["device"] = context.path(node.mapping()["device"])
+    return found
 
 
 def external_name(node: Node | None) -> tuple[bool, str]:
@@ -68,7 +60,7 @@ def external_name(node: Node | None) -> tuple[bool, str]:
     return node.boolean(), ""
 
 
-def mounts(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> tuple[Mount, ...]:
+def mounts(node: Node, context: Context, volumes: Mapping[str, Volume]) -> tuple[Mount, ...]:
     """A service's `volumes`. Where two have one target, the later one stands."""
     found: dict[str, Mount] = {}
     for item in node.items():
@@ -80,7 +72,7 @@ def mounts(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> 
     return tuple(found.values())
 
 
-def _short_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> Mount:
+def _short_form(node: Node, context: Context, volumes: Mapping[str, Volume]) -> Mount:
     text = node.string()
     parts = text.split(":")
     if len(parts) > 3:
@@ -121,19 +113,16 @@ def _modes(node: Node, text: str, context: Context) -> tuple[bool, str]:
     return read_only, ",".join(kept)
 
 
-def _volume(node: Node, key: str, volumes: Mapping[str, NamedVolume]) -> str:
+def _volume(node: Node, key: str, volumes: Mapping[str, Volume]) -> str:
     if key not in volumes:
         raise node.error(
             f"names the volume {key!r}, which the top-level 'volumes' does not declare"
             f"{did_you_mean(key, volumes)}; declare it there, or write ./{key} for a folder"
         )
-    volume = volumes[key]
-    if volume.problem is not None:
-        raise volume.problem
-    return volume.name
+    return volumes[key].name
 
 
-def _long_form(node: Node, context: Context, volumes: Mapping[str, NamedVolume]) -> Mount:
+def _long_form(node: Node, context: Context, volumes: Mapping[str, Volume]) -> Mount:
     keys = ("type", "source", "target", "read_only", "consistency", *_KINDS)
     entries = node.known(keys, " of a volume")
     kind = take(entries, "type", Node.string, "")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from macvlan_ros.models.containers import Dependency, DeviceRequest, Service
+from macvlan_ros.models.containers import Dependency, DeviceRequest, Service, Volume
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.building import build_recipe
 from macvlan_ros.stack.context import Context
@@ -15,14 +15,7 @@ from macvlan_ros.stack.deploy import deploy
 from macvlan_ros.stack.environment import environment
 from macvlan_ros.stack.host_config import HOST_CONFIG_KEYS
 from macvlan_ros.stack.keys import IGNORED, REFUSED
-from macvlan_ros.stack.mounts import (
-    NamedVolume,
-    device_requests,
-    devices,
-    mounts,
-    tmpfs,
-    vendor_devices,
-)
+from macvlan_ros.stack.mounts import device_requests, devices, mounts, tmpfs, vendor_devices
 from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
 from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.secrets import Secret
@@ -51,7 +44,7 @@ class Declared:
 
     section: Section
     networks: Mapping[str, DeclaredNetwork]
-    volumes: Mapping[str, NamedVolume]
+    volumes: Mapping[str, Volume]
     containers: Mapping[str, str]
     secrets: Mapping[str, Secret]
 

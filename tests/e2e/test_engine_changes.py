@@ -12,7 +12,7 @@ from netaddr import IPAddress
 from macvlan_ros.docker_plain import PlainClient
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, ContainerConflict, MacvlanRosError
-from macvlan_ros.models.containers import Mount
+from macvlan_ros.models.containers import Mount, Volume
 from tests.e2e.engines import IMAGE, NAME, await_exit, container_names, create, run
 from tests.lab import Host
 
@@ -92,7 +92,7 @@ def test_two_who_remove_one_container_both_see_it_gone(engine: Engine, host: Hos
 
 
 def test_removing_with_volumes_leaves_no_anonymous_one(engine: Engine, host: Host) -> None:
-    engine.ensure_volume("bags", labels={}, external=False)
+    engine.ensure_volume(Volume("bags"), labels={})
     mounts = (Mount("volume", "", "/scratch"), Mount("volume", "bags", "/bags"))
     identity = create(engine, mounts=mounts)
     assert len(host.docker("volume", "ls", "-q").split()) == 2

@@ -10,7 +10,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ImageNotFound
-from macvlan_ros.models.containers import BridgeUse, Device, Healthcheck, Mount, Ulimit
+from macvlan_ros.models.containers import BridgeUse, Device, Healthcheck, Mount, Ulimit, Volume
 from tests.e2e.engines import ADDRESS, IMAGE, MAC, NAME, create, inside, inspect, run
 from tests.lab import Host, Lab
 
@@ -192,7 +192,7 @@ def test_limits_hold_inside(engine: Engine, host: Host) -> None:
 
 def test_mounts_of_every_kind_hold_inside(engine: Engine, host: Host) -> None:
     host.run("sh", "-c", "mkdir -p /run/home/maps && echo map > /run/home/maps/one")
-    engine.ensure_volume("bags", labels={}, external=False)
+    engine.ensure_volume(Volume("bags"), labels={})
     run(
         engine,
         mounts=(

@@ -19,7 +19,7 @@ from macvlan_ros.errors import (
     NotFound,
     ParentNotFound,
 )
-from macvlan_ros.models.containers import BridgeUse
+from macvlan_ros.models.containers import BridgeUse, Volume
 from macvlan_ros.models.networks import Network
 from macvlan_ros.network_payload import bridge_payload
 from tests.e2e.engines import IMAGE, NETWORK, create, network_names
@@ -245,19 +245,27 @@ def test_what_is_external_must_be_there_and_is_never_removed(engine: Engine, hos
     with pytest.raises(NetworkNotFound, match="docker network create backend"):
         engine.ensure_bridge(bridge, labels=STACK)
     with pytest.raises(NotFound, match="docker volume create maps"):
-        engine.ensure_volume("maps", labels=STACK, external=True)
+        engine.ensure_volume(Volume("maps", external=True), labels=STACK)
     host.docker("network", "create", "backend")
     host.docker("volume", "create", "maps")
     assert engine.ensure_bridge(bridge, labels=STACK) is False
-    assert engine.ensure_volume("maps", labels=STACK, external=True) is False
+    assert engine.ensure_volume(Volume("maps", external=True), labels=STACK) is False
     assert engine.remove_bridge("backend") is False
     assert engine.remove_volume("maps") is False
     assert host.docker("volume", "ls", "-q") == "maps"
 
 
 def test_a_volume_is_made_once_and_removed_once(engine: Engine, host: Host) -> None:
-    assert engine.ensure_volume("maps", labels=STACK, external=False) is True
-    assert engine.ensure_volume("maps", labels=STACK, external=False) is False
+    assert engine.ensure_volume(Volume("maps"), labels=STACK) is True
+    assert engine.ensure_volume(Volume("maps"), labels=STACK) is False
+    bags = Volume("bags", options={"type": "none", "o": "bind", "device": "/etc"})
+    assert engine.ensure_volume(bags, labels=STACK) is True
+    assert engine.ensure_volume(bags, labels=STACK) is False
+    made = json.loads(host.docker("volume", "inspect", "bags"))[0]
+    assert (made["Driver"], made["Options"]) == ("local", bags.options)
+    with pytest.raises(Conflict, match="docker volume rm bags"):
+        engine.ensure_volume(replace(bags, options={"type": "tmpfs"}), labels=STACK)
+    assert engine.remove_volume("bags") is True
     labels = json.loads(host.docker("volume", "inspect", "maps"))[0]["Labels"]
     assert labels == {"macvlan-ros.managed": "1", "macvlan-ros.stack": "robot"}
     assert engine.remove_volume("map") is False

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.models.containers import Mount
-from tests.unit.stack_text import error_of, load_service, load_text
+from macvlan_ros.models.containers import Mount, Volume
+from tests.unit.stack_text import load_service, load_text
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,24 @@ def test_only_the_volumes_that_are_used_are_listed(tmp_path: Path) -> None:
         volumes: {a: , b: , c: {external: true, name: sea}}
         """,
     )
-    assert stack.volumes == {"p_a": False, "sea": True}
+    assert stack.volumes == {"p_a": Volume("p_a"), "sea": Volume("sea", external=True)}
 
 
-@pytest.mark.parametrize("options", ["{driver: nfs}", "{driver_opts: {type: nfs}}"])
-def test_a_volume_that_cannot_be_made_matters_once_it_is_mounted(
-    tmp_path: Path, options: str
-) -> None:
-    declared = f"volumes: {{logs: {options}}}\n"
-    assert load_service(tmp_path, "volumes: [/a]", more=declared).mounts
-    said = error_of(lambda: load_service(tmp_path, "volumes: ['logs:/b']", more=declared))
-    assert "key 'volumes.logs.driver" in said
-    assert "make the volume with docker volume create and declare it external" in said
+def test_a_volume_has_its_driver_and_what_that_is_told(tmp_path: Path) -> None:
+    stack = load_text(
+        tmp_path,
+        """
+        name: p
+        services: {talker: {image: ros, volumes: ['a:/a', 'b:/b', 'c:/c']}}
+        volumes:
+          a: {driver: local, driver_opts: {type: none, o: "bind,ro", device: ./bags}, labels: [x=y]}
+          b: {driver_opts: {type: nfs, o: "addr=10.0.0.9,rw", device: ":/maps"}}
+          c: {driver: vieux/sshfs, driver_opts: {port: 22}}
+        """,
+    )
+    bags = {"type": "none", "o": "bind,ro", "device": str(tmp_path / "bags")}
+    assert stack.volumes == {
+        "p_a": Volume("p_a", options=bags, labels={"x": "y"}),
+        "p_b": Volume("p_b", options={"type": "nfs", "o": "addr=10.0.0.9,rw", "device": ":/maps"}),
+        "p_c": Volume("p_c", driver="vieux/sshfs", options={"port": "22"}),
+    }

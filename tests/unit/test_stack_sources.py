@@ -140,7 +140,7 @@ services: {talker: {image: ros, depends_on: [core], networks: [ros_net]}}
     core = loaded.services["core"]
     assert core.image == "ros:robot"
     assert core.mounts[0].source == f"{tmp_path}/robot/d"
-    assert loaded.volumes == {"main_logs": False}
+    assert list(loaded.volumes) == ["main_logs"]
     # the including project's own environment stands over the included .env
     assert load(tmp_path, TAG="own").services["core"].image == "ros:own"
 
