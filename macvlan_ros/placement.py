@@ -27,7 +27,16 @@ def select(stack: Stack, names: Sequence[str], *, host: str) -> tuple[Service, .
                 f" '{host}'; do it there, launch it from here with --all-hosts, or change its"
                 " x-macvlan-ros.host"
             )
-    return tuple(service for service in chosen if is_here(service, host))
+    here = tuple(service for service in chosen if is_here(service, host))
+    check_complete(here)
+    return here
+
+
+def check_complete(services: Sequence[Service]) -> None:
+    """Raises StackFileError for one that names what is not there."""
+    for service in services:
+        if service.missing:
+            raise StackFileError(service.missing)
 
 
 def is_here(service: Service, host: str) -> bool:

@@ -195,7 +195,7 @@ def _config_hash(
     what = dataclasses.asdict(service)
     for key in _NOT_THE_CONTAINER:
         del what[key]
-    for key in ("off_lan", "host_config"):
+    for key in ("off_lan", "host_config", "missing"):
         if not what[key]:
             del what[key]  # as it was before there was such a key
     place = dataclasses.asdict(attachment) if attachment else {}

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
+from macvlan_ros import placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.chair.run import Outcome, Place, Run, Step
@@ -59,6 +60,7 @@ class ChairLauncher:
         """Start the named services (all, when none is named) and what they depend on, each on its
         host. Raises what a launch on one host raises, naming the host."""
         chosen = _place(stack, stacks.select(stack, names))
+        placement.check_complete(chosen)
         for service in chosen:
             self.say(service, "")
         places = self._places(chosen)

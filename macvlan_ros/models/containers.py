@@ -141,7 +141,8 @@ class Service:
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
     `default_route` is the network that has it, "" the macvlan one. `off_lan` is "" for a service
     on the LAN, else what it has instead: the name of its first bridge, "host" or "none".
-    `host_config` are limits and namespaces by the names of Docker's HostConfig.
+    `host_config` are limits and namespaces by the names of Docker's HostConfig. `missing` is why
+    the service cannot start: what it names is not there.
     """
 
     name: str
@@ -205,6 +206,7 @@ class Service:
     default_route: str = ""
     off_lan: str = ""
     host_config: Mapping[str, Any] = field(default_factory=dict)
+    missing: str = ""
 
     @property
     def owner(self) -> str:

@@ -182,6 +182,7 @@ def service(name: str, node: Node, declared: Declared, context: Context) -> Serv
         fields["security_opt"] = security_options(entries["security_opt"], context)
     if "volumes" in entries:
         fields["mounts"] = mounts(entries["volumes"], context, declared.volumes)
+    fields["environment"], fields["missing"] = environment(entries, context)
     return Service(
         **fields,
         name=name,
@@ -192,7 +193,6 @@ def service(name: str, node: Node, declared: Declared, context: Context) -> Serv
         former_address=net.former_address,
         mac=own.mac or net.mac,
         ros=own.ros,
-        environment=environment(entries, context),
         depends_on=tuple(dependencies.values()),
         aliases=net.aliases,
         bridges=net.bridges,

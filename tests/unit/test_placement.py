@@ -1,5 +1,7 @@
 """Which services start here, and in which order."""
 
+from dataclasses import replace
+
 import pytest
 
 from macvlan_ros import placement
@@ -45,6 +47,15 @@ def test_a_named_service_brings_what_it_depends_on_and_no_more() -> None:
 def test_only_the_services_of_this_host_start() -> None:
     robot = stack(service("x", "y", host="a"), service("y", host="b"), hosts=("a", "b"))
     assert names(placement.select(robot, [], host="a")) == ["x"]
+
+
+def test_what_is_missing_matters_where_the_service_starts() -> None:
+    robot = stack(service("x", host="a"), service("y", host="b"), hosts=("a", "b"))
+    broken = replace(robot.services["x"], missing="there is no a.env")
+    robot = replace(robot, services={**robot.services, "x": broken})
+    assert names(placement.select(robot, [], host="b")) == ["y"]
+    with pytest.raises(StackFileError, match=r"there is no a\.env"):
+        placement.select(robot, [], host="a")
 
 
 def test_a_service_of_another_host_is_refused_with_both_names() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.stack_text import error_of, load_service, load_text
+from tests.unit.stack_text import load_service, load_text
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_env_file_has_many_forms(tmp_path: Path, env_file: str) -> None:
 
 
 def test_a_missing_env_file_is_told_with_its_path(tmp_path: Path) -> None:
-    said = error_of(lambda: load_service(tmp_path, "env_file: [conf/gone.env]"))
+    said = load_service(tmp_path, "env_file: [conf/gone.env]").missing
     assert f"names {tmp_path}/conf/gone.env, and there is no such file" in said
     assert "service 'talker', key 'env_file[0]'" in said
 
