@@ -186,6 +186,8 @@ def attached(
     node, mode = entries.get("networks"), _only_mode(entries)
     if mode is not None:
         _check_mode(service, mode, context)
+        if mode.string() == "none":
+            return Attached(off_lan="none")
     own_mac = take(entries, "mac_address", mac, "")
     uses = node.named() if node is not None else {}
     if not uses:
@@ -235,9 +237,8 @@ def _check_mode(service: str, node: Node, context: Context) -> None:
             )
         return
     if mode == "none":
-        raise node.error(
-            "is 'none', but ROS needs a network; remove it, or add x-macvlan-ros: {lan: false}"
-        )
+        context.note(f"service {service!r}: network_mode 'none' keeps it off the LAN")
+        return
     if mode.startswith(("service:", "container:")):
         raise node.error(
             f"is {mode!r}: that shares another container's address, and here every container has "

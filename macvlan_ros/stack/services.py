@@ -19,7 +19,7 @@ from macvlan_ros.stack.mounts import device_requests, devices, mounts, tmpfs, ve
 from macvlan_ros.stack.networks import Attached, DeclaredNetwork, attached, off_the_lan
 from macvlan_ros.stack.nodes import Node, child, shorten, take
 from macvlan_ros.stack.secrets import Secret
-from macvlan_ros.stack.section import SECTION, Section, service_section
+from macvlan_ros.stack.section import SECTION, Section, ServiceSection, service_section
 from macvlan_ros.stack.security import security_options
 from macvlan_ros.stack.values import (
     address,
@@ -170,7 +170,7 @@ def service(name: str, node: Node, declared: Declared, context: Context) -> Serv
             context.note(f"service {name!r}: {sentence}")
     _note_details(name, entries, context)
     own = service_section(entries.get(SECTION), declared.section)
-    net = _attached(name, entries, declared, context, lan=own.lan)
+    net = _attached(name, entries, declared, context, own=own)
     fields.update(_image(name, node, entries, context, declared.secrets))
     fields.update(deploy(name, entries, context))
     dependencies = _dependencies(entries, declared.containers)
@@ -208,11 +208,21 @@ def _requests(entries: Mapping[str, Node]) -> tuple[DeviceRequest, ...]:
 
 
 def _attached(
-    name: str, entries: Mapping[str, Node], declared: Declared, context: Context, *, lan: bool
+    name: str,
+    entries: Mapping[str, Node],
+    declared: Declared,
+    context: Context,
+    *,
+    own: ServiceSection,
 ) -> Attached:
-    if lan:
-        return attached(name, entries, declared.networks, context)
-    return off_the_lan(entries[SECTION], entries, declared.networks)
+    if not own.lan:
+        return off_the_lan(entries[SECTION], entries, declared.networks)
+    found = attached(name, entries, declared.networks, context)
+    if found.off_lan and (own.address or own.address6 or own.mac):
+        raise entries["network_mode"].error(
+            "goes with no address on the LAN; remove one of the two"
+        )
+    return found
 
 
 def _known(node: Node) -> dict[str, Node]:

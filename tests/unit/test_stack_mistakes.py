@@ -114,7 +114,7 @@ from tests.unit.stack_text import error_of, load_service, load_text
         ("hostname: ${NAME:?give a name}", "key 'hostname' needs the variable NAME, which is not"),
         ("devices: ['${DEV']", "key 'devices[0]' has a '${' without its '}'"),
         # namespaces of the network
-        ("network_mode: none", "is 'none', but ROS needs a network"),
+        ("network_mode: none\nx-macvlan-ros: {mac: '02:00:00:00:00:01'}", "goes with no address"),
         ("network_mode: 'service:core'", "shares another container's address"),
         ("network_mode: 'container:core'", "shares another container's address"),
         ("network_mode: my_net", "name networks under 'networks' instead"),

@@ -33,6 +33,10 @@ def test_what_a_service_has_in_place_of_the_lan(tmp_path: Path, text: str, inste
     assert "MacAddress" not in body
 
 
+def test_a_service_without_a_network_is_off_the_lan_by_itself(tmp_path: Path) -> None:
+    assert load_service(tmp_path, "network_mode: none").off_lan == "none"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -263,6 +263,7 @@ def test_a_shared_namespace_is_the_other_services_container_and_waits_for_it(
         ("hostname: ${NOBODY}", "the variable NOBODY is not set; it is taken as empty"),
         ("network_mode: host", "network_mode 'host' is replaced by the macvlan network 'ros_lan'"),
         ("network_mode: bridge", "network_mode 'bridge' is replaced"),
+        ("network_mode: none", "service 'talker': network_mode 'none' keeps it off the LAN"),
         ("volumes: ['/a:/b:rwx']", "'volumes[0]' has the mode 'rwx', which nobody knows (did you"),
     ],
 )
