@@ -85,7 +85,8 @@ def _fixed(attachment: Attachment) -> dict[str, str]:
 
 def service_aliases(service: Service, more: Iterable[str] = ()) -> list[str]:
     """The names by which Docker's DNS finds the service, each one once."""
-    return list(dict.fromkeys((service.name, service.container_name, *service.aliases, *more)))
+    own = (service.name, service.container_name, service.compose_name, *service.aliases, *more)
+    return [name for name in dict.fromkeys(own) if name]
 
 
 def _config(

@@ -19,6 +19,7 @@ from macvlan_ros.models.stacks import Stack
 _NOT_THE_CONTAINER = (
     "address6",
     "build",
+    "compose_name",
     "depends_on",
     "former_address",
     "host",

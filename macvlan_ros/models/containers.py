@@ -133,7 +133,8 @@ class BridgeUse:
 class Service:
     """One service of a stack, resolved: no variable, relative path or default is left open.
 
-    `owner` is what its address is reserved under: the container's name. `host` is "" when the
+    `owner` is what its address is reserved under: the container's name. `compose_name` is what
+    Compose would call the container by itself, to which it answers, too. `host` is "" when the
     file names none. `address` is the one that `x-macvlan-ros` asks for, `address6` likewise;
     `former_address` is an
     `ipv4_address` of Compose's own on the network that the macvlan one replaces: it is used when
@@ -148,6 +149,7 @@ class Service:
     name: str
     image: str
     container_name: str
+    compose_name: str = ""
     host: str = ""
     address: IPAddress | None = None
     address6: IPAddress | None = None

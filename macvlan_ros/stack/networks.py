@@ -242,7 +242,7 @@ def _check_mode(service: str, node: Node, context: Context) -> None:
     if mode.startswith(("service:", "container:")):
         raise node.error(
             f"is {mode!r}: that shares another container's address, and here every container has "
-            "its own; remove it"
+            "its own; remove it, or start it with: macvlan-ros compose up -d"
         )
     raise node.error(f"is {mode!r}; name networks under 'networks' instead")
 

@@ -32,6 +32,8 @@ from macvlan_ros.stack.values import (
     words,
 )
 
+#: What honours all of Compose's keys.
+_INSTEAD = "macvlan-ros compose up -d"
 _NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}", re.ASCII)
 _PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
@@ -187,6 +189,7 @@ def service(name: str, node: Node, declared: Declared, context: Context) -> Serv
         **fields,
         name=name,
         container_name=declared.containers[name],
+        compose_name="" if "container_name" in entries else f"{context.project}-{name}-1",
         host=own.host,
         address=own.address,
         address6=own.address6,
@@ -230,7 +233,7 @@ def _known(node: Node) -> dict[str, Node]:
     entries = {k: v for k, v in node.mapping().items() if k == SECTION or k[:2] != "x-"}
     for key, value in entries.items():
         if key in REFUSED:
-            raise value.error(f"is not supported; {REFUSED[key]}")
+            raise value.error(f"is not supported; {REFUSED[key]}, or start it with: {_INSTEAD}")
         if key not in SERVICE_KEYS:
             hint = did_you_mean(key, SERVICE_KEYS)
             raise value.error(f"is not a key of a service{hint}")
