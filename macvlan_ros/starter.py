@@ -132,9 +132,8 @@ class Starter:
             self._create(plan)
             self._start(plan)
             return "created"
-        # somebody may have taken it off its network, which is no part of what it was made from
-        attached = plan.network in found.networks
-        if found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash and attached:
+        same = found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash
+        if same and _on_its_networks(found, plan):
             return self._keep(found, plan)
         return self._replace(found, plan)
 
@@ -211,6 +210,14 @@ class Starter:
                     f" {plan.service.container_name}"
                 )
             time.sleep(_POLL)
+
+
+def _on_its_networks(found: Container, plan: Planned) -> bool:
+    """Somebody may have taken it off its network, which is no part of what it was made from. And
+    docker-compose 1.29's `start` joins what it starts to its own, where there is none."""
+    own = {plan.network, *(bridge.name for bridge in plan.service.bridges)}
+    stray = found.state != "running" and found.networks.keys() - own
+    return plan.network in found.networks and not stray
 
 
 def _told(plan: Planned, what: str) -> str:
