@@ -245,5 +245,5 @@ def explain(lease: Lease, outcome: Refused | None) -> str:
     return (
         f"'{lease.owner}' has {lease.address} reserved, but the DHCP server {outcome.server}"
         f" {does}; free the address in the router's table, or take another one: macvlan-ros"
-        " release, then allocate"
+        f" release {lease.owner}, then allocate"
     )

@@ -18,7 +18,9 @@ def check(app: App) -> Iterator[Finding]:
     held = app.store.reservations()
     faults = find_faults(app.store)
     for fault in faults:
-        remedy = "look at: macvlan-ros store check; put a backup back: macvlan-ros store restore"
+        remedy = (
+            "look at: macvlan-ros store check; put a backup back: macvlan-ros store restore FILE"
+        )
         yield Finding("store", BAD, f"{fault.where}: {fault.text}", remedy)
     if not faults:
         yield Finding("store", OK, f"{app.settings.store}: {_counted(held)}")
