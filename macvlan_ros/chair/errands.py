@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from netaddr import IPAddress, IPNetwork, spanning_cidr
@@ -23,7 +24,7 @@ from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool, Reservation
 
 _LIMIT = 30.0
-_STATE = "state.db"
+_STATE, _STACK = "state.db", "stack.yaml"
 
 
 class Errands:
@@ -70,14 +71,26 @@ class Errands:
         heard = {IPAddress(each["address"]): str(each["mac"]) for each in found}
         return {address: heard[address] for address in addresses if address in heard}
 
+    def verify(self, seat: Seat, stack: str, words: Sequence[str]) -> list[dict[str, Any]]:
+        """What the host's own `verify` says of the stack, whose file's text that is; `words` are
+        further ones of the command. Raises Unavailable."""
+        command = ("verify", *words, "--file", f"{FOLDER}/{_STACK}")
+        # 1 is that something does not hold
+        found = self._run(seat, *command, files={_STACK: stack.encode()}, fine=(0, 1))
+        if not isinstance(found, list):
+            raise Unavailable(f"verify in a container of {self.image} there: no list of checks")
+        return found
+
     def _run(
         self,
         seat: Seat,
         *command: str,
         pools: Sequence[Pool] = (),
         held: Sequence[Reservation] = (),
+        files: Mapping[str, bytes] = MappingProxyType({}),
+        fine: Collection[int] = (0,),
     ) -> Any:
-        files = {_STATE: _small_store(pools, held)} if pools else {}
+        store = {_STATE: _small_store(pools, held)} if pools else {}
         done = seat.engine.run_errand(
             self.image,
             [*command, "--json"],
@@ -85,11 +98,11 @@ class Errands:
                 "MACVLAN_ROS_STORE": f"sqlite://{FOLDER}/{_STATE}",
                 "MACVLAN_ROS_HOST": seat.name,
             },
-            files=files,
+            files={**store, **files},
             timeout=_LIMIT,
         )
         what = f"{' '.join(command[:2])} in a container of {self.image} there"
-        if done.code != 0:
+        if done.code not in fine:
             said = done.errors.strip().splitlines() or [f"exit code {done.code}"]
             raise Unavailable(f"{what}: {said[-1].removeprefix('error: ')}")
         try:

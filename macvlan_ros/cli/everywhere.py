@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from macvlan_ros.models.stacks import Stack
     from macvlan_ros.report import Board, Report
     from macvlan_ros.running import ServiceStatus
+    from macvlan_ros.verify import Check, Wishes
 
 
 def launch(
@@ -59,6 +60,19 @@ def ps(app: App, report: Report, stack: Stack) -> None:
     found = app.desk(stack, told=_nobody).overseer.status(stack)
     show_statuses(app, report, found.values)
     complain(found.troubles)
+
+
+def verify(app: App, stack: Stack | None, wishes: Wishes) -> tuple[Check, ...]:
+    """What holds between the services of all hosts. Raises InvalidRequest without a stack."""
+    from macvlan_ros.chair.proving import verify_everywhere
+    from macvlan_ros.errors import InvalidRequest
+
+    if stack is None:
+        raise InvalidRequest(
+            "--all-hosts is about a stack, whose file names the hosts, and there is none here; go"
+            " to its folder, or name it with -f FILE"
+        )
+    return verify_everywhere(app, stack, wishes)
 
 
 def log_sources(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from macvlan_ros import views
+from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import interval_option, quiet_option, shared_options
-from macvlan_ros.cli.stacks import open_stack_if_any, stack_options
+from macvlan_ros.cli.stacks import all_hosts_option, open_stack_if_any, stack_options
 
 if TYPE_CHECKING:
     from macvlan_ros.report import Report
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--traffic", is_flag=True, help="Send real messages through a topic, both ways.")
 @click.option("--clean", is_flag=True, help="Let the master forget stale registrations.")
 @click.option("--all", "everything", is_flag=True, help="A line for each check that holds, too.")
+@all_hosts_option
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @interval_option(5.0, "With --watch: seconds between two looks.")
 @quiet_option("Print what does not hold alone.")
@@ -36,6 +38,7 @@ def verify(
     traffic: bool,
     clean: bool,
     everything: bool,
+    all_hosts: bool,
     watch: bool,
     interval: float,
 ) -> int:
@@ -43,7 +46,8 @@ def verify(
 
     Between each pair of services: address, name, any TCP port, full MTU, multicast; the way that
     ROS 2 finds its peers, if the stack names one. Then the ROS 1 master and each registered node,
-    asked from this PC and from each container. Takes 15 s at most.
+    asked from this PC and from each container. Takes 15 s at most. With --all-hosts also from
+    the containers of the other PCs, on each of which a container of our image looks around.
     The exit code is 1 when something does not hold, 0 when all does.
     """
     from macvlan_ros import verify as verifying
@@ -51,7 +55,10 @@ def verify(
     app, report, stack = open_stack_if_any(context)
     wishes = verifying.Wishes(services, master, clean, traffic)
     while True:
-        found = verifying.verify(app, stack, wishes)
+        if all_hosts:
+            found = everywhere.verify(app, stack, wishes)
+        else:
+            found = verifying.verify(app, stack, wishes)
         if watch and not report.as_json:
             report.clear()
         _show(report, found, everything=everything)

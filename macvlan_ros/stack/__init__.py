@@ -4,6 +4,7 @@
 service and the key. Nothing here talks to Docker or to the network.
 """
 
+from macvlan_ros.stack.extract import extract
 from macvlan_ros.stack.files import find_files
 from macvlan_ros.stack.loading import load, resolve
 from macvlan_ros.stack.selection import enabled, replace_network, select
@@ -13,6 +14,7 @@ from macvlan_ros.stack.writing import escape, to_yaml
 __all__ = [
     "enabled",
     "escape",
+    "extract",
     "find_files",
     "load",
     "plain",

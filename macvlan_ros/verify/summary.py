@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from macvlan_ros.verify.check import OK, Check
 
@@ -41,11 +41,17 @@ def _joined(group: Sequence[Check]) -> Check:
     sources = {one.source for one in group}
     return Check(
         first.kind,
-        first.source if len(sources) == 1 else f"{len(sources)} places",
+        first.source if len(sources) == 1 else _places(sources),
         first.target if len(targets) == 1 else f"{len(targets)} others",
         OK,
         _range(times) if times else _common(group),
     )
+
+
+def _places(sources: Collection[str]) -> str:
+    """How many they are, unless some of them are several already."""
+    singles = not any("," in one or one.endswith(" places") for one in sources)
+    return f"{len(sources)} places" if singles else "several places"
 
 
 def _range(times: Sequence[float]) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,6 +210,7 @@ services:
     assert network["Options"]["parent"] == "eth0"
     qtrp.run("busybox", "ping", "-c", "1", "-W", "2", address)
     qtrp.docker("exec", "hardware", "ping", "-c", "1", "-W", "2", qtrp.address)
+    verify_looks_from_there(three, tmp_path, text)
     owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
     assert owners == {"core", "hardware", "shim-qtpc", "shim-qtrp"}
     assert qtrp.docker("ps", "-a", "--format", "{{.Names}}") == "hardware"
@@ -222,6 +224,43 @@ services:
     assert "mvr-eth0" not in qtrp.run("ip", "link").stdout
     owners = {one["owner"] for one in json.loads(qtpc.macvlan_ros("list", "--json").stdout)}
     assert owners == {"core", "hardware"}
+
+
+def verify_looks_from_there(three: Lab, folder: Path, text: str) -> None:
+    """What is wrong in the other PC's container is told here; who cannot be asked is named."""
+    qtpc, qtrp = three.hosts["qtpc"], three.hosts["qtrp"]
+    write(folder, text)
+    code, found = verified(qtpc, folder)
+    assert code == 0, found
+    looked = {(one["kind"], one["source"], one["target"]) for one in found}
+    both = {("name", "core", "hardware"), ("name", "hardware", "core"), ("tcp", "qtrp", "core")}
+    assert both <= looked
+    qtrp.docker("exec", "hardware", "sh", "-c", "grep -v core /etc/hosts >/h; cat /h >/etc/hosts")
+    others = {"qtnx": three.hosts["qtnx"].docker_url, "lost": "unix:///run/nobody.sock"}
+    more = "".join(f'\n    {name}: {{docker: "{url}"}}' for name, url in others.items())
+    write(folder, text.replace("\nservices:", f"{more}\nservices:"))
+    code, found = verified(qtpc, folder)
+    write(folder, text)
+    wrong = {(one["kind"], one["source"], one["target"]): one for one in found if one["remedy"]}
+    assert code == 1
+    assert wrong.keys() == {
+        ("name", "hardware", "core"),
+        ("runs", "qtpc", "qtnx"),
+        ("runs", "qtpc", "lost"),
+    }
+    assert "does not resolve" in wrong["name", "hardware", "core"]["text"]
+    assert "no image macvlan-ros" in wrong["runs", "qtpc", "qtnx"]["text"]
+    assert (wrong["runs", "qtpc", "qtnx"]["level"], wrong["runs", "qtpc", "lost"]["level"]) == (
+        "warning",
+        "bad",
+    )
+
+
+def verified(host: Host, folder: Path) -> tuple[int, list[dict[str, Any]]]:
+    done = host.macvlan_ros("verify", "--all-hosts", "--json", cwd=folder / "robot", timeout=90)
+    assert "Traceback" not in done.stderr
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
 
 
 def test_a_pc_off_the_lan_launches_by_ssh(three: Lab, tmp_path: Path) -> None:

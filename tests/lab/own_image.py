@@ -16,10 +16,11 @@ from pathlib import Path
 from .host import ROOT, Host
 
 NAME = "macvlan-ros"
-#: What `shim`, `scan` and `interfaces` import.
+#: What `shim`, `scan`, `interfaces` and `verify` import.
 PACKAGES = frozenset(
     {
         *("click", "netaddr", "pyroute2"),
+        "ruamel.yaml",
         *("docker", "requests", "urllib3", "certifi", "idna", "charset_normalizer"),
     }
 )
@@ -56,7 +57,7 @@ def _file_system() -> bytes:
         for name in sorted(PACKAGES):
             found = importlib.util.find_spec(name)
             assert found and found.origin, f"the tests need {name}; run: make setup"
-            archive.add(Path(found.origin).parent, f"app/{name}", filter=_wanted)
+            archive.add(Path(found.origin).parent, f"app/{name.replace('.', '/')}", filter=_wanted)
         archive.add(ROOT / "macvlan_ros", "app/macvlan_ros", filter=_wanted)
     return buffer.getvalue()
 
