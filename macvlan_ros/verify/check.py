@@ -14,7 +14,7 @@ class Check:
     """One thing that was proven, or not.
 
     `kind` is runs, reach, name, tcp, mtu, multicast (the last five with a 6 over IPv6), discovery,
-    master, node, stale or traffic. `source` is where it was looked from, `target` what
+    master, node, stale, topic or traffic. `source` is where it was looked from, `target` what
     was looked at. `remedy` is "" when nothing is wrong.
     """
 

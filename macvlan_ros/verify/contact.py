@@ -73,7 +73,7 @@ def _reach(
     if door.state in (doors.OPEN, doors.REFUSED):
         took = _milliseconds(door.seconds)
         return about("reach", level=OK, text="by TCP; ping is not answered", milliseconds=took)
-    if source.is_host or target.interface or not target.host:
+    if (source.is_host and target.pid) or target.interface or not target.host:
         remedy = "let this PC and its containers reach each other: macvlan-ros shim up"
     elif target.pid:
         remedy = (
@@ -112,8 +112,11 @@ def _tcp(about: _About, address: IPAddress | None, door: Door) -> Check:
 def _mtu(about: _About, source: Vantage, heard: Echo, other: Vantage | None, least: int) -> Check:
     if heard.longest >= source.mtu:
         return about("mtu", level=OK, text=f"{source.mtu} bytes")
+    remedy = "give the parents of all PCs the same MTU: ip link set PARENT mtu 1500"
     if other is not None and other.mtu != source.mtu:
         why = f"its link has an MTU of {other.mtu}"
+        # a container's link gets smaller with the parent, and does not grow with it
+        remedy += f"; then start it again: macvlan-ros restart {other.name}"
     else:
         why = "something between them takes less"
     passed = max(heard.longest, least)
@@ -121,7 +124,7 @@ def _mtu(about: _About, source: Vantage, heard: Echo, other: Vantage | None, lea
         "mtu",
         level=BAD,
         text=f"of {source.mtu} bytes, which its link sends at once, {passed} pass: {why}",
-        remedy="give the parents of all PCs the same MTU: ip link set PARENT mtu 1500",
+        remedy=remedy,
     )
 
 

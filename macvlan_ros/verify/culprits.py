@@ -53,6 +53,13 @@ def environment(pid: int) -> dict[str, str]:
     return {}
 
 
+def command(pid: int) -> str:
+    """The words that a process was started with; none when it has ended."""
+    with suppress(OSError), (_PROC / str(pid) / "cmdline").open("rb") as file:
+        return file.read(_LONGEST).decode("utf-8", errors="replace").replace("\0", " ").strip()
+    return ""
+
+
 def find(registered: str, candidates: Sequence[Culprit]) -> Culprit | None:
     """The process whose environment makes a node register that host name or address; a single
     candidate that does not tell what it is called will do."""
@@ -109,7 +116,7 @@ def _inodes(pid: int, ports: Collection[int]) -> dict[str, int]:
 def _owners(pid: int, inodes: Collection[str]) -> Iterator[tuple[str, int]]:
     """Which process has which of these sockets, among those of the same network namespace."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    for other in _neighbours(pid):
+    for other in neighbours(pid):
         for handle in _links(_PROC / str(other) / "fd"):
             if handle in wanted:
                 yield wanted.pop(handle), other
@@ -117,8 +124,8 @@ def _owners(pid: int, inodes: Collection[str]) -> Iterator[tuple[str, int]]:
             return
 
 
-def _neighbours(pid: int) -> Iterator[int]:
-    """The processes in the same network namespace."""
+def neighbours(pid: int) -> Iterator[int]:
+    """The processes in the same network namespace, that one among them."""
     with suppress(OSError):
         namespace = (_PROC / str(pid) / "ns" / "net").readlink()
         for entry in _PROC.iterdir():

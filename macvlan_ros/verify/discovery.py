@@ -11,7 +11,7 @@ from functools import partial
 from netaddr import IPAddress
 
 from macvlan_ros.ros import Graph
-from macvlan_ros.verify import culprits, datagrams, told, unicast
+from macvlan_ros.verify import agreement, culprits, datagrams, told, unicast
 from macvlan_ros.verify.check import BAD, OK, Check
 from macvlan_ros.verify.converse import Call, converse
 from macvlan_ros.verify.datagrams import REFUSED, SILENT
@@ -35,7 +35,8 @@ def examine(
     """The checks of the stack's `discovery`; none of multicast, which `pairs` looks at."""
     inside = [one for one in vantages if not one.is_host and _may_speak(one.place)]
     there = [one for one in places if _may_speak(one)]
-    found = [check for one in inside for check in _broken(one)]
+    found = agreement.examine(there, graph)
+    found += [check for one in inside for check in _broken(one)]
     if graph.kind == "unicast":
         return found + unicast.examine(inside, there, graph, until=until)
     if graph.kind not in _OF:

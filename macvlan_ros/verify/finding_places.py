@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import placement, ros
 from macvlan_ros import stack as stacks
@@ -65,24 +65,29 @@ def of_stack(app: App, stack: Stack, names: Sequence[str]) -> tuple[Place, ...]:
     """
     chosen = stacks.select(stack, names) if names else stacks.enabled(stack)
     services = [one for one in chosen if not one.off_lan]
-    running = {
-        one.service: one
-        for one in app.engine.containers(stack=stack.name)
-        if one.state == "running"
-    }
+    running = {one.service: one for one in app.engine.containers(stack=stack.name) if one.running}
     missing = {one.container_name: one.name for one in services if one.name not in running}
     for name, other in app.engine.named(missing).items():
-        if other.state == "running":  # not ours, but docker compose's from the same file
+        if other.running:  # not ours, but docker compose's from the same file
             running[missing[name]] = other
     held = _held(app, services, six=stack.ipv6)
     host = app.settings.host_name
-    places = [_place(service, running.get(service.name), held, host) for service in services]
+    lan = Lan(stack.network, app.parent().addresses)
+    places = [_place(service, running.get(service.name), held, host, lan) for service in services]
     images = {service.name: service.image for service in services}
     # what one container of an image has, those that cannot be looked into have, too
     of_image = {images[one.name]: one.ros for one in places if one.ros in ("1", "2") and one.pid}
     return tuple(
         one if one.ros else replace(one, ros=of_image.get(images[one.name], "")) for one in places
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """By what a container on the LAN is known: the stack's network, or an address of the LAN."""
+
+    network: str
+    subnets: Sequence[IPNetwork]
 
 
 def _held(app: App, services: Sequence[Service], *, six: bool) -> _Held:
@@ -97,24 +102,47 @@ def _held(app: App, services: Sequence[Service], *, six: bool) -> _Held:
     }
 
 
-def _place(service: Service, container: Container | None, held: _Held, host: str) -> Place:
+def _place(
+    service: Service, container: Container | None, held: _Held, host: str, lan: Lan
+) -> Place:
     names = tuple(dict.fromkeys((service.name, service.container_name)))
     here = placement.is_here(service, host)
     pid = container.pid if container else 0
+    wrong, mend = fault(container, lan) if container else ("", "")
+    there = None if wrong else container
     return Place(
         name=service.name,
-        address=(container.address if container else None)
+        address=(there.address if there else None)
         or service.address
         or held.get((service.owner, 4)),
-        address6=(container.address6 if container else None)
+        address6=(there.address6 if there else None)
         or service.address6
         or held.get((service.owner, 6)),
         names=names,
         others=tuple(one for one in container.networks.values() if one) if container else (),
         host=host if here else service.host,
         pid=pid,
-        mac=container.mac if container else "",
+        mac=there.mac if there else "",
         ros=service.ros or ros.told({**service.environment, **culprits.environment(pid)}),
+        variables=service.environment,
+        wrong=wrong,
+        mend=mend,
+    )
+
+
+def fault(container: Container, lan: Lan) -> tuple[str, str]:
+    """What keeps a container from being looked from, and what to do."""
+    name, address = container.name, container.address
+    if container.state == "paused":
+        return "its container is paused", f"docker unpause {name}"
+    if container.state == "restarting":
+        return "its container ends again and again", f"see why: docker logs {name}"
+    if lan.network in container.networks or any(address in one for one in lan.subnets if address):
+        return "", ""
+    where = ", ".join(container.networks) or "no network"
+    return (
+        f"its container is not on the LAN, but on {where}",
+        f"docker rm -f {name}; then: macvlan-ros launch",
     )
 
 
@@ -122,12 +150,12 @@ def absent(places: Iterable[Place], host: str) -> list[Check]:
     """A check for each service that should run here and does not, or is nowhere to be found."""
     found = []
     for one in places:
-        if one.host == host and not one.pid and one.name != host:
-            found.append(
-                Check(
-                    "runs", host, one.name, BAD, "it does not run", "start it: macvlan-ros launch"
-                )
+        if one.host == host and not one.inside and one.name != host:
+            text, remedy = (
+                one.wrong or "it does not run",
+                one.mend or "start it: macvlan-ros launch",
             )
+            found.append(Check("runs", host, one.name, BAD, text, remedy))
         elif one.address is None and one.address6 is None:
             found.append(
                 Check(

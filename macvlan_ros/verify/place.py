@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from netaddr import IPAddress
@@ -25,7 +26,9 @@ class Place:
     `names` are those by which the others call it, `others` its addresses on
     other networks. `host` is the PC it belongs to. `pid` is its
     container's first process where that runs on this PC, else 0; `mac` is its link's there. `ros`
-    is "1", "2", "none" or "". `interface` is this PC's own on the LAN, for the PC alone.
+    is "1", "2", "none" or "", `variables` those that the file gives it. `interface` is this PC's
+    own on the LAN, for the PC alone. `wrong` is why its container cannot be looked from although it
+    is there, and `mend` what to do about it.
     """
 
     name: str
@@ -37,7 +40,15 @@ class Place:
     pid: int = 0
     mac: str = ""
     ros: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
     interface: str = ""
+    wrong: str = ""
+    mend: str = ""
+
+    @property
+    def inside(self) -> bool:
+        """Whether its container runs on this PC as it should, so that it can be looked from."""
+        return bool(self.pid) and not self.wrong
 
     def at(self, version: int) -> IPAddress | None:
         """Its address of that version of IP, 4 or 6."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netaddr import IPAddress
 
-from macvlan_ros.verify import culprits, resolving, rpc
+from macvlan_ros.verify import culprits, masters, resolving, rpc, topics
 from macvlan_ros.verify.asking import Heard, ask_all
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check
 from macvlan_ros.verify.converse import Call, converse
@@ -60,8 +60,9 @@ def examine(
         )
         return Outcome((said,))
     around = Surroundings(places, {}, here, shim)
-    checks, master = _reach_master(vantages, master_uri, around, until)
-    checks += _told_otherwise(vantages, master_uri, until)
+    checks, addresses, master = _reach_master(vantages, master_uri, around, until)
+    checks += masters.told_otherwise(vantages, master_uri, until)
+    checks += masters.others(_enterable(around), master_uri, addresses)
     if master is None:
         return Outcome(tuple(checks))
     graph = read_graph(master, until=until)
@@ -70,13 +71,15 @@ def examine(
     checks += _check_nodes(
         graph, vantages, around, master, until=until, clean=clean, find_gone=find_gone
     )
+    checks += topics.examine(graph.nodes, here)
     return Outcome(tuple(checks), master)
 
 
 def _reach_master(
     vantages: Sequence[Vantage], uri: Uri, around: Surroundings, until: float
-) -> tuple[list[Check], Master | None]:
-    """A check for each place, and the master by the first that reached it."""
+) -> tuple[list[Check], list[IPAddress], Master | None]:
+    """A check for each place, the addresses that the master has there, and the master by the first
+    that reached it."""
     meanings = resolving.everywhere(vantages, [uri.host], until=_soon(until, _NAMES))
     found = {one.name: next(iter(meanings[one.name].get(uri.host, ())), None) for one in vantages}
     asked = [(one, address) for one in vantages if (address := found[one.name]) is not None]
@@ -88,10 +91,11 @@ def _reach_master(
     )
     answers = {one.name: rpc.read(reply) for (one, _), reply in zip(asked, replies, strict=True)}
     checks = [_master_check(one, uri, answers.get(one.name), around) for one in vantages]
+    meant = [address for _, address in asked]
     for one, address in asked:
         if not answers[one.name].problem:
-            return checks, Master(uri, one, str(address))
-    return checks, None
+            return checks, meant, Master(uri, one, str(address))
+    return checks, meant, None
 
 
 def _master_check(source: Vantage, uri: Uri, answer: Answer | None, around: Surroundings) -> Check:
@@ -119,38 +123,6 @@ def _is_own(uri: Uri, around: Surroundings) -> bool:
     """Whether the master is in a container of this PC, which it reaches by a shim only."""
     ours = [str(at) for one in around.places if one.pid for at in (one.address, one.address6)]
     return uri.host.strip("[]") in ours
-
-
-def _told_otherwise(vantages: Sequence[Vantage], uri: Uri, until: float) -> list[Check]:
-    """Containers whose own ROS_MASTER_URI leads elsewhere."""
-    said: dict[str, Uri] = {}
-    for one in vantages:
-        if not one.is_host:
-            text = culprits.environment(one.place.pid).get("ROS_MASTER_URI", "")
-            if text.strip() and text.strip().rstrip("/") != uri.text.rstrip("/"):
-                said[one.name] = rpc.parse_uri(text)
-    if not said:
-        return []
-    concerned = [one for one in vantages if one.name in said]
-    hosts = {uri.host, *(other.host for other in said.values() if other.host)}
-    meanings = resolving.everywhere(concerned, hosts, until=_soon(until, _NAMES))
-    return [
-        Check(
-            "master",
-            name,
-            uri.text,
-            BAD,
-            f"its ROS_MASTER_URI is {other.text}",
-            "take that variable out of the stack file and launch again",
-        )
-        for name, other in said.items()
-        if not _same(meanings[name], uri, other)
-    ]
-
-
-def _same(meanings: Mapping[str, tuple[IPAddress, ...]], one: Uri, other: Uri) -> bool:
-    shared = set(meanings.get(one.host, ())) & set(meanings.get(other.host, ()))
-    return one.port == other.port and bool(shared)
 
 
 def _unreadable(master: Master, graph: Graph, here: str) -> Check:

@@ -108,7 +108,7 @@ class _Verification:
         """The containers that can be entered, and a check for each that cannot."""
         found, troubles = [], []
         for place in self._places:
-            if place.pid:
+            if place.inside:
                 try:
                     vantage = Vantage(place)
                 except MacvlanRosError as error:
@@ -155,7 +155,7 @@ class _Verification:
 
     def _targets(self) -> list[Place]:
         """What should be there: that a service here does not run is told already."""
-        return [one for one in self._places if one.pid or one.host != self._here.name]
+        return [one for one in self._places if one.inside or one.host != self._here.name]
 
     def _is_own_affair(self, check: Check) -> bool:
         """What a PC's own names are like is not asked, nor multicast where nobody needs it."""

@@ -46,6 +46,12 @@ ROWS = {
     "/loop": {"ROS_IP": "127.0.0.1"},
 }
 PATIENCE = 90.0
+READER = """
+import rospy, std_msgs.msg
+rospy.init_node("reader")
+rospy.Subscriber("/robot/typist_topic", std_msgs.msg.String, print)
+rospy.spin()
+"""
 
 
 @dataclass
@@ -239,6 +245,41 @@ def test_mtu_that_does_not_pass_is_told_with_what_does(robot: Robot) -> None:
     )
     assert bad["level"] == "bad"
     assert "1400 pass" in bad["text"]
+
+
+def test_another_master_a_mistyped_topic_and_a_container_that_is_paused_are_named(
+    robot: Robot,
+) -> None:
+    elsewhere = ("-e", "ROS_MASTER_URI=http://localhost:11311")
+    robot.qtpc.docker("exec", "-d", *elsewhere, "spare", "roscore")
+    robot.qtpc.docker(
+        "exec", "-d", *elsewhere, "spare", "python3", "-c", "import time; time.sleep(600)"
+    )
+    robot.publish(robot.qtpc, "talker", "/typist")
+    # rostopic echo subscribes when somebody publishes, nodes do at once
+    robot.qtrp.docker("exec", "-d", "hardware", "python3", "-c", READER)
+    robot.wait_for("/typist", "/reader")
+    deadline = time.monotonic() + PATIENCE
+    while "another master" not in (said := texts(robot.verify(robot.qtpc))):
+        assert time.monotonic() < deadline, said
+    assert "another master runs in 'spare'" in said
+    assert "a process in it (python3, " in said
+    assert "/typist_topic, which /typist publishes, has no subscriber" in said
+    robot.qtpc.docker("pause", "spare")
+    code, found = robot.verify(robot.qtpc)
+    (paused,) = (one for one in found if one["kind"] == "runs")
+    robot.qtpc.docker("unpause", "spare")
+    assert code == 1
+    assert (paused["text"], paused["remedy"]) == ("its container is paused", "docker unpause spare")
+    assert not any(one["target"] == "spare" for one in found if one["kind"] != "runs")
+    for host, name in ((robot.qtpc, "spare"), (robot.qtpc, "talker"), (robot.qtrp, "hardware")):
+        host.docker("restart", "-t", "1", name)
+        host.macvlan_ros("shim", "up", check=True)
+    robot.verify(robot.qtpc, "--clean")
+
+
+def texts(said: tuple[int, list[dict[str, Any]]]) -> str:
+    return "\n".join(str(one["text"]) for one in said[1])
 
 
 def test_without_a_stack_file_it_is_about_what_runs(robot: Robot, tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def test_beside_a_discovery_server_cyclone_has_its_peers(
     assert {pair: one.level for pair, one in told.items()} == {
         ("core", "third"): "ok",
         ("talker", "third"): "ok",
+        ("talker", "core, third"): "warning",  # for its middleware
     }
     assert "UDP ports 7410 to 7472" in behind["core", "third"].text
 
