@@ -206,6 +206,11 @@ def _set_zenoh(draft: Draft, address: IPAddress, graph: Graph) -> None:
         # a client looks for its router once, and ends, unless it is told to wait for it
         override = f'mode="client";connect/endpoints=["tcp/{graph.meeting}"];connect/timeout_ms=-1'
     elif graph.kind == "multicast":
+        if graph.version == 6:
+            draft.note(
+                "rmw_zenoh finds no nodes by multicast over IPv6; name the service with its router"
+                " at x-macvlan-ros: {discovery: {router: SERVICE}}"
+            )
         override = (
             f'listen/endpoints=["tcp/{bracketed(address)}:0"];scouting/multicast/enabled=true;'
             f'scouting/multicast/interface="{address}"'

@@ -227,6 +227,13 @@ def test_zenoh_without_a_router_finds_its_nodes_by_multicast() -> None:
     assert "name the service with its router" in unicast.notes[0]
 
 
+def test_zenoh_over_ipv6_is_told_to_have_a_router() -> None:
+    """Zenoh 1 scouts by a group of IPv4 alone, whatever its configuration names (tried)."""
+    over6 = prepared(ZENOH, graph=Graph(version=6), address=IPAddress("fd00:9::5"))
+    assert "name the service with its router" in over6.notes[0]
+    assert not prepared(ZENOH, graph=USUAL).notes
+
+
 def test_other_middleware_is_left_to_itself() -> None:
     said = {"RMW_IMPLEMENTATION": "rmw_connextdds"}
     found = prepared(said, graph=Graph(kind="unicast", peers=PEERS))
