@@ -207,7 +207,7 @@ def _blamed(
         heard,
         "node",
         f"{text}; no process of {around.here} listens on its port, so it is another PC's, or gone",
-        "on its own PC: macvlan-ros verify names the container; start the node there with ROS_IP"
+        "macvlan-ros verify there, or --all-hosts here, names the container; start the node with ROS_IP"
         " and without ROS_HOSTNAME, or launch it with macvlan-ros",
         source=_names(sources),
     )
