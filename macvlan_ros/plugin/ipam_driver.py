@@ -58,13 +58,18 @@ class IpamDriver:
         self._given = given
         # Docker asks for pools side by side, and a count is read, changed and written.
         self._counting = threading.Lock()
+        self._to_count_anew = False
         self._asked: tuple[wire.RequestPool, float] | None = None
 
     def get_capabilities(self, _: wire.Nothing) -> answers.IpamCapabilities:
         """Asked once by each dockerd that starts, before anything else; then it asks again for
-        every pool that it has, so that they are counted anew."""
-        with self._counting:
-            self._state.reset_pool_uses()
+        every pool that it has, so that they are counted anew.
+
+        The store is left alone here. Were it away, or its disk full, Docker would take an error for
+        a plugin without needs: it would name no MACs until it is started again, and no container
+        would start.
+        """
+        self._to_count_anew = True
         return answers.IpamCapabilities()
 
     def get_default_address_spaces(self, _: wire.Nothing) -> answers.AddressSpaces:
@@ -86,6 +91,7 @@ class IpamDriver:
         if owner:
             check_name(owner, kind="owner")
         with self._counting:
+            self._count_anew()
             pool, made_for = self._find_pool(request)
             _check_part(pool, request.sub_pool)
             pool_id = PoolId(pool.name, made_for, request.sub_pool, owner)
@@ -111,11 +117,18 @@ class IpamDriver:
     def release_pool(self, request: wire.ReleasePool) -> answers.Done:
         pool_id = PoolId.parse(request.pool_id)
         with self._counting:
+            self._count_anew()
             left = self._state.pool_uses(str(pool_id)) - 1
             self._state.set_pool_uses(str(pool_id), left)
             if not self._state.networks_on(pool_id.pool):
                 self._clear(pool_id.pool)
         return answers.Done()
+
+    def _count_anew(self) -> None:
+        """Forget what was counted for a dockerd that has ended since."""
+        if self._to_count_anew:
+            self._state.reset_pool_uses()
+            self._to_count_anew = False
 
     def tidy(self, name: str) -> None:
         """Remove a pool that was made for Docker's networks, if none of them is left and nobody

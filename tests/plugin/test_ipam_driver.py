@@ -11,6 +11,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.around import Surroundings
+from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import DYNAMIC, STATIC, Reservation
 from macvlan_ros.notation import parse_pool
@@ -128,6 +129,26 @@ def test_after_a_restart_of_dockerd_pools_are_counted_anew(docker: Docker) -> No
     for _ in range(3):
         docker.client.call("IpamDriver.GetCapabilities")
         docker.pool_id(SUBNET)
+    docker.release_pool(pool_id)
+    assert docker.store.pools() == ()
+
+
+def test_a_dockerd_that_starts_hears_what_the_plugin_needs_whatever_the_store_says(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk may be full then; Docker would do without MACs ever after."""
+    pool_id = docker.pool_id(SUBNET)
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreDown("no space left on its disk")
+
+    with monkeypatch.context() as broken:
+        for name in ("recall", "remember", "forget"):
+            broken.setattr(docker.store, name, full)
+        reply = docker.client.call("IpamDriver.GetCapabilities")
+        assert "no space left" in docker.pool(SUBNET).error
+    assert reply.body["RequiresMACAddress"] is True
+    docker.pool_id(SUBNET)
     docker.release_pool(pool_id)
     assert docker.store.pools() == ()
 
