@@ -207,8 +207,8 @@ def _blamed(
         heard,
         "node",
         f"{text}; no process of {around.here} listens on its port, so it is another PC's, or gone",
-        "macvlan-ros verify there, or --all-hosts here, names the container; start the node with ROS_IP"
-        " and without ROS_HOSTNAME, or launch it with macvlan-ros",
+        "macvlan-ros verify there, or --all-hosts here, names the container; start the node with"
+        " ROS_IP and without ROS_HOSTNAME, or launch it with macvlan-ros",
         source=_names(sources),
     )
 
