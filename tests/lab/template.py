@@ -15,6 +15,7 @@ import ctypes
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -202,6 +203,7 @@ def _serve(asked: socket.socket) -> dict[str, Any] | None:
             os.dup2(err, 2)
             os.close(out)
             os.close(err)
+            _open_streams()
             request: dict[str, Any] = json.loads(data)
             return request
         os.close(out)
@@ -209,6 +211,16 @@ def _serve(asked: socket.socket) -> dict[str, Any] | None:
         running[os.pidfd_open(pid)] = pid, answers
         with contextlib.suppress(OSError):
             answers.send(b"%d" % pid)
+
+
+def _open_streams() -> None:
+    """As Python does at its start. The template's own may have been files, and what takes these
+    pipes for such asks where it stands in them."""
+    for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
+        raw = open(number, "wb", closefd=False)  # noqa: SIM115
+        line = name == "stderr"
+        stream = io.TextIOWrapper(raw, sys.stdout.encoding, errors, line_buffering=line)
+        setattr(sys, name, stream)
 
 
 def _become(request: Mapping[str, Any]) -> None:
