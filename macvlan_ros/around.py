@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

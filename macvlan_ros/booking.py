@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress
 
@@ -16,6 +16,7 @@ from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
 from macvlan_ros import addresses
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.prober import Seen
+from macvlan_ros.values import dataclass
 from macvlan_ros.vendors import vendor
 
 OURS, HERE, GATEWAY, STRANGER, ELSEWHERE = "ours", "here", "gateway", "stranger", "elsewhere"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
@@ -17,6 +16,7 @@ from macvlan_ros.models.pools import DYNAMIC, Pool
 from macvlan_ros.presence import Presence
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Former, Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["Collector", "Leak"]
 

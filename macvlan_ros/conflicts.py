@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from netaddr import IPAddress
@@ -16,6 +16,7 @@ from netaddr import IPAddress
 from macvlan_ros.guard import Conflict
 from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["RECENT", "ConflictSeen", "as_record", "keep", "recent"]
 

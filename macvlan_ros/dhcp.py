@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, dhcp_messages, frames
 from macvlan_ros.arp import Port
+from macvlan_ros.values import dataclass
 
 #: dnsmasq pings an address for three seconds before it offers it.
 PATIENCE = 4.0

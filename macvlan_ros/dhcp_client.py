@@ -9,10 +9,10 @@ INIT-REBOOT towards all).
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from netaddr import IPAddress
@@ -21,6 +21,7 @@ from macvlan_ros import bpf, dhcp_messages, frames
 from macvlan_ros.arp import Port
 from macvlan_ros.closing import Closing
 from macvlan_ros.dhcp_messages import Message
+from macvlan_ros.values import dataclass
 
 __all__ = ["Client", "Given", "Refused", "Want"]
 
@@ -77,7 +78,7 @@ Outcome = Given | Refused | None
 Told = Callable[[Want, IPAddress, str], None]
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Talk:
     """One lease being taken. `server` is set once it is asked for, not only sought."""
 

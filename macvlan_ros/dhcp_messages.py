@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
 from macvlan_ros import frames
+from macvlan_ros.values import dataclass
 
 __all__ = [
     "ACK",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from macvlan_ros.docker_network_values import LAN_DRIVERS, is_on_our_lan
 from macvlan_ros.docker_values import read_address
 from macvlan_ros.errors import NotFound
 from macvlan_ros.labels import LABEL_DEFAULT_ROUTE, is_ours
+from macvlan_ros.values import dataclass
 
 #: How many containers are looked at side by side.
 _AT_ONCE = 8

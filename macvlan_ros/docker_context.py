@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from macvlan_ros.errors import Forbidden, InvalidRequest, NotFound
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.values import dataclass
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 

@@ -6,12 +6,12 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_files import archive
 from macvlan_ros.errors import EngineRefused, NotFound
 from macvlan_ros.labels import LABEL_MANAGED, MANAGED
+from macvlan_ros.values import dataclass
 
 #: Where an errand finds the files that it is given.
 FOLDER = "/run/macvlan-ros-errand"

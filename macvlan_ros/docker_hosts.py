@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from netaddr import IPAddress
@@ -12,6 +11,7 @@ from macvlan_ros.docker_calls import Calls
 from macvlan_ros.docker_values import read_address
 from macvlan_ros.errors import NotFound
 from macvlan_ros.labels import LABEL_SERVICE
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from macvlan_ros.docker_calls import QUICK, Calls
 from macvlan_ros.docker_errors import refusal
+from macvlan_ros.values import dataclass
 
 STREAMS = {1: "stdout", 2: "stderr"}
 _HEADER = 8

@@ -11,13 +11,13 @@ network too, so that several may stand on one parent: Docker's own macvlan has t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from macvlan_ros.docker_calls import Calls
 from macvlan_ros.errors import InvalidRequest, NetworkDiffers
 from macvlan_ros.labels import LABEL_MANAGED, LABEL_POOL, MANAGED
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.values import dataclass
 
 #: What a node's own settings of a swarm network are called: the network's name and this.
 HERE = ".here"

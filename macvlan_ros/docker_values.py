@@ -7,7 +7,6 @@ out. A field that an engine leaves out, as old and new ones do, is read as empty
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from netaddr import AddrFormatError, IPAddress
@@ -19,6 +18,7 @@ from macvlan_ros.labels import (
     LABEL_SERVICE,
     LABEL_STACK,
 )
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPRange
 
@@ -16,6 +16,7 @@ from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.links import Link
 from macvlan_ros.notation import check_name
 from macvlan_ros.report import range_text
+from macvlan_ros.values import dataclass
 
 _PLAIN = re.compile(r"[a-zA-Z0-9][\w./:@-]*", re.ASCII)
 # What YAML 1.1 takes for something else than a word.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import EINVAL
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from macvlan_ros.models.pools import DYNAMIC
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["Attached", "Endpoints"]
 

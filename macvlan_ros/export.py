@@ -8,10 +8,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.pools import NETWORK, Reservation
+from macvlan_ros.values import dataclass
 
 _LABEL = re.compile(r"[a-zA-Z0-9_-]{1,63}")
 _FIELDS = ("owner", "address", "mac", "pool", "host", "created", "kind")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
 
 from netaddr import IPAddress
+
+from macvlan_ros.values import dataclass
 
 ETH_ARP = 0x0806
 ETH_IPV4 = 0x0800

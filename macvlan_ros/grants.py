@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress, IPRange
 
@@ -30,6 +29,7 @@ from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Former, Use, Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["Grants", "Wanted"]
 

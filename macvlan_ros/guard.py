@@ -11,13 +11,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress
 
 from macvlan_ros import frames
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.frames import Heard, Kind
+from macvlan_ros.values import dataclass
 
 _log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ store knows which owners' containers the plugin gave their addresses to, on whic
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from macvlan_ros.errors import Conflict, MacvlanRosError
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.uses import Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["Holder", "Holding"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
@@ -13,6 +12,7 @@ from macvlan_ros.errors import StackFileError
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.values import dataclass
 
 SHELLS = ("sh", "fish")
 

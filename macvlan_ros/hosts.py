@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from macvlan_ros.models.pools import STATIC, Reservation
 from macvlan_ros.register import HostRecord, Register, Sight, every, silent_after
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 #: By so many rounds a clock may be off without a word: entries are looked at so far apart.
 _TOLERANCE = 1.5

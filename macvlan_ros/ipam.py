@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
@@ -19,6 +19,7 @@ from macvlan_ros.notation import check_name
 from macvlan_ros.search import Search, release_command
 from macvlan_ros.stores.base import Store
 from macvlan_ros.strangers import Strangers
+from macvlan_ros.values import dataclass
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:

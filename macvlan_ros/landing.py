@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
@@ -15,6 +14,7 @@ from macvlan_ros.models.pools import DEFAULT_POOL, Pool
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.spans import subtract
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from netaddr import IPAddress
@@ -25,6 +24,7 @@ from macvlan_ros.models.stacks import Stack
 from macvlan_ros.settings import Settings
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo, all_or_nothing
+from macvlan_ros.values import dataclass
 
 #: Networks whose part the macvlan one takes.
 _REPLACED_DRIVERS = ("overlay", "macvlan", "ipvlan", "host")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress
 
 from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["ASKED", "HELD", "RELEASED", "Lease", "LeaseBook"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from macvlan_ros.dhcp_client import Given, Outcome, Refused
 from macvlan_ros.errors import MacvlanRosError, Unavailable
@@ -21,6 +21,7 @@ from macvlan_ros.lease_wire import LeaseWire
 from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.news import News
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["Done", "Leases"]
 

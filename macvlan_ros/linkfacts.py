@@ -7,7 +7,6 @@ sysfs for what netlink does not tell: whether an interface is a radio.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET
 from typing import Any
@@ -16,6 +15,7 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.models.links import ArpSettings, MacvlanLink, Route
 from macvlan_ros.parents import Facts
+from macvlan_ros.values import dataclass
 
 _IFF_UP = 0x1
 _IFF_LOOPBACK = 0x8

@@ -8,12 +8,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from macvlan_ros.docker_logs import Entry
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import EngineRefused, InvalidRequest, MacvlanRosError, NotFound
+from macvlan_ros.values import dataclass
 
 __all__ = ["LogLine", "Source", "follow", "parse_since", "read"]
 

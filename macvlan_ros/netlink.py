@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from netaddr import IPNetwork
@@ -18,6 +17,7 @@ from netaddr import IPNetwork
 from macvlan_ros.errors import NotFound
 from macvlan_ros.linkfacts import Tables, lower_of
 from macvlan_ros.rtnetlink import HEADER, LINK, ask, dump
+from macvlan_ros.values import dataclass
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 

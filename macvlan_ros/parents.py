@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from macvlan_ros.errors import BadParent, BadSubnet, MacvlanRosError, ParentNotFound
 from macvlan_ros.models.links import Link
+from macvlan_ros.values import dataclass
 
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}\Z")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress
 
@@ -14,6 +14,7 @@ from macvlan_ros.docker_values import Image
 from macvlan_ros.models.containers import Attachment, Service
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.values import dataclass
 
 #: Keys of a service that say where and when it runs, and not what its container is.
 _NOT_THE_CONTAINER = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
@@ -15,6 +14,7 @@ from macvlan_ros.closing import Closing
 from macvlan_ros.errors import BadSubnet, InvalidRequest
 from macvlan_ros.namespaces import inside
 from macvlan_ros.probing import Exchange, Pace, Probed, Tally, Timing
+from macvlan_ros.values import dataclass
 
 #: A larger subnet is not scanned: at the polite rate it would take more than four minutes.
 LARGEST_SCAN = 65536

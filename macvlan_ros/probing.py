@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

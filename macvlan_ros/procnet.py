@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.values import dataclass
 
 # "thread-self" and not "self": a thread that has moved to another namespace reads that one's.
 ROOT = Path("/proc/thread-self/net")

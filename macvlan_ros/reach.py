@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
@@ -34,6 +33,7 @@ from macvlan_ros.shim import (
 )
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["OWNER", "Made", "Reach", "Reached", "pools_of"]
 

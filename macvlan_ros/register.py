@@ -11,7 +11,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Record
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = [
     "HOST_KIND",

@@ -7,7 +7,7 @@ nobody tells when a container comes up under Docker's own macvlan driver.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork
 
@@ -16,6 +16,7 @@ from macvlan_ros.models.pools import NETWORK, STATIC, Reservation
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["Roster", "places", "read"]
 

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
@@ -36,6 +35,7 @@ from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT
 from macvlan_ros.run_watch import Watch
 from macvlan_ros.undo import Undo, all_or_nothing
+from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress
 
@@ -20,6 +20,7 @@ from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.starter import ASIDE
 from macvlan_ros.turns import Turns
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
@@ -20,6 +20,7 @@ from macvlan_ros.errors import BadSubnet, Forbidden, KernelRefused, MacvlanRosEr
 from macvlan_ros.guiding import guide, leave_alone
 from macvlan_ros.links import Links
 from macvlan_ros.namespaces import inside
+from macvlan_ros.values import dataclass
 
 #: How many containers are visited side by side.
 _AT_ONCE = 8

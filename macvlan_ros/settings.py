@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import Forbidden, InvalidRequest
+from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:
     from macvlan_ros.stores.access import EtcdAccess

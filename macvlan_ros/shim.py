@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import EEXIST
 
 from netaddr import EUI, IPAddress, IPNetwork
@@ -24,6 +24,7 @@ from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.link_names import shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.links import ArpSettings, MacvlanLink, Route
+from macvlan_ros.values import dataclass
 
 # A frame for the shim's address comes in by the shim while the sender's route leads out of the
 # parent: strict reverse-path filtering (rp_filter=1) would drop it, loose does not.

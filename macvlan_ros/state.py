@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["DockerNetwork", "Endpoint", "State"]
 

@@ -7,7 +7,6 @@ A use counts on all hosts that share the store, for an owner's one container may
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 
@@ -15,6 +14,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 __all__ = ["Former", "Use", "Uses"]
 

@@ -12,7 +12,6 @@ import select
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +22,7 @@ from macvlan_ros.arp import Port
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.frames import ETH_ARP, ETH_IPV6
 from macvlan_ros.guard import Addresses, Conflict, Guard
+from macvlan_ros.values import dataclass
 
 __all__ = ["Conflict", "Counts", "Watcher"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
@@ -18,6 +17,7 @@ from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.models.links import Link
+from macvlan_ros.values import dataclass
 
 #: An interface's name, as against a MAC or a subnet.
 _NAME = re.compile(r"[^/:\s]{1,15}\Z")

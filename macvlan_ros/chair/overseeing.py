@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from macvlan_ros import stack as stacks
@@ -14,6 +13,7 @@ from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.running import Running, ServiceStatus
+from macvlan_ros.values import dataclass
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from macvlan_ros.attends import Follower
@@ -20,6 +19,7 @@ from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros import MASTER_PORT
 from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo
+from macvlan_ros.values import dataclass
 
 T = TypeVar("T")
 

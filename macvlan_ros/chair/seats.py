@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from macvlan_ros.docker_values import EngineInfo
 from macvlan_ros.doctor.clocks import read_time
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
 from macvlan_ros.models.stacks import HostEntry, Stack
+from macvlan_ros.values import dataclass
 
 #: How many engines are asked at once. One that is away takes 15 s to say so.
 _AT_ONCE = 16

@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.values import dataclass
 
 #: Seconds within which it says its version: the old one is Python, and slow on a small board.
 _WITHIN = 30.0

@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.values import dataclass
 
 #: Seconds within which a command line says what it is, on a slow SD card too.
 _ANSWERS_WITHIN = 20.0

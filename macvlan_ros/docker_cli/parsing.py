@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from macvlan_ros.docker_cli.flags import KnownFlags
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.values import dataclass
 
 #: What pflag reads as false (strconv.ParseBool).
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))

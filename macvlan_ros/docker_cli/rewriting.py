@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from netaddr import IPAddress
@@ -19,6 +19,7 @@ from macvlan_ros import host_gateway, ros
 from macvlan_ros.docker_cli.parsing import Option, RunLine, option, without
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.containers import Attachment, Service
+from macvlan_ros.values import dataclass
 
 #: The variables that tell a ROS node where it is and where the master is.
 ROS_VARIABLES = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.levels import BAD, OK, WARNING
+from macvlan_ros.values import dataclass
 
 __all__ = ["BAD", "OK", "WARNING", "Finding", "cure", "guarded"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macvlan_ros.doctor.finding import OK, WARNING, Finding
 from macvlan_ros.models.links import Link
+from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -8,12 +8,12 @@ import pwd
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macvlan_ros import procnet
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from macvlan_ros.dry.app import DryApp
 from macvlan_ros.errors import NetworkNotFound
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.values import dataclass
 
 __all__ = ["Deviation", "find_deviations"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros.values import dataclass
 
 #: bridge, private, vepa or passthru (ip-link(8), "MACVLAN and MACVTAP Type Support").
 NetworkMode: TypeAlias = str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netaddr import IPAddress, IPNetwork, IPRange
+
+from macvlan_ros.values import dataclass
 
 DEFAULT_POOL = "default"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.census import GATEWAY, HERE, OURS, STRANGER, Sighting
 from macvlan_ros.models.pools import NETWORK, Reservation
+from macvlan_ros.values import dataclass
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 #: What every ROS 1 node publishes to or reads, and so tells nothing of who talks to whom.

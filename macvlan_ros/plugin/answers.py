@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from netaddr import IPAddress, IPNetwork
+
+from macvlan_ros.values import dataclass
 
 __all__ = [
     "AddressGiven",

@@ -14,7 +14,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from macvlan_ros.plugin.answers import Answer
 from macvlan_ros.plugin.counting import Metrics
 from macvlan_ros.plugin.fields import Fields
 from macvlan_ros.plugin.head import BadHttp, Head, read_head
+from macvlan_ros.values import dataclass
 
 __all__ = ["Exchange", "Limits", "Route"]
 

@@ -7,8 +7,9 @@ for one method and a peer on the same machine. So it is read here, within the sa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
+
+from macvlan_ros.values import dataclass
 
 __all__ = ["BadHttp", "Head", "read_head"]
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress, IPNetwork
 
@@ -20,6 +20,7 @@ from macvlan_ros.arp import Wire
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.link_names import link_exists, shim_name
 from macvlan_ros.state import DockerNetwork, Endpoint
+from macvlan_ros.values import dataclass
 
 __all__ = ["Herald"]
 

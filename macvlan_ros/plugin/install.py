@@ -12,11 +12,11 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, NotFound, Unavailable
 from macvlan_ros.undo import Undo, all_or_nothing
+from macvlan_ros.values import dataclass
 from macvlan_ros.whole_file import cannot_write, write_whole
 
 __all__ = ["MDNS_UNIT", "SHIM_UNIT", "UNITS", "Status", "install", "status", "uninstall"]

@@ -8,13 +8,13 @@ it, and a pool that was made for a network can be made again when the store was 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from netaddr import AddrFormatError, IPNetwork, IPRange
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.notation import check_name
+from macvlan_ros.values import dataclass
 
 __all__ = ["PoolId", "name_for"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
 
@@ -30,6 +29,7 @@ from macvlan_ros.shim import (
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Use, Uses
+from macvlan_ros.values import dataclass
 
 __all__ = ["ShimKeeper", "Way"]
 

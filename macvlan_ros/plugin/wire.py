@@ -10,12 +10,12 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.plugin.fields import Fields
+from macvlan_ros.values import dataclass
 
 __all__ = [
     "CreateEndpoint",

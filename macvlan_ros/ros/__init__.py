@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress
 
@@ -12,6 +12,7 @@ from macvlan_ros.ros import ros1, ros2
 from macvlan_ros.ros.draft import Draft
 from macvlan_ros.ros.ros1 import MASTER_PORT, former_addresses, master_uri
 from macvlan_ros.ros.ros2 import Graph, graph, told, version
+from macvlan_ros.values import dataclass
 
 __all__ = [
     "MASTER_PORT",

@@ -7,7 +7,6 @@ rmw_cyclonedds, rmw_fastrtps and rmw_zenoh.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import AddrFormatError, IPAddress
 
@@ -16,6 +15,7 @@ from macvlan_ros.models.stacks import Discovery, Stack
 from macvlan_ros.ros import dds
 from macvlan_ros.ros.draft import Draft, bracketed
 from macvlan_ros.ros.places import address_of
+from macvlan_ros.values import dataclass
 
 #: Distributions of ROS 1 that images of today may still have; what else has a name is ROS 2.
 _ROS1 = ("hydro", "indigo", "jade", "kinetic", "lunar", "melodic", "noetic", "one", "debian")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from macvlan_ros.stack.nodes import Node
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

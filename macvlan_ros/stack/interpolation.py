@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from macvlan_ros.stack.nodes import Node, shorten
+from macvlan_ros.values import dataclass
 
 Lookup: TypeAlias = Callable[[str], "str | None"]
 

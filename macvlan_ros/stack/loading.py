@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from macvlan_ros.errors import StackFileError
@@ -28,6 +28,7 @@ from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Declared, check_name, container_name, service
 from macvlan_ros.stack.sources import Source, complete
 from macvlan_ros.stack.yamlfile import read
+from macvlan_ros.values import dataclass
 
 
 def load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork, IPRange
 
@@ -13,6 +13,7 @@ from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.mounts import external_name
 from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet, text_pairs
+from macvlan_ros.values import dataclass
 
 #: Drivers whose network the macvlan one takes the place of.
 _LAN_DRIVERS = ("macvlan", "ipvlan", "macvlan-ros")

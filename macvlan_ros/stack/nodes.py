@@ -7,11 +7,12 @@ is something else answers with a `StackFileError` that names the place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.values import dataclass
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 

@@ -6,11 +6,11 @@ Sources: the Compose Specification, "secrets" and "build"; docker build, "--secr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.nodes import Node, take
+from macvlan_ros.values import dataclass
 
 _KEYS = ("file", "environment", "external", "name", "labels", "driver", "driver_opts")
 _SAID = ("file", "environment")

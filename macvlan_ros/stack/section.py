@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from macvlan_ros.near import did_you_mean
 from macvlan_ros.stack.discovery import domain
 from macvlan_ros.stack.nodes import Node, shorten, take
 from macvlan_ros.stack.values import address, mac, ranges, subnet
+from macvlan_ros.values import dataclass
 
 SECTION = "x-macvlan-ros"
 DEFAULT_NETWORK = "ros_lan"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from macvlan_ros.errors import ServiceNotFound, StackFileError
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

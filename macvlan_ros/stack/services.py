@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from macvlan_ros.models.containers import Dependency, DeviceRequest, Service, Volume
@@ -31,6 +30,7 @@ from macvlan_ros.stack.values import (
     ulimits,
     words,
 )
+from macvlan_ros.values import dataclass
 
 #: What honours all of Compose's keys.
 _INSTEAD = "macvlan-ros compose up -d"

@@ -8,7 +8,7 @@ Specification, "extends" and "include".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from macvlan_ros.near import did_you_mean
@@ -19,6 +19,7 @@ from macvlan_ros.stack.merging import merge, strip
 from macvlan_ros.stack.nodes import Node, take, with_entries
 from macvlan_ros.stack.section import SECTION
 from macvlan_ros.stack.yamlfile import is_there, read
+from macvlan_ros.values import dataclass
 
 #: Services that extend services; nobody has more than a handful.
 MAX_CHAIN = 50

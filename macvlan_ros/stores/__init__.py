@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from macvlan_ros.errors import Forbidden, InvalidRequest
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import combinations
 
 from macvlan_ros.addresses import shared_address, why_not
 from macvlan_ros.models.pools import NETWORK, STATIC, Pool, Reservation
 from macvlan_ros.stores.base import Store
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

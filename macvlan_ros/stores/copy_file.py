@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeAlias
@@ -29,6 +28,7 @@ from macvlan_ros.stores.journal import (
     encode_change,
 )
 from macvlan_ros.stores.sqlite_file import Migration, SqliteFile
+from macvlan_ros.values import dataclass
 
 #: All keys of the thing that one of its keys and the value say: a reservation has three.
 Kin: TypeAlias = Callable[[str, str], Sequence[str]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress
 
@@ -29,6 +29,7 @@ from macvlan_ros.stores.rules import (
     is_blocked,
     settle,
 )
+from macvlan_ros.values import dataclass
 
 #: More reservations than these at once make a request larger than etcd takes.
 MOST_AT_ONCE = 1000

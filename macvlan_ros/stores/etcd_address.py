@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass
 from typing import NoReturn
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.stores.access import EtcdAccess
+from macvlan_ros.values import dataclass
 
 _PORT = 2379
 _PREFIX = "macvlan-ros"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from netaddr import IPAddress
@@ -20,6 +19,7 @@ from macvlan_ros.stores.codec import (
 from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.etcd_kv import Comparison, Entry, Operation
 from macvlan_ros.stores.etcd_space import EtcdSpace
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http.client import HTTPException
 from threading import Lock
 from typing import Any
@@ -23,6 +23,7 @@ from macvlan_ros.stores.access import EtcdAccess
 from macvlan_ros.stores.etcd_address import EtcdAddress, Member, tls_context
 from macvlan_ros.stores.etcd_errors import MemberFailed, TokenRefused
 from macvlan_ros.stores.etcd_wire import Connection
+from macvlan_ros.values import dataclass
 
 # For so long, in seconds, a member that failed is asked only after the others.
 _REST = 15.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from macvlan_ros.values import dataclass
 
 Operation: TypeAlias = dict[str, Any]
 Comparison: TypeAlias = dict[str, Any]

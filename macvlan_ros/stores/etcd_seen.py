@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from macvlan_ros.stores import etcd_kv as kv
 from macvlan_ros.stores.etcd_kv import Answer, Entry, Operation
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

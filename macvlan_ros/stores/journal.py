@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from macvlan_ros.models.pools import Record, Reservation
 from macvlan_ros.stores.codec import decode_reservation, encode_reservation
 from macvlan_ros.stores.damage import Undecodable
+from macvlan_ros.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from netaddr import IPAddress
@@ -22,6 +21,7 @@ from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen, seen_by_reading
 from macvlan_ros.stores.etcd_space import EtcdSpace
 from macvlan_ros.stores.journal import Change, Exchanged, Released, Remembered
+from macvlan_ros.values import dataclass
 
 __all__ = ["Lost", "Settled", "Witness", "refresh", "settle"]
 

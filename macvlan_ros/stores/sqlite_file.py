@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +18,7 @@ from macvlan_ros.stores import sqlite_errors as errors
 from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
 from macvlan_ros.stores.sqlite_connections import Connection, Connections, wait_until
+from macvlan_ros.values import dataclass
 
 Migration: TypeAlias = Sequence[str]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from macvlan_ros.stores.codec import (
 )
 from macvlan_ros.stores.damage import Undecodable
 from macvlan_ros.stores.rules import check_new_pool, settle
+from macvlan_ros.values import dataclass
 from macvlan_ros.whole_file import write_whole
 
 _FORMAT = 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from macvlan_ros.levels import BAD, OK, WARNING
+from macvlan_ros.values import dataclass
 
 __all__ = ["BAD", "OK", "WARNING", "Check"]
 

@@ -6,6 +6,7 @@ patience and no more.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import math
 import selectors
@@ -14,8 +15,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 
@@ -53,7 +54,7 @@ class Reply:
     local: tuple[str, int] = ("", 0)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Line:
     """A connection as it is now; `ends` is the patience that is spent by then."""
 
@@ -64,7 +65,7 @@ class _Line:
     ends: float
     connected: bool = False
     unsent: bytes = b""
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = dataclasses.field(default_factory=bytearray)
 
     def reply(self, code: int) -> Reply:
         local = ("", 0)

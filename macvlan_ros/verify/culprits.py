@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify.place import Place
 
 _PROC = Path("/proc")

@@ -12,10 +12,10 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify.converse import Call, converse
 from macvlan_ros.verify.place import Place, Vantage
 

@@ -12,10 +12,10 @@ import struct
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
 

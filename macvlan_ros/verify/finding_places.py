@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
@@ -14,6 +14,7 @@ from macvlan_ros.docker_values import Container
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import culprits
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place

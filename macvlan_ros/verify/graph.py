@@ -7,9 +7,10 @@ used (wiki.ros.org, "ROS/Master_API").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import rpc
 from macvlan_ros.verify.converse import Call, converse
 from macvlan_ros.verify.place import Vantage

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import culprits, resolving, rpc
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage

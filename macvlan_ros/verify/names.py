@@ -12,12 +12,13 @@ import struct
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from netaddr import AddrFormatError, IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import container_files
 from macvlan_ros.verify.patience import Patience
 

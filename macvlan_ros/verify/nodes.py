@@ -7,10 +7,10 @@ behind a name or an address that others cannot use, taking it away would not hel
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import culprits, rpc
 from macvlan_ros.verify.asking import Heard
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check

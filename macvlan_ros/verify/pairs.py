@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import contact, doors, flood, multicast, resolving
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check
 from macvlan_ros.verify.doors import Door

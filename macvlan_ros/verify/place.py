@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from netaddr import IPAddress
 
 from macvlan_ros import interfaces
 from macvlan_ros.errors import BadParent, NotFound, ParentNotFound
+from macvlan_ros.values import dataclass
 from macvlan_ros.worker import Worker
 
 #: Seconds in which a namespace must have been entered.

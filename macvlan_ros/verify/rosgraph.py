@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netaddr import IPAddress
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import culprits, masters, resolving, rpc, topics
 from macvlan_ros.verify.asking import Heard, ask_all
 from macvlan_ros.verify.check import BAD, OK, WARNING, Check

@@ -11,11 +11,11 @@ import errno
 import os
 import re
 import xmlrpc.client
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify.converse import Reply
 
 #: Who asks, as the other side's log shows it.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from macvlan_ros.values import dataclass
 
 _LENGTH = struct.Struct("<I")
 #: The longest message that is read, in bytes.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import container_files, culprits
 from macvlan_ros.verify.names import as_address
 from macvlan_ros.verify.place import Place

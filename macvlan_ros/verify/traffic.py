@@ -12,9 +12,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import resolving, rpc, tcpros
 from macvlan_ros.verify.check import BAD, OK, Check
 from macvlan_ros.verify.converse import Call, converse

@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from netaddr import IPAddress
 
 from macvlan_ros.ros import Graph
 from macvlan_ros.ros.dds import PARTICIPANTS
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import culprits, datagrams, told
 from macvlan_ros.verify.check import BAD, OK, Check
 from macvlan_ros.verify.datagrams import ANSWERED, REFUSED, SILENT

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import MacvlanRosError, StackFileError
 from macvlan_ros.link_names import shim_links
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros import Graph
+from macvlan_ros.values import dataclass
 from macvlan_ros.verify import discovery, finding_places, gone, pairs, rosgraph
 from macvlan_ros.verify.check import BAD, WARNING, Check
 from macvlan_ros.verify.place import Place, Vantage
