@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +28,7 @@ from macvlan_ros.labels import (
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.pools import Pool, Reservation
+from macvlan_ros.naming import Naming
 from macvlan_ros.near import did_you_mean
 from macvlan_ros.notation import parse_address, parse_mac
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
@@ -78,6 +78,8 @@ class Runner:
     def __init__(self, app: App) -> None:
         self._app = app
         self._beside = Beside(app.engine, note=app.note)
+        # a name is ours until we end: until then the container is made, or is not
+        self._naming = Naming(app.engine.named)
 
     def prepare(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
         """Reserve the address, make the network, and write the line that runs the container there.
@@ -230,20 +232,13 @@ class Runner:
     # -- which address ----------------------------------------------------------------------------
 
     def _choose_name(self, image: str, pool: Pool) -> str:
-        """A name for a container that nobody named: made from the image, the first that no
-        container has, so that there are never more reservations than there were containers."""
-        base = re.sub(r"[^A-Za-z0-9_.-]", "-", image.rpartition("/")[2].partition("@")[0])
-        base = f"run-{base.replace(':', '-').strip('-.')}"[:100]
-        names = [base, *(f"{base}-{number}" for number in range(2, 100))]
-        standing = self._app.engine.named(names)
-        elsewhere = {
-            held.owner
-            for held in self._app.store.held(pool.name, names)
-            if held.host != self._app.host
-        }
-        name = next((one for one in names if one not in standing and one not in elsewhere), "")
-        if not name:
-            raise InvalidRequest(f"there are {len(names)} containers '{base}-…'; give it a --name")
+        """A name for a container that nobody named."""
+
+        def elsewhere(names: list[str]) -> set[str]:
+            held = self._app.store.held(pool.name, names)
+            return {one.owner for one in held if one.host != self._app.host}
+
+        name = self._naming.choose(image, elsewhere=elsewhere)
         self._app.note(f"the container is called '{name}', for its address is kept by its name")
         return name
 

@@ -151,6 +151,14 @@ def test_output_and_exit_code_are_the_container_s_and_its_address_stays(qtpc: Ho
     assert set(held(qtpc)) == {"talker", "run-ros-lab"}
 
 
+def test_containers_that_nobody_named_may_be_run_at_once(qtpc: Host) -> None:
+    command = qtpc.macvlan_ros_command("run", "-d", IMAGE)
+    both = [qtpc.popen(*command, env=ENV, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert set(held(qtpc)) == {"run-ros-lab", "run-ros-lab-2"}
+    assert len(set(held(qtpc).values())) == 2
+
+
 def test_the_printed_command_does_what_run_would_have_done(qtpc: Host) -> None:
     printed = run(qtpc, "--print", "-d", "--name", "robot", "-e", "A=b c", STUBBORN).stdout
     assert printed.startswith("env -u ROS_HOSTNAME docker run -d --name robot -e 'A=b c' ")
