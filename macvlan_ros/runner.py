@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros import host_gateway, networks
+from macvlan_ros import host_gateway, host_names, networks
 from macvlan_ros.beside import Beside
 from macvlan_ros.docker_cli import finding, passing
-from macvlan_ros.docker_cli.parsing import RunLine, render
+from macvlan_ros.docker_cli.parsing import RunLine, option, render
 from macvlan_ros.docker_cli.rewriting import joining, on_lan, with_ros
 from macvlan_ros.errors import BadSubnet, ImageNotFound, InvalidRequest, NotFound
 from macvlan_ros.labels import (
@@ -98,7 +101,7 @@ class Runner:
         if (worn := self._app.ipam.wear(held, mac)) is not held:
             undo.add(self._app.ipam.wear, worn, held.mac)
         placed = on_lan(
-            line,
+            self._with_names(line, name, network, pool),
             name=name,
             place=Attachment(network.name, held.address, mac, six.address if six else None),
             labels={
@@ -292,6 +295,23 @@ class Runner:
                 f" macvlan-ros allocate {said}, or say 'host' or http://ADDRESS:{MASTER_PORT}"
             )
         return f"http://{held[0].address}:{MASTER_PORT}"
+
+    def _with_names(self, line: RunLine, name: str, network: Network, pool: Pool) -> RunLine:
+        """The line with the names that it would have had by the network of the host. Those of
+        containers with addresses of their own are told by Docker's DNS, and better."""
+        if joining(line).name != "host" or self._app.far:
+            return line
+        own_name = socket.gethostname()
+        own = str(self._own_address(network) or "")
+        found = host_names.known(host_names.read(), own_name=own_name, own=own)
+        said = {re.split("[:=]", text)[0] for text in line.values("add-host")}
+        held = {one.owner for one in self._app.store.held(pool.name, list(found))}
+        found = host_names.without(found, {*said, *held, name, line.value("hostname") or name})
+        others = [one for one in found if one != own_name]
+        if others:
+            self._app.note(f"the names of this PC's /etc/hosts go along: {', '.join(others)}")
+        more = (option("add-host", f"{one}:{address}") for one, address in found.items())
+        return replace(line, options=(*line.options, *more))
 
     def _asks_for_host(self, line: RunLine) -> bool:
         """Whether the line has a name for the PC. Of another PC we do not know the address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,6 +155,7 @@ def import_(
         drivers=_drivers(app, line),
         lan=[pool.subnet for pool in app.ipam.pools()],
         folder=_paths_begin(output),
+        names=_names_here(app, on_host),
     )
     for note in done.notes:
         report.note(note)
@@ -174,6 +176,16 @@ def import_(
         output, done.name, done.service, more=done.sections
     ):
         report.note(f"{output} has the service '{done.name}' already")
+
+
+def _names_here(app: App, host: str) -> dict[str, str]:
+    """The names that this PC's containers have by its own network, if the line belongs to it."""
+    from macvlan_ros import host_gateway, host_names
+
+    if host not in ("", app.settings.host_name):
+        return {}
+    own = socket.gethostname()
+    return host_names.known(host_names.read(), own_name=own, own=host_gateway.WORD)
 
 
 def _paths_begin(output: Path | None) -> str:

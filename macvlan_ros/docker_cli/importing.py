@@ -10,6 +10,7 @@ from typing import Any
 
 from netaddr import IPNetwork
 
+from macvlan_ros import host_names
 from macvlan_ros.docker_cli import joined, long_forms
 from macvlan_ros.docker_cli.keys import HEALTH, LISTS, NEEDLESS, ROS, SWITCHES, TEXTS
 from macvlan_ros.docker_cli.parsing import Option, RunLine
@@ -57,10 +58,12 @@ def imported(
     drivers: Mapping[str, str] | None = None,
     lan: Collection[IPNetwork] = (),
     folder: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> Imported:
     """The service that a line is; `host` is the PC that it belongs to, `drivers` are those of the
     networks that it names and `lan` the LAN's subnets, as far as they are known; `folder` as in
-    Imported. Raises InvalidRequest."""
+    Imported; `names` are those that a container has by the host's network. Raises InvalidRequest.
+    """
     name = line.value("name") or _name(line.image)
     if not _CONTAINER.fullmatch(name):
         raise InvalidRequest(
@@ -80,6 +83,8 @@ def imported(
         found.service["networks"] = {"default": own, **networks.beside}
     if joining(line).name not in networks.beside:
         _place(line, found, lan)
+    if joining(line).name == "host":
+        _names(line, found, names or {})
     if line.has("no-healthcheck"):
         found.service["healthcheck"] = {"disable": True}
     if host:
@@ -222,6 +227,15 @@ def _environment(line: RunLine, found: Imported) -> None:
             kept[name] = value if sign else None
     if kept:
         found.service["environment"] = kept
+
+
+def _names(line: RunLine, found: Imported, names: Mapping[str, str]) -> None:
+    """Names that the line speaks of, and that only the PC's own hosts file knows."""
+    values = [one.value or "" for one in line.options]
+    said = {re.split("[:=]", text)[0] for text in line.values("add-host")}
+    spoken = host_names.spoken_of(names, [*values, *line.command])
+    for name, address in host_names.without(spoken, {*said, found.name}).items():
+        found.add("extra_hosts", f"{name}:{address}")
 
 
 def _place(line: RunLine, found: Imported, lan: Collection[IPNetwork]) -> None:

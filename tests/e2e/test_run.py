@@ -74,6 +74,8 @@ def settings(found: dict[str, Any]) -> dict[str, object]:
     made = {**config, **host, "Labels": labels, "Env": sorted(config["Env"])}
     for key in ("Volumes", "Binds", "Mounts"):
         made.pop(key, None)
+    # all names of the PC go along with run, with import those that the line speaks of
+    made["ExtraHosts"] = [one for one in host["ExtraHosts"] if not one.startswith("qtpc:")]
     (lan,) = found["NetworkSettings"]["Networks"].values()
     made["lan"] = (lan["IPAMConfig"]["IPv4Address"], lan["MacAddress"])
     made["mounts"] = sorted(
@@ -227,6 +229,20 @@ def test_host_gateway_is_the_pc_that_is_reached(qtpc: Host) -> None:
     done = run(qtpc, *words, "sh", "-c", ping)
     assert done.returncode == 0, done.stdout
     assert f"--add-host {name}: host-gateway is {qtpc.address}, this PC on the LAN" in done.stderr
+
+
+def test_the_names_that_the_host_s_network_gave_go_along(qtpc: Host) -> None:
+    """But for those of containers that have an address of their own."""
+    added = "192.168.50.12 qtrp robot.local\n192.168.50.11 talker\n"
+    qtpc.run("sh", "-c", f"printf '{added}' >> /etc/hosts")
+    run(qtpc, "-d", "--name", "talker", IMAGE)
+    show = ("sh", "-c", "cat /etc/hosts; ping -c 1 -W 2 talker")
+    done = run(qtpc, "--rm", "--network", "host", "--name", "listener", IMAGE, *show)
+    qtpc.run("sed", "-i", "/192.168.50/d", "/etc/hosts")
+    assert "the names of this PC's /etc/hosts go along: qtrp, robot.local" in done.stderr
+    lines = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert {("192.168.50.12", "robot.local"), (qtpc.address, "qtpc")} <= lines
+    assert f"PING talker ({held(qtpc)['talker']})" in done.stdout
 
 
 def test_an_address_that_answers_on_the_lan_is_not_given_twice(qtpc: Host, qtrp: Host) -> None:

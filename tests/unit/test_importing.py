@@ -175,6 +175,18 @@ def test_what_docker_would_not_take_is_not_imported(words: str, said: str) -> No
     assert said in str(caught.value)
 
 
+def test_names_of_the_pc_s_hosts_file_that_the_line_speaks_of_go_along(tmp_path: Path) -> None:
+    names = {"qtpc": "host-gateway", "qtrp": "192.168.50.12", "arm": "192.168.50.13"}
+    line = "--net=host -e ROS_MASTER_URI=http://qtpc:11311 --add-host arm:1.2.3.4 ros ping qtrp arm"
+    assert launched(service(line, names=names), tmp_path).extra_hosts == (
+        ("arm", "1.2.3.4"),
+        ("qtpc", "host-gateway"),
+        ("qtrp", "192.168.50.12"),
+    )
+    other = service(line.replace("--net=host ", ""), names=names)
+    assert launched(other, tmp_path).extra_hosts == (("arm", "1.2.3.4"),)
+
+
 @pytest.mark.parametrize(
     ("line", "flags"),
     [
