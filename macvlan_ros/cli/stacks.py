@@ -194,6 +194,7 @@ def stop(
         everywhere.stop(app, report, stack, services)
         return
     stopped = app.running.stop(stack, services)
+    _note_others(app, report, stack, services)
     if report.as_json:
         report.json({"stopped": list(stopped)})
 
@@ -220,8 +221,18 @@ def down(
         everywhere.down(app, report, stack, services, release=release)
         return
     removed = app.running.down(stack, services, release=release)
+    _note_others(app, report, stack, services)
     if report.as_json:
         report.json({"removed": list(removed)})
+
+
+def _note_others(app: App, report: Report, stack: Stack, names: tuple[str, ...]) -> None:
+    """Say which of the named services are not this PC's."""
+    from macvlan_ros import placement
+
+    for name in names:
+        if not placement.is_here(stack.services[name], app.settings.host_name):
+            report.note(app.running.absent(stack.services[name], else_="add --all-hosts"))
 
 
 @click.command()

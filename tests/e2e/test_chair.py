@@ -147,6 +147,9 @@ def test_a_launch_on_one_pc_changes_nothing_that_was_launched_from_the_chair(
         "core": "unchanged",
         "face": "unchanged",
     }
+    for verb in ("stop", "down"):
+        said = qtpc.macvlan_ros(verb, "camera", check=True, cwd=folder).stderr
+        assert "'camera' belongs to the host 'qtnx', and this is 'qtpc'; add --all-hosts" in said
 
 
 def test_a_host_that_does_not_answer_is_named_and_the_others_are_served(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import IMAGE, STUBBORN
+from tests.e2e.plugin_host import within
 from tests.e2e.terminals import in_terminal, read_until
 from tests.lab import Host
 
@@ -263,15 +264,53 @@ def test_an_address_that_answers_on_the_lan_is_not_given_twice(qtpc: Host, qtrp:
     assert held(qtrp)["talker"] == address
 
 
-def test_signals_that_are_sent_to_it_reach_the_container(qtpc: Host) -> None:
-    trap = "trap 'echo hangs up; exit 3' HUP; echo ready; while :; do sleep 0.1; done"
-    words = ("run", "--rm", "--name", "talker", IMAGE, "sh", "-c", trap)
-    process = qtpc.popen(*qtpc.macvlan_ros_command(*words), stdout=subprocess.PIPE, env=ENV)
+def started_in(host: Host, script: str) -> subprocess.Popen[str]:
+    """A run of a script that has said that it is ready."""
+    words = ("run", "--rm", "--name", "talker", IMAGE, "sh", "-c", script)
+    process = host.popen(*host.macvlan_ros_command(*words), stdout=subprocess.PIPE, env=ENV)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGHUP)
-    assert process.stdout.readline() == "hangs up\n"
+    return process
+
+
+def test_signals_that_are_sent_to_it_reach_the_container(qtpc: Host) -> None:
+    traps = "".join(f"trap 'echo {name}' {name}; " for name in ("HUP", "INT", "QUIT"))
+    script = f"{traps} trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"
+    process = started_in(qtpc, script)
+    assert process.stdout is not None
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        process.send_signal(number)
+        assert process.stdout.readline() == f"{number.name.removeprefix('SIG')}\n"
+    process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 3
+
+
+def test_exit_codes_are_docker_s_own(qtpc: Host) -> None:
+    process = started_in(qtpc, "echo ready; exec sleep 60")
+    qtpc.docker("kill", "talker")
+    assert process.wait(15) == 137
+    for program, code in (("/etc", 126), ("/no/such/program", 127)):
+        assert run(qtpc, "--rm", "--name", "talker", IMAGE, program).returncode == code
+
+
+def test_a_run_that_was_killed_on_the_way_is_run_again(qtpc: Host) -> None:
+    words = ("-d", "--name", "talker", IMAGE)
+    process = qtpc.popen(
+        *qtpc.macvlan_ros_command("run", *words), env=ENV, stdout=subprocess.DEVNULL
+    )
+    assert within(30, lambda: "talker" in held(qtpc))
+    process.kill()
+    process.wait()
+    address = held(qtpc)["talker"]
+
+    def again() -> bool:
+        # Docker's command line may have made it all the same, or be about to
+        qtpc.run("/usr/bin/docker", "rm", "-f", "talker", check=False)
+        return run(qtpc, *words).returncode == 0
+
+    assert within(60, again)
+    assert held(qtpc) == {"talker": address}
+    qtpc.run("busybox", "ping", "-c", "1", "-W", "2", address)
 
 
 @pytest.mark.parametrize("tty", [True, False])
