@@ -118,8 +118,8 @@ def cli() -> None:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
     _open_closed_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that knows no 'é' gets \xe9
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")  # who knows no 'é' gets \xe9
     code = run(list(sys.argv[1:] if argv is None else argv))
     # Python would look for garbage in all that was imported before it ends: 45 ms after a launch
     gc.freeze()
