@@ -57,7 +57,8 @@ class Container:
     `status` the text for people ("Up 3 minutes (healthy)"), `health` is "", starting, healthy or
     unhealthy. `address` is its fixed one on the LAN, also while it is stopped; `networks` maps each
     network to the address that it has there. `created` is UTC in ISO 8601. `pid` is its
-    first process, as the engine's PC counts them; 0 when it does not run.
+    first process, as the engine's PC counts them; 0 when it does not run. `entrypoint` is what its
+    command is given to.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Container:
     networks: Mapping[str, IPAddress | None]
     created: str
     pid: int = 0
+    entrypoint: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -155,6 +157,7 @@ def read_container(found: Mapping[str, Any], *, status: str = "") -> Container:
         networks=networks,
         created=_time(found.get("Created")),
         pid=state.get("Pid") or 0,
+        entrypoint=_words(config.get("Entrypoint")) or (),
     )
 
 

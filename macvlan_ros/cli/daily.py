@@ -59,7 +59,8 @@ def exec_(
     """Run a command in a service's container. Options go before SERVICE.
 
     It may be on another host, where the stack says how to reach that one's engine. A container that
-    is no service's goes by its own name.
+    is no service's goes by its own name. In an image of ROS's own (ros:noetic …) ROS is set up, as
+    docker exec does not do it.
 
     \b
     macvlan-ros exec hardware rostopic list
@@ -75,7 +76,7 @@ def exec_(
     for flag, values in (("--env", env), ("--user", (user,)), ("--workdir", (workdir,))):
         flags += [word for value in values if value for word in (flag, value)]
     place = inside.find(app, stack, service)
-    inside.become_docker(context, app, place, "exec", *flags, words=words)
+    inside.become_docker(context, app, place, "exec", *flags, words=inside.with_ros(place, *words))
 
 
 @click.command()
@@ -86,12 +87,13 @@ def exec_(
 def shell(context: click.Context, *, service: str) -> None:
     """Open a shell in a service's container: bash where there is one, else sh.
 
-    As with exec, it may be on another host, or be no service's.
+    As with exec, it may be on another host, or be no service's, and ROS is set up in it.
     """
     app, _, stack = open_stack_if_any(context)
     place = inside.find(app, stack, service)
     flags = ("exec", *_terminal(False))
-    inside.become_docker(context, app, place, *flags, words=("sh", "-c", _SHELL))
+    words = inside.with_ros(place, "sh", "-c", _SHELL)
+    inside.become_docker(context, app, place, *flags, words=words)
 
 
 @click.command()

@@ -24,7 +24,9 @@ STACK = """
 DOCKERFILE = """FROM ros:lab
 ARG GREETING
 ENV GREETING=$GREETING
-COPY note /note
+COPY note ros_entrypoint.sh /
+ENTRYPOINT ["/ros_entrypoint.sh"]
+CMD ["/bin/rest"]
 RUN --mount=type=secret,id=token test "$(cat /run/secrets/token)" = opens
 """
 
@@ -41,6 +43,9 @@ def test_a_day_with_a_stack_that_is_built(qtpc: Host, write_stack: WriteStack) -
     (folder / "core").mkdir()
     (folder / "core" / "Dockerfile").write_text(DOCKERFILE)
     (folder / "core" / "note").write_text("first\n")
+    entrypoint = folder / "core" / "ros_entrypoint.sh"
+    entrypoint.write_text('#!/bin/sh\nexport ROS_SET_UP=yes\nexec "$@"\n')
+    entrypoint.chmod(0o755)
     done = ours(qtpc, folder, "launch", "--json")
     assert done.returncode == 0, done.stderr
     assert "core: building robot-core" in done.stderr
@@ -48,7 +53,14 @@ def test_a_day_with_a_stack_that_is_built(qtpc: Host, write_stack: WriteStack) -
 
     inside = ours(qtpc, folder, "exec", "-e", "A=b", "core", "sh", "-c", "cat /note; env; exit 9")
     assert inside.returncode == 9
-    for said in ("first\n", "GREETING=hello\n", "PRICE=5$\n", "A=b\n", f"ROS_IP={first['core']}"):
+    for said in (
+        "first\n",
+        "GREETING=hello\n",
+        "PRICE=5$\n",
+        "A=b\n",
+        "ROS_SET_UP=yes\n",
+        f"ROS_IP={first['core']}",
+    ):
         assert said in inside.stdout
 
     (folder / "core" / "note").write_text("second\n")
