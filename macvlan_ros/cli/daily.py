@@ -70,7 +70,7 @@ def exec_(
             f"say what to run in it, as in: macvlan-ros exec {service} rostopic list; a shell there"
             f" is: macvlan-ros shell {service}"
         )
-    app, _, stack = open_stack_if_any(context)
+    app, _, stack = open_stack_if_any(context, forgive=True)
     flags = ["--detach"] if detach else _terminal(no_tty)
     flags += ["--privileged"] if privileged else []
     for flag, values in (("--env", env), ("--user", (user,)), ("--workdir", (workdir,))):
@@ -89,7 +89,7 @@ def shell(context: click.Context, *, service: str) -> None:
 
     As with exec, it may be on another host, or be no service's, and ROS is set up in it.
     """
-    app, _, stack = open_stack_if_any(context)
+    app, _, stack = open_stack_if_any(context, forgive=True)
     place = inside.find(app, stack, service)
     flags = ("exec", *_terminal(False))
     words = inside.with_ros(place, "sh", "-c", _SHELL)
@@ -111,7 +111,7 @@ def attach(
     no_stdin: bool,
 ) -> None:
     """Join the terminal of a service's own program, as docker attach does."""
-    app, _, stack = open_stack_if_any(context)
+    app, _, stack = open_stack_if_any(context, forgive=True)
     flags = ["--detach-keys", detach_keys] if detach_keys else []
     flags += ["--no-stdin"] if no_stdin else []
     place = inside.find(app, stack, service)
@@ -128,7 +128,7 @@ def attach(
 @click.pass_context
 def restart(context: click.Context, *, services: tuple[str, ...]) -> None:
     """Stop and start services here (all, when none is named), as they are."""
-    app, report, stack = open_stack(context)
+    app, report, stack = open_stack(context, forgive=True)
     done = app.restarter.restart(stack, services)
     if report.as_json:
         report.json({"restarted": list(done)})

@@ -61,7 +61,8 @@ def logs(
     from macvlan_ros import logs as readers
 
     alone = services and not all_hosts
-    app, report, stack = open_stack_if_any(context) if alone else open_stack(context)
+    opened = open_stack_if_any if alone else open_stack
+    app, report, stack = opened(context, forgive=True)
     start = readers.parse_since(since, now=time.time()) if since else ""
     troubles: Sequence[MacvlanRosError] = ()
     if all_hosts and stack is not None:

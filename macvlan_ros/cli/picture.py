@@ -86,7 +86,7 @@ def _open(context: click.Context) -> tuple[App, Report, Stack | None]:
             stack.find_files(Path.cwd(), os.environ)
         except StackFileError:
             return (*open_app(context), None)
-    return open_stack(context)
+    return open_stack(context, forgive=True)
 
 
 def _write(gatherer: Gatherer, path: Path, report: Report) -> None:

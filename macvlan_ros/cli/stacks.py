@@ -83,7 +83,8 @@ def open_stack(context: click.Context, *, forgive: bool = False) -> tuple[App, R
 
 
 def load_stack(context: click.Context, *, forgive: bool = False) -> Stack:
-    """The stack of this invocation."""
+    """The stack of this invocation. Who only looks at containers, stops or starts them forgives
+    what `launch` does not honour: Compose may have made them."""
     from macvlan_ros import stack
 
     chosen = choices(context)
@@ -97,15 +98,19 @@ def load_stack(context: click.Context, *, forgive: bool = False) -> Stack:
     )
 
 
-def open_stack_if_any(context: click.Context) -> tuple[App, Report, Stack | None]:
+def open_stack_if_any(
+    context: click.Context, *, forgive: bool = False
+) -> tuple[App, Report, Stack | None]:
     """The same for a command that does without a stack, too: None where there is no file."""
-    loaded = load_stack_if_any(context)
+    loaded = load_stack_if_any(context, forgive=forgive)
     return (*open_app(context), loaded)
 
 
-def load_stack_if_any(context: click.Context) -> Stack | None:
+def load_stack_if_any(context: click.Context, *, forgive: bool = False) -> Stack | None:
     """The stack of this invocation; None where there is no file."""
-    return load_stack(context) if choices(context).files or _is_stack_here() else None
+    if choices(context).files or _is_stack_here():
+        return load_stack(context, forgive=forgive)
+    return None
 
 
 def _is_stack_here() -> bool:
@@ -189,7 +194,7 @@ def stop(
     all_hosts: bool,
 ) -> None:
     """Stop services here (all, when none is named); their containers and addresses stay."""
-    app, report, stack = open_stack(context)
+    app, report, stack = open_stack(context, forgive=True)
     if all_hosts:
         everywhere.stop(app, report, stack, services)
         return
@@ -216,7 +221,7 @@ def down(
     all_hosts: bool,
 ) -> None:
     """Stop and remove the services' containers here; their addresses stay reserved."""
-    app, report, stack = open_stack(context)
+    app, report, stack = open_stack(context, forgive=True)
     if all_hosts:
         everywhere.down(app, report, stack, services, release=release)
         return
@@ -243,7 +248,7 @@ def _note_others(app: App, report: Report, stack: Stack, names: tuple[str, ...])
 @click.pass_context
 def ps(context: click.Context, *, all_hosts: bool) -> None:
     """Show the stack's services with address, MAC, host and state."""
-    app, report, stack = open_stack(context)
+    app, report, stack = open_stack(context, forgive=True)
     if all_hosts:
         everywhere.ps(app, report, stack)
         return

@@ -22,7 +22,7 @@ def status(context: click.Context) -> int:
     """
     from macvlan_ros.dry.deviations import find_deviations
 
-    stack = load_stack(context)
+    stack = load_stack(context, forgive=True)
     app, report = open_rehearsal(context)
     found = find_deviations(app, stack)
     if report.as_json or not report.quiet:

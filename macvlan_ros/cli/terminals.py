@@ -32,7 +32,7 @@ def env(
     eval "$(macvlan-ros env)"       in sh, bash, zsh
     macvlan-ros env | source        in fish
     """
-    app, report, stack = open_stack(context)
+    app, report, stack = open_stack(context, forgive=True)
     found = app.host_environment(stack, wanted=ros or "", environ=os.environ)
     for note in found.notes:
         report.note(note)

@@ -52,7 +52,7 @@ def verify(
     """
     from macvlan_ros import verify as verifying
 
-    app, report, stack = open_stack_if_any(context)
+    app, report, stack = open_stack_if_any(context, forgive=True)
     wishes = verifying.Wishes(services, master, clean, traffic)
     while True:
         if all_hosts:

@@ -23,11 +23,13 @@ class Deviation:
 def find_deviations(app: DryApp, stack: Stack) -> tuple[Deviation, ...]:
     """What a launch would change, and what is wrong beside that. Raises what a launch raises."""
     app.launcher.up(stack)
-    changes = [Deviation(change, "macvlan-ros launch") for change in app.changes]
-    return (*changes, *_shim(app, stack), *_health(app, stack))
+    # where there is more in the file than `launch` knows, it would refuse
+    remedy = "macvlan-ros compose up -d" if stack.forgiven else "macvlan-ros launch"
+    changes = [Deviation(change, remedy) for change in app.changes]
+    return (*changes, *_shim(app, stack, remedy), *_health(app, stack))
 
 
-def _shim(app: DryApp, stack: Stack) -> Iterator[Deviation]:
+def _shim(app: DryApp, stack: Stack, remedy: str) -> Iterator[Deviation]:
     if app.settings.shim != "yes":
         return
     try:
@@ -39,7 +41,7 @@ def _shim(app: DryApp, stack: Stack) -> Iterator[Deviation]:
         return
     for one in shown.containers:
         if not set(one.addresses) <= set(shown.routed):
-            yield Deviation(f"lead '{one.name}' to this PC", "macvlan-ros launch")
+            yield Deviation(f"lead '{one.name}' to this PC", remedy)
 
 
 def _health(app: DryApp, stack: Stack) -> Iterator[Deviation]:

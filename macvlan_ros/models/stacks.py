@@ -45,6 +45,7 @@ class Stack:
     `subnet6` None is the parent's; with `ros_over` "ipv6" ROS speaks it.
     `notes` are what was replaced or ignored and why, one sentence each, for people to read.
     `services` has all of them, those of inactive profiles too; `profiles` are the active ones.
+    `forgiven` are the services of which only a part was read, for whoever leaves them to Compose.
     """
 
     name: str
@@ -71,3 +72,4 @@ class Stack:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    forgiven: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from macvlan_ros.stack.context import Context
 from macvlan_ros.stack.keys import REFUSED, TOP_KEYS
-from macvlan_ros.stack.nodes import Node, with_entries
+from macvlan_ros.stack.nodes import Node, child, with_entries
 from macvlan_ros.stack.section import SECTION
 from macvlan_ros.stack.services import SERVICE_KEYS
 
@@ -39,4 +39,11 @@ def _service(node: Node) -> Node:
     if "image" not in kept and "build" in node.value:
         # a service must have an image; this one's name does not matter here
         kept["build"] = Node(".", node.file, node.line, (*node.path, "build"), ".")
+    mode = kept.get("network_mode")
+    if mode is not None and str(mode.value).partition(":")[0] in ("service", "container", "none"):
+        # it has no network of its own, so there is nothing to say of one
+        kept["network_mode"] = child(node, "network_mode", "none")
+        section = kept.get(SECTION, child(node, SECTION, None))
+        off = {**section.mapping(), "lan": child(section, "lan", False)}
+        kept[SECTION] = with_entries(section, off)
     return with_entries(node, kept)

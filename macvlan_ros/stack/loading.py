@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from macvlan_ros.stack.keys import REFUSED_TOP, TOP_KEYS
 from macvlan_ros.stack.merging import merge, strip
 from macvlan_ros.stack.mounts import named_volumes
 from macvlan_ros.stack.networks import DeclaredNetwork, declared
-from macvlan_ros.stack.nodes import Node, child, with_entries
+from macvlan_ros.stack.nodes import Node, child, take, with_entries
 from macvlan_ros.stack.secrets import declared_secrets
 from macvlan_ros.stack.selection import circle, clash, enabled
 from macvlan_ros.stack.services import Declared, check_name, container_name, service
@@ -58,7 +59,8 @@ def load(
     tree = forgiving(read_.tree, read_.context) if forgive else read_.tree
     entries = _top_level(tree, read_.context)
     context = replace(read_.context, network=own.network_name(entries.get(own.SECTION)))
-    stack = _stack(tree, entries, context, read_.profiles)
+    originals = take(read_.tree.mapping(), "services", Node.mapping, {}) if forgive else {}
+    stack = _stack(tree, entries, context, active=read_.profiles, originals=originals)
     return replace(stack, files=tuple(str(path) for path in paths))
 
 
@@ -156,8 +158,14 @@ def _top_level(tree: Node, context: Context) -> dict[str, Node]:
 
 
 def _stack(
-    tree: Node, entries: Mapping[str, Node], context: Context, active: tuple[str, ...]
+    tree: Node,
+    entries: Mapping[str, Node],
+    context: Context,
+    *,
+    active: tuple[str, ...],
+    originals: Mapping[str, Node],
 ) -> Stack:
+    """`originals` are the services to which `tree` was kind, as their file has them."""
     section = own.section(entries.get(own.SECTION))
     networks = declared(entries.get("networks"), context)
     section = _with_network(section, networks, context)
@@ -170,6 +178,8 @@ def _stack(
     containers = {name: container_name(name, node, context.project) for name, node in nodes.items()}
     around = Declared(section, networks, volumes, containers, secrets)
     services = {name: service(name, node, around, context) for name, node in nodes.items()}
+    whole = _readable(originals, around, context)
+    services |= whole
     stack = Stack(
         name=context.project,
         files=(tree.file,),
@@ -195,6 +205,7 @@ def _stack(
         volumes=_used(volumes, services.values()),
         profiles=active,
         notes=tuple(context.notes),
+        forgiven=frozenset(originals.keys() - whole.keys()),
     )
     _check_together(stack, nodes)
     meeting = ((section.master, stack.master), (section.discovery, stack.discovery.place))
@@ -202,6 +213,17 @@ def _stack(
         if where is not None and name in services and services[name].off_lan:
             raise where.error(f"names {name!r}, which is not on the LAN: it has 'lan: false'")
     return stack
+
+
+def _readable(nodes: Mapping[str, Node], around: Declared, context: Context) -> dict[str, Service]:
+    """Those of the services in which there is nothing to forgive, as `launch` reads them: what
+    Compose makes of one is then what `launch` would make."""
+    silent = replace(context, notes={}, warned=set())
+    found = {}
+    for name, node in nodes.items():
+        with contextlib.suppress(StackFileError):
+            found[name] = service(name, node, around, silent)
+    return found
 
 
 def _with_network(
