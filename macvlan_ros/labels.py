@@ -34,6 +34,16 @@ def is_ours(labels: Mapping[str, str] | None) -> bool:
     return (labels or {}).get(LABEL_MANAGED) == MANAGED
 
 
+#: By it Compose tells whether a container is still as its files have it.
+_COMPOSE_HASH = "com.docker.compose.config-hash"
+
+
+def made_by_launch(found: Mapping[str, str]) -> bool:
+    """Whether a container with these labels was made by `launch`, and not by Compose itself."""
+    own = found.get(LABEL_CONFIG_HASH)
+    return own is not None and found.get(_COMPOSE_HASH) == own
+
+
 def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
     """Our own labels, and those by which `docker compose ps`, `logs` and `down` know a container
     (docker/compose, pkg/api/labels.go)."""
@@ -50,7 +60,7 @@ def of_container(stack: Stack, planned: Planned) -> dict[str, str]:
         "com.docker.compose.oneoff": "False",
         # docker-compose 1.29 asks by it how old the labels are, and breaks where there is none
         "com.docker.compose.version": "2.0.0",
-        "com.docker.compose.config-hash": planned.config_hash,
+        _COMPOSE_HASH: planned.config_hash,
         "com.docker.compose.project.working_dir": str(Path(files[0]).parent),
         "com.docker.compose.project.config_files": ",".join(files),
     }

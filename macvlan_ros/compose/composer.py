@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macvlan_ros import placement
+from netaddr import IPAddress
+
+from macvlan_ros import labels, placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.compose import finding
+from macvlan_ros.compose import words as said
 from macvlan_ros.compose.onlooking import Onlooker
 from macvlan_ros.compose.override import override, unset, whole
 from macvlan_ros.docker_cli import passing
@@ -61,8 +64,9 @@ class Composer:
         and made: with a dry App, told."""
         cli = finding.find()
         files = list(self._stack.files)
-        if _verb(words) in _MAKING:
-            self._document(words, modern=cli.modern)
+        if _makes(cli, said.verb(words)):
+            _, ready = self._document(words, modern=cli.modern)
+            words = self._sparing(words, ready)
             ours = str(Path(tempfile.gettempdir()) / "macvlan-ros-…" / _FILE)
             files = [*files, ours] if cli.modern else [ours]
         return shlex.join([*map(os.path.basename, cli.words), *self._options(files), *words])
@@ -70,10 +74,16 @@ class Composer:
     def run(self, words: Sequence[str]) -> int:
         """Run Compose with these words, and return its exit code."""
         cli = finding.find()
-        verb = _verb(words)
         if not cli.modern and _WITHOUT_ENGINE.isdisjoint(words):
             self._app.engine.api_version()  # the old one tells of none by a traceback
-        if verb not in _MAKING:
+        code = self._run(cli, words)
+        if code and (near := said.misspelt(words, self._stack)):
+            self._app.note(near)
+        return code
+
+    def _run(self, cli: finding.ComposeCli, words: Sequence[str]) -> int:
+        verb = said.verb(words)
+        if not _makes(cli, verb):
             return self._run_plain(cli, words, verb)
         document, ready = self._document(words, modern=cli.modern)
         with _folder() as folder:
@@ -88,49 +98,81 @@ class Composer:
                 # the old one has no word for the MAC of an endpoint, and engines of today heed that
                 # of a container only from those who speak as of old
                 environ.setdefault("COMPOSE_API_VERSION", "1.43")
+            words = self._sparing(words, ready)
             if cli.modern and self._api() < ENDPOINT_MAC_SINCE:
                 self._app.note(
                     "this Compose hands no MACs to an engine as old as this one: containers get"
                     " their addresses, but Docker's own MACs"
                 )
             look = Onlooker(self._app, ready.network)
-            return passing.run(
+            code = passing.run(
                 [*cli.words, *self._options(files), *words],
                 environ=environ,
                 meanwhile=look.attend,
             )
+        # in the foreground it has stopped them all again
+        self._see_off(one.attachment.address for one in ready.planned if one.attachment)
+        return code
+
+    def _sparing(self, words: Sequence[str], ready: Ready) -> Sequence[str]:
+        """The words, with --no-recreate where what stands is as it shall be, and `launch` made some
+        of it: Compose knows its own containers alone by what they were made from."""
+        if not said.keeps_what_stands(words):
+            return words
+        wanted = {one.service.container_name: one for one in ready.planned}
+        found = self._app.engine.named(wanted)
+        for name, one in found.items():
+            plan = wanted[name]
+            if one.config_hash != plan.config_hash or plan.service.name in self._stack.forgiven:
+                return words
+        launched = any(labels.made_by_launch(one.labels) for one in found.values())
+        return said.with_flag(words, "--no-recreate") if launched else words
 
     def _named(self, words: Sequence[str]) -> list[str]:
         return [word for word in words if word in self._stack.services]
 
     def _run_plain(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
-        options = self._options(self._stack.files)
-        if not cli.modern and verb in ("", *_STARTING, *_ENDING):
-            # files that only a Compose of today reads are no obstacle to looking at containers
-            return self._run_whole(cli, words, verb)
-        return self._attended([*cli.words, *options, *words], verb)
-
-    def _run_whole(self, cli: finding.ComposeCli, words: Sequence[str], verb: str) -> int:
+        elsewhere = self._elsewhere()
+        if cli.modern and not elsewhere:
+            return self._attended([*cli.words, *self._options(self._stack.files), *words], verb)
+        # other hosts' images and files are none of this one's
+        document = override(
+            self._stack, (), elsewhere=elsewhere, tree=self._tree, endpoint_macs=False
+        )
         with _folder() as folder:
             path = Path(folder) / _FILE
-            nothing: dict[str, Any] = {"services": {}, "networks": {}}
-            _write(path, stacks.to_yaml(stacks.escape(whole(nothing, self._tree))))
-            return self._attended([*cli.words, *self._options([str(path)]), *words], verb)
+            files = [*self._stack.files, str(path)]
+            if not cli.modern:
+                # files that only a Compose of today reads are no obstacle to looking at containers
+                document, files = whole(document, self._tree), [str(path)]
+            _write(path, stacks.to_yaml(stacks.escape(document)))
+            return self._attended([*cli.words, *self._options(files), *words], verb)
+
+    def _elsewhere(self) -> list[str]:
+        """The services that other hosts start."""
+        host, stack = self._app.settings.host_name, self._stack
+        return [one.name for one in stack.services.values() if not placement.is_here(one, host)]
 
     def _attended(self, words: Sequence[str], verb: str) -> int:
         """Run it, and see to what it started or ended."""
         app = self._app
         if verb not in _STARTING | _ENDING:
             return passing.run(words, environ=self._environ())
-        before = {one.name: one.address for one in app.engine.containers(stack=self._stack.name)}
+        before = [one.address for one in app.engine.containers(stack=self._stack.name)]
         if verb in _STARTING and before:
             look = Onlooker(app, app.engine.network(self._stack.network))
             return passing.run(words, environ=self._environ(), meanwhile=look.attend)
         code = passing.run(words, environ=self._environ())
-        found = app.engine.containers(stack=self._stack.name)
-        running = {one.name for one in found if one.running}
-        app.attendance.stopped([a for name, a in before.items() if a and name not in running])
+        self._see_off(filter(None, before))
         return code
+
+    def _see_off(self, addresses: Iterable[IPAddress]) -> None:
+        """See to those of the addresses whose containers run no more."""
+        found = self._app.engine.containers(stack=self._stack.name)
+        running = {one.address for one in found if one.running}
+        gone = [one for one in addresses if one not in running]
+        if gone:
+            self._app.attendance.stopped(gone)
 
     def _beside(self, ready: Ready, name: str, undo: Undo) -> Ready:
         """What is planned, with another address for one more container of a service that runs: its
@@ -164,21 +206,21 @@ class Composer:
     def _document(self, words: Sequence[str], *, modern: bool) -> tuple[dict[str, Any], Ready]:
         """The override, with all that it names reserved and made."""
         app, names = self._app, self._named(words)
+        scaled = said.scaled(words, self._stack, self._tree)
         endpoint_macs = modern and self._api() >= ENDPOINT_MAC_SINCE
-        host = app.settings.host_name
         profiles = [one for name in names for one in self._stack.services[name].profiles]
         stack = replace(self._stack, profiles=(*self._stack.profiles, *profiles))
         with all_or_nothing(app.note) as undo:
             ready = app.launcher.place(stack, undo=undo)
-            if names and _verb(words) == "run":
+            if names and said.verb(words) == "run":
                 ready = self._beside(ready, names[0], undo)
         for note in stack.notes:
             app.note(note)
-        others = [one.name for one in stacks.enabled(stack) if not placement.is_here(one, host)]
         document = override(
             stack,
             ready.planned,
-            elsewhere=others,
+            elsewhere=self._elsewhere(),
+            scaled=scaled,
             tree=self._tree,
             endpoint_macs=endpoint_macs,
         )
@@ -210,9 +252,10 @@ def _at(place: Attachment, held: Sequence[Reservation]) -> Attachment:
     return replace(place, address=held[0].address, mac=held[0].mac, address6=six)
 
 
-def _verb(words: Sequence[str]) -> str:
-    """What is to be done, where that concerns us."""
-    return next((word for word in words if word in _MAKING | _STARTING | _ENDING), "")
+def _makes(cli: finding.ComposeCli, verb: str) -> bool:
+    """Whether the override goes with it. The old one joins a container that it starts to the
+    networks of its files."""
+    return verb in _MAKING or (verb == "start" and not cli.modern)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

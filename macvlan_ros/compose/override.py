@@ -11,13 +11,17 @@ from macvlan_ros.labels import LABEL_MANAGED, MANAGED
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.plan import Planned
+from macvlan_ros.stack.building import is_url
 from macvlan_ros.stack.nodes import Node, take
-from macvlan_ros.stack.writing import RESET
+from macvlan_ros.stack.writing import RESET, Override
 
 #: The network's name within the files; no file has one of its own called so.
 _KEY = "macvlan-ros"
 #: The default route goes by way of the network with the highest.
 _FIRST = 1000
+#: A profile that nobody activates: what is in no active one is neither built nor pulled.
+_ELSEWHERE = Override(("macvlan-ros-elsewhere",))
+_STARTED = {"condition": "service_started"}
 _VARIABLES = ("ROS_IP", "ROS_HOSTNAME", "ROS_IPV6", "ROS_MASTER_URI")
 
 
@@ -26,30 +30,39 @@ def override(
     planned: Iterable[Planned],
     *,
     elsewhere: Iterable[str],
+    scaled: Collection[str] = (),
     tree: Node,
     endpoint_macs: bool,
 ) -> dict[str, Any]:
     """What is laid over the stack's files: the planned services on the network, those that run
-    `elsewhere` not started. What has to go is RESET. `tree` is the stack as `resolve` gives it;
+    `elsewhere` not started. What has to go is RESET. `scaled` are to be several containers, and
+    cannot all have one name. `tree` is the stack as `resolve` gives it;
     `endpoint_macs` says that a MAC belongs to a network, and one of the service is not heeded."""
     nodes = tree.mapping()["services"].mapping()
     bridges = _names(tree, stack)
-    services: dict[str, Any] = {
-        one.service.name: _service(stack, one, one.attachment, nodes[one.service.name], bridges)
-        for one in planned
-        # off the LAN it is as its own file says
-        if one.attachment
-    }
-    if endpoint_macs:
-        for one in services.values():
-            one["networks"][_KEY]["mac_address"] = one["mac_address"]
+    services: dict[str, Any] = {}
+    for one in planned:
+        name, place = one.service.name, one.attachment
+        services[name] = {} if name in scaled else _known(stack, one)
+        # off the LAN it is on what its own file says
+        if place is not None:
+            services[name] |= _placed(one, place, nodes[name], bridges)
+        if place is not None and endpoint_macs:
+            services[name]["networks"][_KEY]["mac_address"] = place.mac
+    absent = {"scale": 0, "profiles": _ELSEWHERE}
+    elsewhere = list(elsewhere)
     for name in elsewhere:
         if stack.services[name].off_lan:
-            services[name] = {"scale": 0}
+            services[name] = dict(absent)
             continue
         kept = {bridge.name for bridge in stack.services[name].bridges}
-        services[name] = {"scale": 0, **_off_the_files(nodes[name], kept, bridges)}
+        services[name] = absent | _off_the_files(nodes[name], kept, bridges)
         services[name]["networks"][_KEY] = None
+    for service in stack.services.values():
+        needless = [one.service for one in service.depends_on if one.service in elsewhere]
+        if needless:
+            optional = {**_STARTED, "required": False}
+            services.setdefault(service.name, {})["depends_on"] = dict.fromkeys(needless, optional)
     return {
         "services": services,
         "networks": {_KEY: {"name": stack.network, "external": True}},
@@ -79,26 +92,33 @@ def _names(tree: Node, stack: Stack) -> dict[str, str]:
     return found
 
 
-def _service(
-    stack: Stack, planned: Planned, place: Attachment, node: Node, names: Mapping[str, str]
-) -> dict[str, Any]:
-    service = planned.service
-    room = _off_the_files(node, {bridge.name for bridge in service.bridges}, names)
-    networks: dict[str, Any] = room.pop("networks")
-    networks[_KEY] = {"ipv4_address": str(place.address), "priority": _FIRST}
-    if service.aliases:
-        networks[_KEY]["aliases"] = list(service.aliases)
+def _known(stack: Stack, planned: Planned) -> dict[str, Any]:
+    """By what all commands know the container."""
     own = {
         key: value
         for key, value in labels.of_container(stack, planned).items()
         if not key.startswith("com.docker.compose.")
     }
+    return {
+        "container_name": planned.service.container_name,
+        "labels": {**own, LABEL_MANAGED: MANAGED},
+    }
+
+
+def _placed(
+    planned: Planned, place: Attachment, node: Node, names: Mapping[str, str]
+) -> dict[str, Any]:
+    service = planned.service
+    room = _off_the_files(node, {bridge.name for bridge in service.bridges}, names)
+    networks: dict[str, Any] = room.pop("networks")
+    networks[_KEY] = {"ipv4_address": str(place.address), "priority": _FIRST}
+    aliases = [name for name in (service.compose_name, *service.aliases) if name]
+    if aliases:
+        networks[_KEY]["aliases"] = aliases
     result: dict[str, Any] = {
-        "container_name": service.container_name,
         "networks": networks,
         "mac_address": place.mac,
         "environment": _environment(planned),
-        "labels": {**own, LABEL_MANAGED: MANAGED},
     }
     if planned.hosts:
         result["extra_hosts"] = [f"{name}:{address}" for name, address in planned.hosts]
@@ -151,15 +171,27 @@ def _laid_over(service: Mapping[str, Any], over: Mapping[str, Any], node: Node) 
         hosts = entries["extra_hosts"].pairs("=:") if "extra_hosts" in entries else {}
         own = [f"{name}:{value.rendered()}" for name, value in hosts.items()]
         result["extra_hosts"] = [*own, *over["extra_hosts"]]
+    if "depends_on" in over and "depends_on" in entries:
+        others = entries["depends_on"].named().keys() - over["depends_on"].keys()
+        said = result.pop("depends_on")
+        if others:
+            kept = said if isinstance(said, dict) else dict.fromkeys(said, _STARTED)
+            result["depends_on"] = {key: kept[key] for key in kept if key in others}
     if "networks" in over:
         given = result.get("networks") or {}
         given = dict.fromkeys(given) if isinstance(given, list) else given
         result["networks"] = {**given, **over["networks"]}
     for key, value in over.items():
-        if key not in ("environment", "labels", "extra_hosts", "networks"):
-            result[key] = value
+        if key not in ("environment", "labels", "extra_hosts", "networks", "depends_on"):
+            result[key] = list(value.items) if isinstance(value, Override) else value
     done: dict[str, Any] = _without_resets(result)
-    return done
+    return _elsewhere(done) if over.get("profiles") is _ELSEWHERE else done
+
+
+def _elsewhere(service: dict[str, Any]) -> dict[str, Any]:
+    """Without folders and files, which the old one wants to see, also of what it does not start."""
+    kept = {key: value for key, value in service.items() if key not in ("build", "env_file")}
+    return {"image": "built-elsewhere", **kept}
 
 
 def _without_resets(value: Any) -> Any:
@@ -174,14 +206,27 @@ def _anchored(node: Node) -> Any:
         return {key: _anchored(item) for key, item in node.value.items()}
     if isinstance(node.value, list):
         return [_anchored(item) for item in node.value]
-    if node.base and isinstance(node.value, str) and _is_path(node):
-        source, colon, rest = node.value.partition(":")
-        return posixpath.normpath(posixpath.join(node.base, source)) + colon + rest
-    return node.value
+    text = node.value
+    if not node.base or not isinstance(text, str) or text.startswith(("/", "~")):
+        return text
+    before, path, after = _around_path(node, text)
+    return before + posixpath.normpath(posixpath.join(node.base, path)) + after if path else text
 
 
-def _is_path(node: Node) -> bool:
-    key = node.path[2:] if node.path[:1] == ("services",) else ()
-    if key[:1] == ("volumes",):
-        return str(node.value).startswith(".") and key[-1] != "target"
-    return key[:1] == ("env_file",) or key in (("build",), ("build", "context"))
+def _around_path(node: Node, text: str) -> tuple[str, str, str]:
+    """A text, cut before and behind the relative path in it; all of it before, when it has none."""
+    kind, *key = node.path[::2] if node.path[:1] != ("services",) else ("services", *node.path[2:])
+    whole, none = ("", text, ""), (text, "", "")
+    if kind in ("secrets", "configs"):
+        return whole if key == ["file"] else none
+    if kind != "services":
+        return none
+    if key[:1] == ["volumes"]:
+        source, colon, rest = text.partition(":")
+        return ("", source, colon + rest) if text[0] == "." and key[-1] != "target" else none
+    if key[:1] == ["security_opt"]:
+        path = text[len("seccomp:") :]
+        return ("seccomp:", path, "") if text.startswith(("seccomp:.", "seccomp=.")) else none
+    if key in (["build"], ["build", "context"]):
+        return none if is_url(text) else whole
+    return whole if key[:1] == ["env_file"] and key[-1] != "format" else none

@@ -101,5 +101,10 @@ def build_recipe(node: Node, context: Context, secrets: Mapping[str, Secret]) ->
     )
 
 
+def is_url(context: str) -> bool:
+    """Whether a build's context is not a folder."""
+    return _URL.match(context) is not None
+
+
 def _context(node: Node, context: Context) -> str:
-    return node.string() if _URL.match(node.string()) else context.path(node)
+    return node.string() if is_url(node.string()) else context.path(node)

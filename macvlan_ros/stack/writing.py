@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any, Final
 
 
@@ -14,6 +15,13 @@ class _Reset:
 
 
 RESET: Final = _Reset()
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What Compose writes `!override`: these items in place of those that the files before have."""
+
+    items: tuple[str, ...]
 
 
 def escape(value: object) -> object:
@@ -39,11 +47,16 @@ def to_yaml(value: object) -> str:
 
 def _quoted(value: object) -> Any:
     """Texts that another reader takes for something else (`yes`, `22:22`, an all-digit MAC)."""
-    from ruamel.yaml.comments import TaggedScalar
+    from ruamel.yaml.comments import CommentedSeq, TaggedScalar
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from ruamel.yaml.tag import Tag
 
     if value is RESET:
         return TaggedScalar("null", style=None, tag="!reset")
+    if isinstance(value, Override):
+        items = CommentedSeq(value.items)
+        items.yaml_set_ctag(Tag(suffix="!override"))
+        return items
 
     if isinstance(value, dict):
         return {str(key): _quoted(item) for key, item in value.items()}

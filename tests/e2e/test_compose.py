@@ -14,7 +14,8 @@ from tests.lab import Host, Lab
 from tests.lab.debian import engine_tree
 
 ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
-#: With what Compose alone knows (configs), what the LAN replaces, and a service of another host.
+#: With what the LAN replaces, and services of another host whose images, folders and files are
+#: there alone.
 STACK = """
     x-macvlan-ros:
       master: hardware
@@ -29,13 +30,15 @@ STACK = """
         network_mode: host
         environment: ["ROS_HOSTNAME=somebody", "PRICE=5$$"]
         volumes: ["data:/data", "./note:/note:ro"]
-        pids_limit: 100
+        volumes_from: [hardware]
+        depends_on: [far]
         x-macvlan-ros: {host: HOST}
       hardware:
         image: ros:lab
         networks: {net: {ipv4_address: 172.18.3.4}, side: {}}
         x-macvlan-ros: {host: HOST}
-      far: {image: "ros:lab", x-macvlan-ros: {host: other, address: 192.168.50.240}}
+      far: {image: "gone:1", x-macvlan-ros: {host: other, address: 192.168.50.240}}
+      built: {build: ./gone, env_file: gone.env, depends_on: [far], x-macvlan-ros: {host: other}}
     """
 
 
@@ -54,7 +57,7 @@ class Pc:
         return self.host.macvlan_ros(*words, env=env, cwd=folder, timeout=120)
 
     def theirs(self, folder: Path, *words: str) -> str:
-        done = self.host.run(self.compose, *words, env=ENV, cwd=folder, timeout=120)
+        done = self.host.run(self.compose, *words, env=ENV, cwd=folder, timeout=120, check=False)
         return done.stdout + done.stderr
 
 
@@ -72,6 +75,12 @@ def test_the_real_compose_runs_a_stack_with_addresses_on_the_lan(
     pc: Pc, write_stack: WriteStack
 ) -> None:
     folder = write_stack(STACK.replace("HOST", pc.host.name), note="hello\n")
+    for more in ("--scale=core=2", "--scale=cor=1", "cor"):
+        refused = pc.ours(folder, "compose", "up", "-d", more)
+        assert refused.returncode, refused.stdout
+        assert ("one on the LAN has an address" if "2" in more else "(did you mean 'core'?)") in (
+            refused.stderr
+        )
     printed = pc.ours(folder, "compose", "config")
     assert "network_mode: !reset null" in printed.stdout, printed.stderr
     done = pc.ours(folder, "compose", "up", "-d")
@@ -99,6 +108,13 @@ def test_the_real_compose_runs_a_stack_with_addresses_on_the_lan(
     assert all(one["reached"] for one in shown["containers"])
 
     assert "hardware" in pc.ours(folder, "compose", "ps").stdout
+    # launch would refuse this file, which is no reason not to look at what Compose made of it
+    for words in (["ps"], ["status"], ["logs", "core"], ["exec", "core", "true"]):
+        looked = pc.ours(folder, *words)
+        assert looked.returncode == 0, (words, looked.stdout, looked.stderr)
+    refused = pc.ours(folder, "launch")
+    assert "key 'volumes_from' is not supported" in refused.stderr
+    assert "or start it with: macvlan-ros compose up -d" in refused.stderr
     show = "ip -o -4 addr; env"
     beside = pc.ours(folder, "compose", "run", "--rm", "-T", "core", "sh", "-c", show)
     assert beside.returncode == 0, beside.stderr
@@ -129,8 +145,53 @@ def test_compose_sees_what_launch_made(pc: Pc, write_stack: WriteStack) -> None:
     assert "talker" in shown
     assert "listener" in shown
     assert "said" in pc.theirs(folder, "logs", "talker")
+    assert pc.theirs(folder, "exec", "-T", "listener", "hostname")
+    made = pc.host.docker("ps", "-q").split()
     taken_on = pc.ours(folder, "compose", "up", "-d")
     assert taken_on.returncode == 0, taken_on.stderr
-    assert len(pc.host.docker("ps", "-q").split()) == 2
-    pc.theirs(folder, "down")
+    for verb in ("stop", "start", "restart"):
+        done = pc.ours(folder, "compose", verb, "talker")
+        assert done.returncode == 0, done.stderr
+    assert pc.ours(folder, "status").returncode == 0
+    pc.host.run(*pc.compose.split(), "restart", "-t", "1", "listener", env=ENV, cwd=folder)
+    assert pc.ours(folder, "status").returncode == 0
+    assert set(pc.host.docker("ps", "-q").split()) == set(made), "nothing was made anew"
+    # the old one joins what it starts to a network that nobody made
+    pc.host.docker("stop", "-t", "1", "talker")
+    pc.theirs(folder, "start", "talker")
+    done = pc.ours(folder, "launch")
+    assert done.returncode == 0, done.stderr
+    pc.theirs(folder, "down", "-t", "1")
+    assert not pc.host.docker("ps", "-aq")
+
+
+def test_launch_takes_on_what_compose_made(pc: Pc, write_stack: WriteStack) -> None:
+    stack = """
+        services:
+          talker:
+            image: "ros:lab"
+            ports: ["80:80"]
+            logging: {options: {max-size: 1m}}
+            deploy: {resources: {limits: {memory: 64m}}}
+            environment: ["PEER=${COMPOSE_PROJECT_NAME}-listener-1"]
+          listener: {image: "ros:lab", oom_score_adj: 5, volumes: ["data:/data"]}
+          database: {image: "ros:lab", network_mode: none}
+        volumes: {data: {driver_opts: {type: tmpfs, device: tmpfs, o: size=1m}}}
+        """
+    folder = write_stack(stack)
+    up = pc.ours(folder, "compose", "up", "-d")
+    assert up.returncode == 0, up.stderr
+    made = set(pc.host.docker("ps", "-q").split())
+    done = pc.ours(folder, "launch", "--json")
+    assert {one["action"] for one in json.loads(done.stdout)} == {"unchanged"}, done.stderr
+    pc.host.docker("exec", "talker", "sh", "-c", "ping -c 1 -W 2 $PEER")
+    pc.host.docker("rm", "-f", "listener")
+    pc.ours(folder, "launch")
+    again = pc.ours(folder, "compose", "up", "-d")
+    assert again.returncode == 0, again.stderr
+    assert len(made & set(pc.host.docker("ps", "-q").split())) == 2
+    pc.host.docker("exec", "talker", "sh", "-c", "ping -c 1 -W 2 $PEER")
+    for words in (["ps"], ["logs"], ["exec", "talker", "true"], ["stop"], ["restart"], ["down"]):
+        done = pc.ours(folder, *words)
+        assert done.returncode == 0, done.stderr
     assert not pc.host.docker("ps", "-aq")

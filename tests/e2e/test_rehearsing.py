@@ -83,7 +83,7 @@ def test_the_shim_is_foretold(qtpc: Host, write_stack: WriteStack) -> None:
 FORETOLD = {
     "allocate": ("allocate new --pool ros_lan", "reserve 192.168.50.* for 'new'"),
     "build": ("build built", "build the image robot-built"),
-    "compose": ("compose up -d talker", "run: docker* up -d talker"),
+    "compose": ("compose up -d talker", "run: docker* up --no-recreate -d talker"),
     "down": ("down --release", "remove the container 'talker'"),
     "gc": ("gc", ""),
     "hosts rm": ("hosts rm gone", "forget the record 'gone' (host)"),
