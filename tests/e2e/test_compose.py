@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import WriteStack
+from tests.e2e.plugin_host import within
+from tests.e2e.terminals import in_terminal, read_until
 from tests.lab import Host, Lab
 from tests.lab.debian import engine_tree
 
@@ -195,3 +199,26 @@ def test_launch_takes_on_what_compose_made(pc: Pc, write_stack: WriteStack) -> N
         done = pc.ours(folder, *words)
         assert done.returncode == 0, done.stderr
     assert not pc.host.docker("ps", "-aq")
+
+
+def test_ctrl_c_ends_a_compose_up_that_is_watched(pc: Pc, write_stack: WriteStack) -> None:
+    """And the PC leads nobody to the containers that run no more."""
+    folder = write_stack(
+        """services: {talker: {image: "ros:lab", command: "sh -c 'echo said; exec /bin/rest'"}}"""
+    )
+    cli = {"MACVLAN_ROS_COMPOSE_CLI": pc.compose}
+    with in_terminal(pc.host, folder, "compose", "up", **cli) as (up, mine):
+        read_until(mine, b"said")
+        listed = json.loads(pc.ours(folder, "list", "--json").stdout)
+        (held,) = (one for one in listed if one["owner"] == "talker")
+        assert within(30, lambda: held["address"] in pc.host.run("ip", "route").stdout)
+        os.write(mine, b"\x03")
+        assert within(60, lambda: "Traceback" not in _shown(mine) and up.poll() is not None)
+    assert pc.host.docker("ps", "-q") == ""
+    assert held["address"] not in pc.host.run("ip", "route").stdout
+
+
+def _shown(terminal: int) -> str:
+    """What has come meanwhile: a terminal that nobody reads holds up who writes."""
+    ready = select.select([terminal], [], [], 0.1)[0]
+    return os.read(terminal, 4096).decode(errors="replace") if ready else ""
