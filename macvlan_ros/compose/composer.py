@@ -91,7 +91,7 @@ class Composer:
             files = [*self._stack.files, str(path)]
             content: Mapping[str, Any] = document
             if not cli.modern:
-                content, files = whole(document, self._tree), [str(path)]
+                content, files = whole(document, self._tree, self._stack), [str(path)]
             _write(path, stacks.to_yaml(stacks.escape(content)))
             environ = {k: v for k, v in self._environ().items() if k not in unset(document)}
             if not cli.modern and self._api() >= ENDPOINT_MAC_SINCE:
@@ -144,7 +144,7 @@ class Composer:
             files = [*self._stack.files, str(path)]
             if not cli.modern:
                 # files that only a Compose of today reads are no obstacle to looking at containers
-                document, files = whole(document, self._tree), [str(path)]
+                document, files = whole(document, self._tree, self._stack), [str(path)]
             _write(path, stacks.to_yaml(stacks.escape(document)))
             return self._attended([*cli.words, *self._options(files), *words], verb)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from macvlan_ros import labels
+from macvlan_ros.compose.elder import in_old_words
 from macvlan_ros.labels import LABEL_MANAGED, MANAGED
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.stacks import Stack
@@ -142,8 +143,9 @@ def unset(document: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def whole(document: Mapping[str, Any], tree: Node) -> dict[str, Any]:
-    """The stack's files and the override as one document, for a Compose that has no `!reset`."""
+def whole(document: Mapping[str, Any], tree: Node, stack: Stack) -> dict[str, Any]:
+    """The stack's files and the override as one document, for a Compose that has no `!reset`, in
+    its own words."""
     base = _anchored(tree)
     assert isinstance(base, dict)
     result = {key: value for key, value in base.items() if key not in ("name", "version")}
@@ -151,7 +153,11 @@ def whole(document: Mapping[str, Any], tree: Node) -> dict[str, Any]:
     result["networks"] = {**(result.get("networks") or {}), **document["networks"]}
     nodes = tree.mapping()["services"].mapping()
     result["services"] = {
-        name: _laid_over(service, document["services"].get(name, {}), nodes[name])
+        name: _laid_over(
+            in_old_words(service, stack.services[name].environment),
+            document["services"].get(name, {}),
+            nodes[name],
+        )
         for name, service in base["services"].items()
     }
     used = {key for one in result["services"].values() for key in one.get("networks") or {}}
@@ -166,7 +172,8 @@ def _laid_over(service: Mapping[str, Any], over: Mapping[str, Any], node: Node) 
     for key in ("environment", "labels"):
         if key in over:
             said = {k: v.value for k, v in take(entries, key, Node.pairs, {}).items()}
-            result[key] = {**said, **over[key]}
+            given = result.get(key)
+            result[key] = {**(given if isinstance(given, dict) else said), **over[key]}
     if "extra_hosts" in over:
         hosts = entries["extra_hosts"].pairs("=:") if "extra_hosts" in entries else {}
         own = [f"{name}:{value.rendered()}" for name, value in hosts.items()]

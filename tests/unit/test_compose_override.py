@@ -14,7 +14,7 @@ def document(folder: Path, *, elsewhere: tuple[str, ...] = ()) -> dict[str, Any]
     stack = stacks.load(paths, environ={}, forgive=True)
     tree = stacks.resolve(paths, environ={})
     over = override(stack, (), elsewhere=elsewhere, tree=tree, endpoint_macs=False)
-    return whole(over, tree)
+    return whole(over, tree, stack)
 
 
 def test_paths_of_other_folders_lead_where_they_led(tmp_path: Path) -> None:
@@ -69,3 +69,37 @@ services:
     assert made["far"]["profiles"] == ["macvlan-ros-elsewhere"]
     assert made["core"]["depends_on"] == {"near": {"condition": "service_started"}}
     assert "depends_on" not in made["near"]
+
+
+def test_what_the_old_one_has_no_word_for_is_said_in_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("A=file\nB=file\n")
+    (tmp_path / "compose.yaml").write_text("""
+services:
+  core: {image: ros}
+  talker:
+    image: ros
+    attach: false
+    build: {target: dev}
+    develop: {watch: []}
+    env_file: [{path: a.env}, {path: gone.env, required: false}]
+    environment: [B=own]
+    depends_on: {core: {condition: service_healthy, restart: true, required: true}}
+    healthcheck: {test: "true", start_interval: 1s}
+    volumes:
+      - {type: bind, source: ./d, target: /d, bind: {create_host_path: false, propagation: rslave}}
+      - {type: tmpfs, target: /t, tmpfs: {size: 1m, mode: 0700}}
+      - ./e:/e
+""")
+    talker = document(tmp_path)["services"]["talker"]
+    assert talker == {
+        "image": "ros",
+        "build": {"context": ".", "target": "dev"},
+        "environment": {"A": "file", "B": "own"},
+        "depends_on": {"core": {"condition": "service_healthy"}},
+        "healthcheck": {"test": "true"},
+        "volumes": [
+            {"type": "bind", "source": "./d", "target": "/d", "bind": {"propagation": "rslave"}},
+            {"type": "tmpfs", "target": "/t", "tmpfs": {"size": "1m"}},
+            "./e:/e",
+        ],
+    }
