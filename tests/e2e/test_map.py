@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import threading
 import xml.etree.ElementTree as ET
@@ -17,6 +18,7 @@ from PIL import Image
 
 from macvlan_ros.errors import Unavailable
 from macvlan_ros.picture import Pc, Scene, live
+from tests.docs.pages import typed_by
 from tests.e2e.conftest import WriteStack
 from tests.lab import Host, Lab, ros_image
 
@@ -63,9 +65,15 @@ def robot(lab: Lab, write_stack: WriteStack) -> tuple[Host, Path]:
     return qtpc, folder
 
 
+#: How the page tells people to write a picture, and to look at it live.
+WRITE, SERVE = (
+    shlex.split(block, comments=True)[2:] for block in typed_by("docs/how-to/picture.md", __file__)
+)
+
+
 @contextmanager
 def served(host: Host, folder: Path) -> Iterator[str]:
-    words = host.macvlan_ros_command("map", "--serve", "8311")
+    words = host.macvlan_ros_command(*SERVE)
     process = host.popen(*words, cwd=folder, stdout=subprocess.PIPE)
     assert process.stdout is not None
     yield process.stdout.readline().strip()
@@ -82,15 +90,12 @@ def browse(host: Host, profile: Path, *words: str) -> bytes:
     return subprocess.run(argv, capture_output=True, timeout=60, check=True).stdout
 
 
-def test_the_picture_shows_the_graph_the_master_and_the_stranger(
-    robot: tuple[Host, Path], tmp_path: Path
-) -> None:
+def test_the_picture_shows_the_graph_the_master_and_the_stranger(robot: tuple[Host, Path]) -> None:
     qtpc, folder = robot
-    path = tmp_path / "lan.svg"
-    said = qtpc.macvlan_ros("map", "-o", str(path), "--json", cwd=folder, check=True)
+    said = qtpc.macvlan_ros(*WRITE, "--json", cwd=folder, check=True)
     (trouble,) = json.loads(said.stdout)["troubles"]
     assert "192.168.50.210" in trouble
-    drawn = " ".join(ET.parse(path).getroot().itertext())
+    drawn = " ".join(ET.parse(folder / "lan.svg").getroot().itertext())
     for word in ("roscore", "talker", "listener", "ROS master", "/chatter", "192.168.50.210"):
         assert word in drawn, word
     assert "talker to listener: /chatter" in drawn
