@@ -80,7 +80,7 @@ def _body(scene: Scene) -> Iterator[str]:
         yield "</ul>"
     else:
         yield '<p class="fine">No conflict is known.</p>'
-    yield f'<div class="wide">\n{svg.render(scene)}</div>'
+    yield f"{_scrolls('The picture')}\n{svg.render(scene)}</div>"
     boxes = [(box, pc) for pc in scene.pcs for box in pc.boxes]
     yield from _table(
         "Containers",
@@ -114,10 +114,15 @@ def _table(
     found = list(rows)
     if not found:
         return
-    yield f'<h2>{escape(title)}</h2>\n<div class="wide">\n<table>\n<thead><tr>'
+    yield f"<h2>{escape(title)}</h2>\n{_scrolls(title)}\n<table>\n<thead><tr>"
     yield "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     yield "</tr></thead>\n<tbody>"
     for number, row in enumerate(found):
         style = ' class="bad"' if bad and bad[number] else ""
         yield f"<tr{style}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
     yield "</tbody>\n</table>\n</div>"
+
+
+def _scrolls(title: str) -> str:
+    """What is wider than the screen, and is scrolled by the keyboard, too."""
+    return f'<div class="wide" role="region" aria-label="{escape(title)}" tabindex="0">'
