@@ -140,7 +140,7 @@ def _box(one: Reservation, known: Known) -> Box:
         trouble = f"{rival} has its address, too"
     elif not trouble and one.address in known.conflicts:
         trouble = f"{known.conflicts[one.address]} was heard with its address"
-    if one.mac in known.running or any(each.whose == OURS for each in seen):
+    if one.mac in known.running or any(map(_answered, seen)):
         state = UP
     elif one.host == known.here or known.sightings is not None:
         state = DOWN
@@ -155,6 +155,12 @@ def _box(one: Reservation, known: Known) -> Box:
         nodes=tuple(sorted(n for n, where in known.graph.nodes.items() if where == one.address)),
         trouble=trouble,
     )
+
+
+def _answered(one: Sighting) -> bool:
+    """Whether the owner's container did so itself. Of this host's containers, which the LAN cannot
+    be asked about, the kernel tells what runs now."""
+    return one.whose == OURS and one.latency_ms is not None and not one.defended_by
 
 
 def _with_boxes(pc: Pc, boxes: Sequence[Box], known: Known) -> Pc:

@@ -96,6 +96,15 @@ def test_without_a_look_at_the_lan_the_other_pcs_containers_are_unknown() -> Non
     assert states(blind) == {"harmoni_core": DOWN, "harmoni_hardware": UNKNOWN}
 
 
+def test_what_has_stopped_since_the_last_look_at_the_lan_is_down_and_so_is_what_is_defended() -> (
+    None
+):
+    of_before = replace(sighting(195, CORE.mac, "ours"), latency_ms=None)
+    defended = replace(sighting(196, HARDWARE.mac, "ours"), defended_by="02:00:00:00:00:07")
+    known = replace(KNOWN, running=set(), sightings=[of_before, defended])
+    assert states(known) == {"harmoni_core": DOWN, "harmoni_hardware": DOWN}
+
+
 def test_a_stranger_that_was_heard_makes_its_box_a_trouble() -> None:
     scene = compose(replace(KNOWN, conflicts={CORE.address: "52:54:00:00:00:09"}))
     assert scene.troubles[0].startswith("harmoni_core (192.168.50.195): 52:54:00:00:00:09 was")
