@@ -20,6 +20,8 @@ LABEL_SERVICE = "macvlan-ros.service"
 LABEL_OWNER = "macvlan-ros.owner"
 LABEL_CONFIG_HASH = "macvlan-ros.config-hash"
 LABEL_ADDRESS = "macvlan-ros.address"
+#: The addresses where its ROS 2 looks for nodes.
+LABEL_PEERS = "macvlan-ros.peers"
 #: The network that has the default route of a container on several.
 LABEL_DEFAULT_ROUTE = "macvlan-ros.default-route"
 
@@ -77,4 +79,5 @@ def _of_place(planned: Planned) -> dict[str, str]:
         LABEL_POOL: planned.pool,
         **({LABEL_POOL6: planned.pool6} if planned.pool6 else {}),
         LABEL_ADDRESS: str(place.address),
+        **({LABEL_PEERS: " ".join(map(str, planned.peers))} if planned.peers else {}),
     }

@@ -34,7 +34,8 @@ _NOT_THE_CONTAINER = (
 class Planned:
     """One container as it shall be. `attachment` is None, and `pool` "", for one that is not on
     the LAN. `environment` None takes a variable of the image out; `files`
-    are put into it before it starts, by path."""
+    are put into it before it starts, by path. `peers` are the addresses where its ROS 2 is told to
+    look for nodes; `config_hash` is the same whatever they are."""
 
     service: Service
     pool: str
@@ -44,6 +45,7 @@ class Planned:
     config_hash: str
     files: Mapping[str, str] = field(default_factory=dict)
     pool6: str = ""
+    peers: tuple[IPAddress, ...] = ()
 
     @property
     def network(self) -> str:
@@ -110,20 +112,14 @@ def build(
         hosts = (*elsewhere, *service.extra_hosts)
         if service.off_lan:
             # nobody on the LAN could reach its nodes, so ROS is not set up for it
-            environment = ros.RosEnvironment(dict(service.environment))
+            plain = ros.RosEnvironment(dict(service.environment))
+            told = _Told(plain, plain)
             place = None
         else:
-            environment = ros.environment(
-                service,
-                address=known[service.name],
-                master_uri=master,
-                image_environment=image.environment,
-                former=former,
-                graph=graph,
-            )
+            told = _told(service, image, known, master, former, graph)
             place = held[service.name], held6.get(service.name)
-        notes += environment.notes
-        planned.append(_planned(stack, service, place, environment, hosts, image))
+        notes += told.environment.notes
+        planned.append(_planned(stack, service, place, told, hosts, image))
     return planned, notes
 
 
@@ -135,11 +131,45 @@ def _reaching(service: Service, own: IPAddress | None) -> tuple[Service, list[st
     return dataclasses.replace(service, extra_hosts=names), [f"{service.name}: {said}"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a container's ROS is told: its environment, the same without the peers of its ROS 2, and
+    these."""
+
+    environment: ros.RosEnvironment
+    lasting: ros.RosEnvironment
+    peers: tuple[IPAddress, ...] = ()
+
+
+def _told(
+    service: Service,
+    image: Image,
+    known: Mapping[str, IPAddress],
+    master: str | None,
+    former: Mapping[IPAddress, tuple[str, IPAddress]],
+    graph: ros.Graph,
+) -> _Told:
+    environment, lasting = (
+        ros.environment(
+            service,
+            address=known[service.name],
+            master_uri=master,
+            image_environment=image.environment,
+            former=former,
+            graph=each,
+        )
+        for each in (graph, dataclasses.replace(graph, peers=()))
+    )
+    alike = (environment.variables, environment.files) == (lasting.variables, lasting.files)
+    others = tuple(peer for peer in graph.peers if peer != known[service.name])
+    return _Told(environment, lasting, () if alike else others)
+
+
 def _planned(
     stack: Stack,
     service: Service,
     place: tuple[Reservation, Reservation | None] | None,
-    environment: ros.RosEnvironment,
+    told: _Told,
     hosts: tuple[tuple[str, str], ...],
     image: Image,
 ) -> Planned:
@@ -153,11 +183,12 @@ def _planned(
         service,
         pool=place[0].pool if place else "",
         attachment=attachment,
-        environment=environment.variables,
+        environment=told.environment.variables,
         hosts=hosts,
-        config_hash=_config_hash(service, attachment, environment, hosts, image.id),
-        files=environment.files,
+        config_hash=_config_hash(service, attachment, told.lasting, hosts, image.id),
+        files=told.environment.files,
         pool6=place[1].pool if place and place[1] else "",
+        peers=told.peers,
     )
 
 

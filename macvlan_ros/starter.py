@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+from netaddr import IPAddress
+
 from macvlan_ros import placement
 from macvlan_ros.docker_values import Container
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import EngineRefused, MacvlanRosError
-from macvlan_ros.labels import LABEL_CONFIG_HASH
+from macvlan_ros.labels import LABEL_CONFIG_HASH, LABEL_PEERS
 from macvlan_ros.models.containers import Dependency, Service
 from macvlan_ros.plan import Planned
 from macvlan_ros.turns import Turns
@@ -45,6 +47,7 @@ class Starter:
         self._wait_seconds = wait_seconds
         self._stopped = threading.Event()
         self._standing: dict[str, Container] = {}
+        self._planned_at: dict[IPAddress, Planned] = {}
         self._aside: list[str] = []
 
     def start_all(self, planned: Sequence[Planned]) -> dict[str, str]:
@@ -86,12 +89,31 @@ class Starter:
         """See what stands of the plan already, before anything is brought up."""
         names = [plan.service.container_name for plan in planned]
         self._standing = self._engine.named([*names, *(name + ASIDE for name in names)])
+        self._planned_at = {at: plan for plan in planned for at in _addresses(plan)}
 
     def is_up(self, plan: Planned) -> bool:
         """Whether the container ran already, as planned, when it was looked at."""
         found = self._standing.get(plan.service.container_name)
-        same = found is not None and found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash
-        return same and found is not None and found.state == "running"
+        return found is not None and self._is_as(found, plan) and found.state == "running"
+
+    def _is_as(self, found: Container, plan: Planned) -> bool:
+        """Whether the container is as planned. It need not know a ROS 2 peer that knows it: nodes
+        find one another when one of the two does (docs.ros.org, "Improved Dynamic Discovery")."""
+        knows = found.labels.get(LABEL_PEERS, "").split()
+        return found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash and all(
+            str(peer) in knows or self._will_know(peer, plan) for peer in plan.peers
+        )
+
+    def _will_know(self, peer: IPAddress, plan: Planned) -> bool:
+        """Whether what has that address after this launch is told of this one."""
+        other = self._planned_at.get(peer)
+        if other is None:
+            return False
+        found = self._standing.get(other.service.container_name)
+        if found is None or found.labels.get(LABEL_CONFIG_HASH) != other.config_hash:
+            return True  # made anew, it is told of all
+        knows = found.labels.get(LABEL_PEERS, "").split()
+        return any(str(own) in knows for own in _addresses(plan))
 
     def give_up(self) -> None:
         """Start nothing more, and wait for nothing."""
@@ -132,8 +154,7 @@ class Starter:
             self._create(plan)
             self._start(plan)
             return "created"
-        same = found.labels.get(LABEL_CONFIG_HASH) == plan.config_hash
-        if same and _on_its_networks(found, plan):
+        if self._is_as(found, plan) and _on_its_networks(found, plan):
             return self._keep(found, plan)
         return self._replace(found, plan)
 
@@ -218,6 +239,11 @@ def _on_its_networks(found: Container, plan: Planned) -> bool:
     own = {plan.network, *(bridge.name for bridge in plan.service.bridges)}
     stray = found.state != "running" and found.networks.keys() - own
     return plan.network in found.networks and not stray
+
+
+def _addresses(plan: Planned) -> list[IPAddress]:
+    place = plan.attachment
+    return [at for at in (place.address, place.address6) if at] if place else []
 
 
 def _told(plan: Planned, what: str) -> str:

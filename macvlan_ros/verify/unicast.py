@@ -100,8 +100,11 @@ def _asked(peer: _Peer, ear: int | None) -> Sequence[int]:
 
 def _untold(source: Vantage, peer: _Peer, known: Told) -> Check | None:
     """That it does not know of the peer, if so; what is wrong with all it was told is said once."""
-    if known.broken or not known.is_known or known.names(peer.place, peer.address.version):
+    version = peer.address.version
+    if known.broken or not known.is_known or known.names(peer.place, version):
         return None
+    if peer.place.pid and told.of(peer.place).names(source.place, version):
+        return None  # nodes find one another when one of the two knows the other
     text = f"its configuration does not name {peer.address}"
     return Check("discovery", source.name, peer.place.name, BAD, text, TELL)
 

@@ -65,11 +65,19 @@ def pass_multicast(lab: Lab, word: str) -> None:
 
 
 def launch(
-    lab: Lab, program: str, *, discovery: str = "", more: str = "", six: bool = False
+    lab: Lab,
+    program: str,
+    *,
+    discovery: str = "",
+    more: str = "",
+    six: bool = False,
+    ear: bool = False,
 ) -> None:
     """A talker on one PC and a listener on the other; with zenoh a router beside the talker. With
-    `six` ROS speaks IPv6."""
+    `six` ROS speaks IPv6; with `ear` the talker's PC has a listener, too."""
     places = [("listen", "qtrp", 196), ("talk", "qtpc", 195)]
+    if ear:
+        places.append(("ear", "qtpc", 197))
     if "router" in discovery:
         places.insert(0, ("route", "qtpc", 194))
     if six:
@@ -94,10 +102,19 @@ def launch(
         host.macvlan_ros("launch", cwd=FOLDER, check=True)
 
 
-def hears(lab: Lab, text: str, *, patience: float = PATIENCE) -> bool:
-    """Whether the listener hears it. If not, what all containers wrote is in the test's report."""
+def hears(
+    lab: Lab,
+    text: str,
+    *,
+    patience: float = PATIENCE,
+    who: tuple[str, str] = ("qtrp", "listen"),
+    times: int = 1,
+) -> bool:
+    """Whether the listener (`who` is its PC and its name) hears it so many times. If not, what all
+    containers wrote is in the test's report."""
     deadline = time.monotonic() + patience
-    while text not in lab.hosts["qtrp"].docker("logs", "listen"):
+    host, name = who
+    while lab.hosts[host].docker("logs", name).count(text) < times:
         if time.monotonic() > deadline:
             tell(lab)
             return False
@@ -156,6 +173,22 @@ def test_cyclone_finds_nodes_by_multicast_and_without_it_by_our_peers(lan: Lab) 
     code, told = verified(lan, "qtrp")
     assert (code, told["discovery"][0]) == (0, "ok"), told
     assert "multicast" not in told
+
+
+def test_a_service_that_is_added_finds_the_others_which_run_on(lan: Lab) -> None:
+    qtpc = lan.hosts["qtpc"]
+    pass_multicast(lan, "off")
+    launch(lan, "cyclone", discovery="discovery: unicast")
+    talker = qtpc.docker("inspect", "-f", "{{.Id}}", "talk")
+    launch(lan, "cyclone", discovery="discovery: unicast", ear=True)
+    assert qtpc.docker("inspect", "-f", "{{.Id}}", "talk") == talker
+    assert hears(lan, "hello over DDS", who=("qtpc", "ear"))
+    code, told = verified(lan, "qtpc")
+    assert code == 0, told
+    # it does not know the ear, which goes on asking for it
+    qtpc.docker("restart", "-t", "1", "talk")
+    heard = qtpc.docker("logs", "ear").count("hello")
+    assert hears(lan, "hello over DDS", who=("qtpc", "ear"), times=heard + 5)
 
 
 def test_over_ipv6_cyclone_finds_nodes_by_multicast_and_verify_proves_it(lan: Lab) -> None:
