@@ -10,6 +10,7 @@ from pathlib import Path
 from netaddr import AddrFormatError, IPAddress
 
 HOSTS = Path("/etc/hosts")
+_OWN = ("ROS_HOSTNAME=", "ROS_IP=")
 
 
 def known(text: str, *, own_name: str, own: str) -> dict[str, str]:
@@ -40,8 +41,10 @@ def without(names: Mapping[str, str], others: Collection[str]) -> dict[str, str]
 
 
 def spoken_of(names: Mapping[str, str], words: Iterable[str]) -> dict[str, str]:
-    """Those that stand in one of the words, as in http://NAME:11311."""
-    said = {part for word in words for part in re.split(r"[^A-Za-z0-9._-]+", word)}
+    """Those that stand in one of the words, as in http://NAME:11311; not where a node is told what
+    it is called itself, for that is taken out."""
+    others = (word for word in words if not word.startswith(_OWN))
+    said = {part for word in others for part in re.split(r"[^A-Za-z0-9._-]+", word)}
     return {name: address for name, address in names.items() if name in said}
 
 

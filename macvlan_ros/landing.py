@@ -20,12 +20,13 @@ from macvlan_ros.values import dataclass
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where a stack lands here: this host's name, its parent, and the LAN on it, with its IPv6 if
-    the stack wants that."""
+    the stack wants that. `names` are those that the host's own network would give a container."""
 
     host: str
     parent: Link
     subnet: IPNetwork
     subnet6: IPNetwork | None = None
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def wanted_parent(stack: Stack, host: str, usual: str) -> str:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from netaddr import IPAddress
 
-from macvlan_ros import devices, interrupts, labels, landing, networks, placement, plan
+from macvlan_ros import (
+    devices,
+    host_names,
+    interrupts,
+    labels,
+    landing,
+    networks,
+    placement,
+    plan,
+)
 from macvlan_ros import stack as stacks
 from macvlan_ros.attends import Attends, Follower
 from macvlan_ros.booking import Booked, Booking
@@ -239,7 +250,14 @@ class Launcher:
 
     def _site(self, stack: Stack, host: str) -> landing.Site:
         wanted = landing.wanted_parent(stack, host, self._settings.parent)
-        return landing.site(stack, host=host, parent=self._links.parent(wanted))
+        site = landing.site(stack, host=host, parent=self._links.parent(wanted))
+        if not self._local or not any(one.host_network for one in stack.services.values()):
+            return site
+        own = networks.address_on(site.parent, site.subnet)
+        names = host_names.known(
+            host_names.read(), own_name=socket.gethostname(), own=str(own or "")
+        )
+        return dataclasses.replace(site, names=names)
 
     def _check_names(self, stack: Stack, here: Sequence[Service]) -> None:
         standing = self._engine.named([service.container_name for service in here])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 
 from netaddr import IPAddress
 
-from macvlan_ros import host_gateway, landing, networks, placement, ros
+from macvlan_ros import host_gateway, host_names, landing, networks, placement, ros
 from macvlan_ros.docker_values import Image
 from macvlan_ros.models.containers import Attachment, Service
 from macvlan_ros.models.pools import Reservation
@@ -24,6 +24,7 @@ _NOT_THE_CONTAINER = (
     "depends_on",
     "former_address",
     "host",
+    "host_network",
     "profiles",
     "pull_policy",
     "recipe",
@@ -104,9 +105,9 @@ def build(
     elsewhere = _elsewhere(stack, site, known)
     notes = [_unused(service, site) for service in here if _is_off_lan(service, site)]
     planned: list[Planned] = []
-    own = networks.address_on(site.parent, site.subnet)
+    others = {name for one in stack.services.values() for name in (one.name, one.container_name)}
     for asked in here:
-        service, said = _reaching(asked, own)
+        service, said = _reaching(asked, site, others)
         notes += said
         image = images[service.image]
         hosts = (*elsewhere, *service.extra_hosts)
@@ -123,12 +124,30 @@ def build(
     return planned, notes
 
 
-def _reaching(service: Service, own: IPAddress | None) -> tuple[Service, list[str]]:
-    """The service, its names for this PC with the address that it reaches from the LAN."""
-    names, said = host_gateway.on_lan(service.extra_hosts, own)
-    if not said or service.off_lan:
+def _reaching(
+    service: Service, site: landing.Site, others: Collection[str]
+) -> tuple[Service, list[str]]:
+    """The service with the names of PCs that it reaches from the LAN: its own for this PC, and
+    those that it speaks of and would have had by the host's network. `others` are services."""
+    if service.off_lan:
         return service, []
-    return dataclasses.replace(service, extra_hosts=names), [f"{service.name}: {said}"]
+    own = networks.address_on(site.parent, site.subnet)
+    entries, said = host_gateway.on_lan(service.extra_hosts, own)
+    notes = [f"{service.name}: {said}"] if said else []
+    if service.host_network:
+        variables = (f"{name}={value}" for name, value in service.environment.items())
+        words = (*variables, *(service.command or ()))
+        spoken = host_names.spoken_of(site.names, (*words, *(service.entrypoint or ())))
+        more = host_names.without(spoken, {*others, *(name for name, _ in entries)})
+        entries = (*entries, *more.items())
+        if more:
+            notes.append(
+                f"{service.name}: {', '.join(more)} of this PC's hosts file goes along, now that it"
+                " is not on the host's network"
+            )
+    if entries == service.extra_hosts:
+        return service, notes
+    return dataclasses.replace(service, extra_hosts=entries), notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ class Service:
     number of cores. `ros` is "1", "2", "none" (leave its environment alone) or "" (not said).
     `default_route` is the network that has it, "" the macvlan one. `off_lan` is "" for a service
     on the LAN, else what it has instead: the name of its first bridge, "host" or "none".
+    `host_network` says that the file asks for the host's own network, which the LAN replaces.
     `host_config` are limits and namespaces by the names of Docker's HostConfig. `missing` is why
     the service cannot start: what it names is not there.
     """
@@ -209,6 +210,7 @@ class Service:
     ros: str = ""
     default_route: str = ""
     off_lan: str = ""
+    host_network: bool = False
     host_config: Mapping[str, Any] = field(default_factory=dict)
     missing: str = ""
 

@@ -61,7 +61,7 @@ class Attached:
     """How a service is attached: what it says about the macvlan network, and the bridges.
 
     `default_route` is the bridge's network that it says has it, "" for the macvlan one; `off_lan`
-    as `Service` has it.
+    and `host_network` as `Service` has them.
     """
 
     former_address: IPAddress | None = None
@@ -70,6 +70,7 @@ class Attached:
     bridges: tuple[BridgeUse, ...] = ()
     default_route: str = ""
     off_lan: str = ""
+    host_network: bool = False
 
 
 def declared(node: Node | None, context: Context) -> dict[str, DeclaredNetwork]:
@@ -192,7 +193,7 @@ def attached(
     own_mac = take(entries, "mac_address", mac, "")
     uses = node.named() if node is not None else {}
     if not uses:
-        return Attached(mac=own_mac)
+        return Attached(mac=own_mac, host_network=mode is not None and mode.string() == "host")
     on_lan: list[_Use] = []
     bridges: list[BridgeUse] = []
     routes: list[tuple[int, str]] = []

@@ -201,6 +201,7 @@ def service(name: str, node: Node, declared: Declared, context: Context) -> Serv
         bridges=net.bridges,
         default_route=net.default_route,
         off_lan=net.off_lan,
+        host_network=net.host_network,
     )
 
 

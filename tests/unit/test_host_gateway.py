@@ -1,5 +1,6 @@
 """host-gateway is the PC's address on the LAN."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,32 @@ def test_the_word_alone_is_replaced() -> None:
 )
 def test_a_value_of_the_command_line_is_replaced(entry: str, changed: str) -> None:
     assert host_gateway.option(entry, OWN)[0] == changed
+
+
+def test_a_service_off_the_host_s_network_keeps_the_names_it_speaks_of(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("""
+        services:
+          camera:
+            {image: a, network_mode: host, environment: ["ROS_MASTER_URI=http://qtrp:11311"],
+             command: view arm lidar}
+          lidar: {image: a, command: view arm}
+        """)
+    stack = stacks.load([file], environ={})
+    held = {name: Reservation("lan", OWN + 9, name, "02:00:00:00:00:01") for name in stack.services}
+    site = landing.site(stack, host="qtpc", parent=ETH0)
+    site = replace(site, names={"qtrp": "1.2.3.4", "arm": "1.2.3.5", "lidar": "1.2.3.6", "x": "7"})
+    found, notes = plan.build(
+        stack,
+        list(stack.services.values()),
+        site=site,
+        held=held,
+        wanted={},
+        images={"a": Image("sha256:1", {}, None, None, {})},
+    )
+    # lidar is a service now, and Docker's DNS knows where it is
+    assert [dict(one.hosts) for one in found] == [{"qtrp": "1.2.3.4", "arm": "1.2.3.5"}, {}]
+    assert notes[0].startswith("camera: qtrp, arm of this PC's hosts file goes along")
 
 
 def test_a_launch_hands_it_on_to_what_is_on_the_lan(tmp_path: Path) -> None:

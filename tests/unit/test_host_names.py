@@ -25,6 +25,6 @@ def test_the_names_of_other_machines_are_known_and_its_own_on_the_lan() -> None:
 
 def test_names_that_are_spoken_of_are_found_within_words() -> None:
     names = {"qtrp": "1.2.3.4", "arm": "1.2.3.5", "robot": "1.2.3.6"}
-    words = ["ROS_MASTER_URI=http://qtrp:11311", "alarm", "--at", "arm"]
+    words = ["ROS_MASTER_URI=http://qtrp:11311", "alarm", "--at", "arm", "ROS_HOSTNAME=robot"]
     assert host_names.spoken_of(names, words) == {"qtrp": "1.2.3.4", "arm": "1.2.3.5"}
     assert host_names.without(names, ["arm", "other"]) == {"qtrp": "1.2.3.4", "robot": "1.2.3.6"}

@@ -349,8 +349,9 @@ def test_every_field_of_a_service_can_be_set_from_a_file(tmp_path: Path) -> None
     ).services["talker"]
     plain = Service(name="", image="", container_name="")
     same = {name for name in Service.__slots__ if getattr(service, name) == getattr(plain, name)}
-    # the first goes with none of the LAN's keys (test_stack_off_lan), the next without a name
-    assert same == {"off_lan", "compose_name", "missing"}
+    # the first goes with none of the LAN's keys (test_stack_off_lan), the next without a name, the
+    # last without networks
+    assert same == {"off_lan", "compose_name", "missing", "host_network"}
 
 
 def test_a_seccomp_profile_is_read_in_as_the_docker_command_does(tmp_path: Path) -> None:
