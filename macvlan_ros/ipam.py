@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros.errors import AddressInUse, Conflict, InvalidRequest, StoreAway
+from macvlan_ros.errors import Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.notation import check_name
-from macvlan_ros.search import Search, release_command
+from macvlan_ros.rounds import Allocation, Ask, Inquiry, Rounds, check_kept
+from macvlan_ros.search import Search
 from macvlan_ros.stores.base import Store
-from macvlan_ros.strangers import Strangers
-from macvlan_ros.values import dataclass
-from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
     from macvlan_ros.around import Surroundings
@@ -28,28 +26,6 @@ if TYPE_CHECKING:
     from macvlan_ros.leases import Leases
 
 __all__ = ["Allocation", "Ipam"]
-
-#: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
-Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
-
-# So many more addresses than needed are asked about at first, so that one burst nearly always
-# does; with each burst that finds nothing free they double.
-_SPARES = 8
-
-# Each lost round means that somebody else got an address; from the second one on the choice is
-# spread at random, so 32 in a row do not happen unless something is wrong.
-_ROUNDS = 32
-
-# After so many lost rounds a look around each owner's own place may not be enough.
-_NEAR_ROUNDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """What an owner holds now, and whether this very call reserved it."""
-
-    reservation: Reservation
-    new: bool
 
 
 class Ipam:
@@ -77,11 +53,9 @@ class Ipam:
         self._store = store
         self._surroundings = surroundings
         self._host = host
-        self._ask = ask
-        self._ask_here = ask_here
         self._leases = leases
         self._asks_for_all = asks_for_all
-        self._strangers = Strangers(store, host=host)
+        self._inquiry = Inquiry(store, host=host, ask=ask, ask_here=ask_here, for_all=asks_for_all)
 
     def allocate(
         self,
@@ -105,8 +79,8 @@ class Ipam:
         _check_request(owners, claims)
         wanted = list(dict.fromkeys(owners))
         known = {held.owner: held for held in self._store.held(pool, wanted)}
-        _check_kept(known, claims)
-        self._check_unused(pool, list(known.values()))
+        check_kept(known, claims)
+        self._inquiry.check_unused(pool, list(known.values()))
         if known:
             self._ensure_leases(pool, list(known.values()))
         missing = [owner for owner in wanted if owner not in known]
@@ -217,123 +191,13 @@ class Ipam:
             store=self._store,
             hosts={owner: hosts.get(owner) or self._host for owner in owners},
         )
-        search.avoid_marked(
-            self._strangers.marked(pool.name),
-            owners=[owner for owner in owners if owner not in claims],
-        )
+        free = [owner for owner in owners if owner not in claims]
+        search.avoid_marked(self._inquiry.marked(pool), owners=free)
         search.check_claims({owner: claims[owner] for owner in owners if owner in claims})
-        search.avoid_near([owner for owner in owners if owner not in claims])
+        search.avoid_near(free)
         with self._taking(pool) as taking:
-            return self._settle(search, pool, owners, claims, taking=taking)
-
-    def _settle(
-        self,
-        search: Search,
-        pool: Pool,
-        owners: Sequence[str],
-        claims: Mapping[str, IPAddress],
-        *,
-        taking: Taking | None,
-    ) -> dict[str, Allocation]:
-        settled: dict[str, Allocation] = {}
-        lost = refused = 0
-        while lost + refused < _ROUNDS:
-            missing = [owner for owner in owners if owner not in settled]
-            chosen = search.choose(missing, claims)
-            if chosen is None:
-                shortage = search.explain_shortage(wanted=len(missing))
-                if shortage and not (self._ask and search.unmark()):
-                    raise shortage
-                lost += 1
-                continue
-            if self._is_refused(search, pool, chosen, claims, spares=_SPARES << min(refused, 5)):
-                refused += 1
-                continue
-            if taking is not None and not taking.take(search, chosen, claims):
-                refused += 1
-                continue
-            stands = self._store.reserve(chosen)
-            pairs = list(zip(chosen, stands, strict=True))
-            in_the_way = [(want, held) for want, held in pairs if not _same_owner(want, held)]
-            # Another process may have reserved for the very same owner just now.
-            kept = {held.owner: held for want, held in pairs if _is_older(want, held)}
-            _check_kept(kept, claims)
-            settled |= {owner: Allocation(held, new=False) for owner, held in kept.items()}
-            if not in_the_way:
-                return settled | {
-                    held.owner: Allocation(held, new=True) for want, held in pairs if want is held
-                }
-            search.learn(in_the_way, claims)
-            if lost < _NEAR_ROUNDS:
-                search.avoid_near([owner for owner in missing if owner not in claims])
-            else:
-                search.avoid_held()
-            lost += 1
-        raise Conflict(
-            f"pool {pool.name!r}: others took every address that was chosen, {_ROUNDS} times in "
-            "a row; try again"
-        )
-
-    def _is_refused(
-        self,
-        search: Search,
-        pool: Pool,
-        chosen: Sequence[Reservation],
-        claims: Mapping[str, IPAddress],
-        *,
-        spares: int,
-    ) -> bool:
-        """Whether a stranger on the LAN holds one of `chosen`, so that others must be chosen.
-
-        Owners of other hosts are not asked about, unless all are: their containers may well answer
-        by now. Raises AddressInUse for a claim.
-        """
-        if self._ask is None:
-            return False
-        here = list(chosen) if self._asks_for_all else self._here(chosen)
-        asked = search.to_ask(here, spares=spares)
-        if asked:
-            answers = self._ask(pool, asked)
-            self._strangers.hear(pool, asked, answers)
-            answers = {**self._unknown_here(pool, asked, here, claims), **answers}
-            search.hear(asked, answers, owners=[want.owner for want in here])
-            search.refuse_strangers({w.owner: w.address for w in here if w.owner in claims})
-        return any(search.is_held(want.address, want.mac) for want in here)
-
-    def _unknown_here(
-        self,
-        pool: Pool,
-        asked: Sequence[IPAddress],
-        chosen: Sequence[Reservation],
-        claims: Mapping[str, IPAddress],
-    ) -> dict[IPAddress, str]:
-        """Who on this host has one of the addresses without the store's knowing it, but for the
-        owner's own container. Who claims an address by name knows whose it is."""
-        own = {want.address: want.mac for want in self._here(chosen)}
-        unclaimed = [address for address in asked if address not in claims.values()]
-        found = self._ask_here(pool, unclaimed)
-        return {address: mac for address, mac in found.items() if own.get(address) != mac}
-
-    def _check_unused(self, name: str, known: Sequence[Reservation]) -> None:
-        """While the store is away, nobody here knows to whom else an address was given meanwhile.
-
-        Whoever has it, an owner of this host's own on another PC too, answers on the LAN; the
-        containers over this host's parent do not. Raises AddressInUse.
-        """
-        here = self._here(known)
-        if self._ask is None or not here or self._store.age() is None:
-            return
-        answers = self._ask(self._store.pool(name), [held.address for held in here])
-        for held in here:
-            if held.address in answers:
-                raise AddressInUse(
-                    f"address {held.address} of {held.owner!r} is in use on the LAN by"
-                    f" {who(answers[held.address])}, and the store is away: it may have been given"
-                    " to somebody else; look again when the store is back"
-                )
-
-    def _here(self, chosen: Sequence[Reservation]) -> list[Reservation]:
-        return [want for want in chosen if want.host == self._host]
+            rounds = Rounds(search, pool, claims, store=self._store, inquiry=self._inquiry)
+            return rounds.run(owners, taking=taking)
 
     def _taking(self, pool: Pool) -> AbstractContextManager[Taking | None]:
         if self._leases is None or not pool.dhcp:
@@ -348,15 +212,6 @@ class Ipam:
         if self._leases is not None and self._store.pool(pool).dhcp:
             leases = self._leases()
             leases.supply(leases.to_take(known, everybodys=self._asks_for_all))
-
-
-def _same_owner(one: Reservation, other: Reservation) -> bool:
-    return (one.pool, one.owner) == (other.pool, other.owner)
-
-
-def _is_older(want: Reservation, held: Reservation) -> bool:
-    """Whether what stands is the owner's own and was there before this call."""
-    return _same_owner(want, held) and held is not want
 
 
 def _check_request(owners: Sequence[str], claims: Mapping[str, IPAddress]) -> None:
@@ -375,15 +230,4 @@ def _check_request(owners: Sequence[str], claims: Mapping[str, IPAddress]) -> No
             raise InvalidRequest(
                 f"address {address} is claimed for both {other!r} and {owner!r}; one address is "
                 "for one name"
-            )
-
-
-def _check_kept(known: Mapping[str, Reservation], claims: Mapping[str, IPAddress]) -> None:
-    """Raises Conflict when an owner claims another address than it holds."""
-    for owner, held in known.items():
-        wanted = claims.get(owner, held.address)
-        if wanted != held.address:
-            raise Conflict(
-                f"{owner!r} holds {held.address} in pool {held.pool!r}, not {wanted}; to move it, "
-                f"first: {release_command(held.pool)} {owner}"
             )
