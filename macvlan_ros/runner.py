@@ -30,12 +30,10 @@ from macvlan_ros.labels import (
 )
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.networks import Network
-from macvlan_ros.models.pools import Pool, Reservation
-from macvlan_ros.naming import Naming
 from macvlan_ros.near import did_you_mean
-from macvlan_ros.notation import parse_address, parse_mac
 from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.ros import MASTER_PORT
+from macvlan_ros.run_places import RunOptions, RunPlaces
 from macvlan_ros.run_watch import Watch
 from macvlan_ros.undo import Undo, all_or_nothing
 from macvlan_ros.values import dataclass
@@ -43,22 +41,12 @@ from macvlan_ros.values import dataclass
 if TYPE_CHECKING:
     from macvlan_ros.app import App
 
-__all__ = ["Prepared", "RunOptions", "Runner"]
+__all__ = ["Prepared", "Runner"]
 
-DEFAULT_NETWORK = "ros_lan"
 #: What `docker run` ends with when it could not make the container, and when Ctrl-C came before.
 _NOT_RUN = (125, 130)
 #: What it ends with, before all else, where -it is asked for and stdin is no terminal.
 _LACKS_TERMINAL = 1
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What is said beside Docker's own flags. `master` is an owner's name, "host" or a URI."""
-
-    pool: str | None = None
-    parent: str = ""
-    master: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +69,7 @@ class Runner:
     def __init__(self, app: App) -> None:
         self._app = app
         self._beside = Beside(app.engine, note=app.note)
-        # a name is ours until we end: until then the container is made, or is not
-        self._naming = Naming(app.engine.named)
+        self._places = RunPlaces(app, self._beside)
 
     def prepare(self, line: RunLine, options: RunOptions, undo: Undo) -> Prepared:
         """Reserve the address, make the network, and write the line that runs the container there.
@@ -92,22 +79,16 @@ class Runner:
         cli = finding.find(self._app.settings.docker, needed_for="macvlan-ros run")
         ours = {one.name: one for one in self._app.engine.networks()}
         line, beside = self._beside.split(line, ours)
-        network, pool = self._place(line, ours, options, undo)
-        name = line.value("name") or self._choose_name(line.image, pool)
-        held = self._reserve(pool, name, self._claim(line, network), undo)
-        six = self._reserve6(network, name, line, undo)
-        said = joining(line).mac
-        mac = parse_mac(said, said="--mac-address") if said else held.mac
-        if (worn := self._app.ipam.wear(held, mac)) is not held:
-            undo.add(self._app.ipam.wear, worn, held.mac)
+        place = self._places.find(line, ours, options, undo)
+        name, network, held, six = place.name, place.network, place.held, place.six
         placed = on_lan(
-            self._with_names(line, name, network, pool),
+            self._with_names(line, name, network, held.pool),
             name=name,
-            place=Attachment(network.name, held.address, mac, six.address if six else None),
+            place=Attachment(network.name, held.address, place.mac, six.address if six else None),
             labels={
                 LABEL_MANAGED: MANAGED,
                 LABEL_OWNER: name,
-                LABEL_POOL: pool.name,
+                LABEL_POOL: held.pool,
                 LABEL_ADDRESS: str(held.address),
                 **({LABEL_POOL6: six.pool} if six else {}),
                 **({LABEL_DEFAULT_ROUTE: network.name} if beside else {}),
@@ -119,7 +100,7 @@ class Runner:
             placed.line,
             name=name,
             address=held.address,
-            master=self._master(options.master, pool, network),
+            master=self._master(options.master, held.pool, network),
             image=self._image_environment(line.image),
             environ=os.environ,
         )
@@ -175,110 +156,7 @@ class Runner:
                 " engine; name one of the engine's age with MACVLAN_ROS_DOCKER_CLI"
             )
 
-    # -- where ------------------------------------------------------------------------------------
-
-    def _place(
-        self, line: RunLine, ours: Mapping[str, Network], options: RunOptions, undo: Undo
-    ) -> tuple[Network, Pool]:
-        """The network that the container joins, and the pool of its addresses."""
-        wanted = joining(line).name
-        if wanted not in ours:
-            chosen = self._among(ours, options)
-            if wanted:
-                instead = chosen.name if chosen else DEFAULT_NETWORK
-                self._app.note(self._beside.replaced(wanted, instead))
-        else:
-            chosen = ours[wanted]
-        if chosen is None:
-            return self._make(options, undo)
-        return chosen, self._pool_of(chosen, options)
-
-    def _among(self, ours: Mapping[str, Network], options: RunOptions) -> Network | None:
-        fitting = {
-            name: one
-            for name, one in ours.items()
-            if options.pool in (None, one.pool) and options.parent in ("", one.parent)
-        }
-        if len(fitting) > 1 and DEFAULT_NETWORK not in fitting:
-            raise InvalidRequest(
-                f"several networks to choose from; add --network, one of: {', '.join(fitting)}"
-            )
-        return fitting.get(DEFAULT_NETWORK) or next(iter(fitting.values()), None)
-
-    def _pool_of(self, network: Network, options: RunOptions) -> Pool:
-        if network.pool:
-            return self._app.ipam.pool(network.pool)
-        pool = self._app.ipam.choose_pool(options.pool, version=4)
-        if pool is None or pool.subnet != network.subnet:
-            raise NotFound(
-                f"there is no pool for the network '{network.name}'; make one with: macvlan-ros"
-                f" pool add NAME --subnet {network.subnet}"
-            )
-        return pool
-
-    def _make(self, options: RunOptions, undo: Undo) -> tuple[Network, Pool]:
-        app = self._app
-        parent = app.engine_parent(options.parent)
-        pool = app.ipam.choose_pool(options.pool, version=4)
-        if pool is None:
-            pool = app.make_default_pool(parent)
-            undo.add(app.ipam.remove_pool, pool.name)
-        network, created = app.engine.ensure_network(
-            networks.describe(DEFAULT_NETWORK, pool, parent=parent),
-            host_address=networks.address_on(parent, pool.subnet),
-        )
-        if created:
-            undo.add(app.engine.remove_network, network.name)
-            app.progress(f"network {network.name}: created over {network.parent}")
-        return network, pool
-
-    # -- which address ----------------------------------------------------------------------------
-
-    def _choose_name(self, image: str, pool: Pool) -> str:
-        """A name for a container that nobody named."""
-
-        def elsewhere(names: list[str]) -> set[str]:
-            held = self._app.store.held(pool.name, names)
-            return {one.owner for one in held if one.host != self._app.host}
-
-        name = self._naming.choose(image, elsewhere=elsewhere)
-        self._app.note(f"the container is called '{name}', for its address is kept by its name")
-        return name
-
-    def _claim(self, line: RunLine, network: Network) -> IPAddress | None:
-        text = joining(line).address
-        if not text:
-            return None
-        address = parse_address(text, said="--ip")
-        if address in network.subnet:
-            return address
-        self._app.note(f"--ip {address} is not on the LAN {network.subnet} and is not used")
-        return None
-
-    def _reserve(self, pool: Pool, name: str, claim: IPAddress | None, undo: Undo) -> Reservation:
-        own = self._app.host
-        (done,) = self._app.ipam.allocate(
-            pool.name, [name], addresses={name: claim} if claim else None, hosts={name: own}
-        )
-        held = done.reservation
-        if done.new:
-            undo.add(self._app.ipam.release, pool.name, [name])
-        elif held.host not in ("", own):
-            (held,) = self._app.takeover.take(pool, [(held, own)], undo=undo)
-        return held
-
-    def _reserve6(
-        self, network: Network, name: str, line: RunLine, undo: Undo
-    ) -> Reservation | None:
-        """The IPv6 address beside the other, on a network that has IPv6 out of a pool of ours."""
-        if network.six is None or not network.six.pool:
-            return None
-        claim = parse_address(line.value("ip6") or "", said="--ip6") if line.value("ip6") else None
-        return self._reserve(self._app.ipam.pool(network.six.pool), name, claim, undo)
-
-    # -- what else --------------------------------------------------------------------------------
-
-    def _master(self, said: str, pool: Pool, network: Network) -> str | None:
+    def _master(self, said: str, pool: str, network: Network) -> str | None:
         if not said or "://" in said:
             return said or None
         if said == "host":
@@ -286,9 +164,9 @@ class Runner:
             if own is None:
                 raise BadSubnet(f"this PC has no address in {network.subnet}; name the URI itself")
             return f"http://{own}:{MASTER_PORT}"
-        held = self._app.store.held(pool.name, [said])
+        held = self._app.store.held(pool, [said])
         if not held:
-            owners = [one.owner for one in self._app.store.reservations(pool.name)]
+            owners = [one.owner for one in self._app.store.reservations(pool)]
             raise NotFound(
                 f"--master '{said}': nobody of that name has an address"
                 f"{did_you_mean(said, owners)}; reserve it with:"
@@ -296,7 +174,7 @@ class Runner:
             )
         return f"http://{held[0].address}:{MASTER_PORT}"
 
-    def _with_names(self, line: RunLine, name: str, network: Network, pool: Pool) -> RunLine:
+    def _with_names(self, line: RunLine, name: str, network: Network, pool: str) -> RunLine:
         """The line with the names that it would have had by the network of the host. Those of
         containers with addresses of their own are told by Docker's DNS, and better."""
         if joining(line).name != "host" or self._app.far:
@@ -305,7 +183,7 @@ class Runner:
         own = str(self._own_address(network) or "")
         found = host_names.known(host_names.read(), own_name=own_name, own=own)
         said = {re.split("[:=]", text)[0] for text in line.values("add-host")}
-        held = {one.owner for one in self._app.store.held(pool.name, list(found))}
+        held = {one.owner for one in self._app.store.held(pool, list(found))}
         found = host_names.without(found, {*said, *held, name, line.value("hostname") or name})
         others = [one for one in found if one != own_name]
         if others:

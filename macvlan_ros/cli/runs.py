@@ -87,7 +87,8 @@ def run(
     \b
     macvlan-ros run -it --name talker --device /dev/video0 ros:noetic bash
     """
-    from macvlan_ros.runner import Runner, RunOptions
+    from macvlan_ros.run_places import RunOptions
+    from macvlan_ros.runner import Runner
     from macvlan_ros.undo import all_or_nothing
 
     app, report = open_app(context)
