@@ -1,8 +1,4 @@
-"""The local copy of what stands in etcd, in one SQLite file, with the changes that wait for etcd.
-
-Each key has the revision that wrote it, so that what is learned late never replaces what is newer.
-A key that is known to be gone stays with no value, for the same reason, until all has been read.
-"""
+"""The local copy of what stands in etcd, and of what waits for etcd, in one SQLite file."""
 
 from __future__ import annotations
 
@@ -11,11 +7,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeAlias
 
 from macvlan_ros.errors import StoreAway
+from macvlan_ros.stores import copy_mirror as mirror
 from macvlan_ros.stores.etcd_kv import Entry
 from macvlan_ros.stores.etcd_seen import Seen
 from macvlan_ros.stores.files import LockTimeout, hold_lock, make_folder
@@ -45,13 +43,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ),
 )
-
-_PUT = """INSERT INTO mirror VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE
-    SET value = excluded.value, revision = excluded.revision WHERE excluded.revision > revision"""
-
-
-_BURY = """UPDATE mirror SET value = NULL, revision = ?3
-    WHERE key = ?1 AND value = ?2 AND revision < ?3"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +107,17 @@ class CopyFile:
 
     def get(self, key: str) -> Entry | None:
         with self._file.read() as db:
-            return next(iter(_standing(db, key)), None)
+            return next(iter(mirror.standing(db, key)), None)
 
     def under(self, prefix: str) -> tuple[Entry, ...]:
         """All entries under a prefix that ends with a slash, by key."""
         with self._file.read() as db:
-            return tuple(Entry(*row) for row in _under(db, prefix))
+            return tuple(Entry(*row) for row in mirror.under(db, prefix))
 
     def between(self, first: str, last: str, limit: int) -> tuple[Entry, ...]:
         """The entries from the first key to the last, so many of them (0: all), by key."""
-        query = (
-            "SELECT * FROM mirror WHERE key BETWEEN ? AND ? AND value IS NOT NULL "
-            "ORDER BY key LIMIT ?"
-        )
         with self._file.read() as db:
-            return tuple(Entry(*row) for row in db.execute(query, (first, last, limit or -1)))
+            return tuple(Entry(*row) for row in mirror.between(db, first, last, limit))
 
     def take(self, seen: Seen) -> None:
         """Take in what was seen; writes only if that is news."""
@@ -138,42 +125,34 @@ class CopyFile:
             if not self._is_news(db, seen):
                 return
         with self._file.write() as db:
-            if _fact(db, "cluster") != seen.cluster:
+            if mirror.fact(db, "cluster") != seen.cluster:
                 # Another etcd, or the old one made anew: its revisions have begun again.
                 for table in ("mirror", "journal", "facts"):
                     db.execute(f"DELETE FROM {table}")
-                _set_fact(db, "cluster", seen.cluster)
-            fresh = list(_fresh(db, seen.entries))
-            for entry in fresh:
+                mirror.set_fact(db, "cluster", seen.cluster)
+            for entry in list(mirror.fresh(db, seen.entries)):
                 keys = self._kin(entry.key, entry.value)
-                for old in _standing(db, entry.key):
-                    self._bury(db, old, entry.modified, but=keys)
-                for key in keys:
-                    db.execute(_PUT, (key, entry.value, entry.modified))
-            for entry in _lost(db, seen):
-                self._bury(db, entry, seen.revision)
+                for old in mirror.standing(db, entry.key):
+                    gone = set(self._kin(old.key, old.value)) - set(keys)
+                    mirror.bury(db, gone, old, entry.modified)
+                mirror.learn(db, keys, entry)
+            for entry in mirror.lost(db, seen):
+                mirror.bury(db, self._kin(entry.key, entry.value), entry, seen.revision)
             if set(self._everything) <= set(seen.whole):
-                _forget_graves(db, seen.revision)
-
-    def _bury(
-        self, db: Connection, entry: Entry, revision: int, *, but: Sequence[str] = ()
-    ) -> None:
-        """The entry is no more, nor is what says the same: a key that says something else by now
-        is of what has come since."""
-        for key in set(self._kin(entry.key, entry.value)) - set(but):
-            db.execute(_BURY, (key, entry.value, revision))
+                mirror.forget_graves(db, seen.revision)
 
     def _is_news(self, db: Connection, seen: Seen) -> bool:
-        if _fact(db, "cluster") != seen.cluster:
+        if mirror.fact(db, "cluster") != seen.cluster:
             return True
-        if any(True for _ in _fresh(db, seen.entries)) or any(True for _ in _lost(db, seen)):
+        news = chain(mirror.fresh(db, seen.entries), mirror.lost(db, seen))
+        if any(True for _ in news):
             return True
-        return set(self._everything) <= set(seen.whole) and _floor(db) < seen.revision
+        return set(self._everything) <= set(seen.whole) and mirror.floor(db) < seen.revision
 
     def floor(self) -> int:
         """The revision at which all was taken in last; 0: never."""
         with self._file.read() as db:
-            return _floor(db)
+            return mirror.floor(db)
 
     def forget_mirror(self) -> None:
         """Forget what stands in etcd, but not what waits for it."""
@@ -184,7 +163,7 @@ class CopyFile:
     def mark_current(self) -> None:
         """All of it is as it stands in etcd now."""
         with self._file.write() as db:
-            _set_fact(db, "current", f"{time.time():.3f}")
+            mirror.set_fact(db, "current", f"{time.time():.3f}")
 
     # -- what waits for etcd ---------------------------------------------------------------------
 
@@ -192,15 +171,15 @@ class CopyFile:
         with self._file.read() as db:
             (waiting,) = db.execute("SELECT count(*) FROM journal").fetchone()
             return Standing(
-                cluster=_fact(db, "cluster"),
-                current=float(_fact(db, "current") or 0),
-                away=bool(_fact(db, "away")),
+                cluster=mirror.fact(db, "cluster"),
+                current=float(mirror.fact(db, "current") or 0),
+                away=bool(mirror.fact(db, "away")),
                 waiting=waiting,
             )
 
     def set_away(self, away: bool) -> None:
         with self._file.write() as db:
-            _set_fact(db, "away", "yes" if away else "")
+            mirror.set_fact(db, "away", "yes" if away else "")
 
     def change(
         self, changes: Iterable[tuple[Change, dict[str, str | None]]], *, begun: bool = False
@@ -209,9 +188,9 @@ class CopyFile:
         for etcd. Of several about the same thing the last one is what counts. `begun`: it may have
         been made in etcd already."""
         with self._file.write() as db:
-            _set_fact(db, "away", "yes")
+            mirror.set_fact(db, "away", "yes")
             for change, keys in changes:
-                _put(db, keys)
+                mirror.put(db, keys)
                 _write_down(db, _shortened(db, change), begun=begun)
 
     def put_instead(
@@ -228,7 +207,7 @@ class CopyFile:
             query = "DELETE FROM journal WHERE subject = ? AND change = ? AND NOT begun"
             done = db.execute(query, (change.subject, encode_change(change))).rowcount > 0
             if done:
-                _put(db, keys)
+                mirror.put(db, keys)
                 if new is not None:
                     _write_down(db, new, begun=begun)
             return done
@@ -251,16 +230,6 @@ class CopyFile:
             db.execute("DELETE FROM journal WHERE number = ?", (number,))
 
 
-def _put(db: Connection, keys: dict[str, str | None]) -> None:
-    for key, value in keys.items():
-        # It keeps the revision that it had, so that what etcd says next is newer.
-        db.execute(
-            "INSERT INTO mirror VALUES (?1, ?2, 0) "
-            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
-
 def _write_down(db: Connection, change: Change, *, begun: bool) -> None:
     db.execute("DELETE FROM journal WHERE subject = ?", (change.subject,))
     db.execute(
@@ -281,59 +250,3 @@ def _shortened(db: Connection, change: Change) -> Change:
             db.execute("DELETE FROM journal WHERE number = ?", (number,))
             return Released(earlier.held)
     return change
-
-
-def _under(db: Connection, prefix: str) -> list[tuple[str, str, int]]:
-    # '0' comes right after '/'.
-    query = "SELECT * FROM mirror WHERE key >= ? AND key < ? AND value IS NOT NULL ORDER BY key"
-    return db.execute(query, (prefix, prefix[:-1] + "0")).fetchall()
-
-
-def _fresh(db: Connection, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Entries that are newer than what is known of their keys."""
-    floor = _floor(db)
-    query = "SELECT revision FROM mirror WHERE key = ?"
-    for entry in entries:
-        known = db.execute(query, (entry.key,)).fetchone()
-        if entry.modified > (known[0] if known else floor):
-            yield entry
-
-
-def _standing(db: Connection, key: str) -> list[Entry]:
-    query = "SELECT * FROM mirror WHERE key = ? AND value IS NOT NULL"
-    return [Entry(*row) for row in db.execute(query, (key,)).fetchall()]
-
-
-def _lost(db: Connection, seen: Seen) -> Iterator[Entry]:
-    """What is known to stand, and stood no more when that was seen. Of what only waits to be made
-    (it has no revision yet) etcd knows nothing."""
-    for key in seen.gone:
-        yield from (each for each in _standing(db, key) if 0 < each.modified < seen.revision)
-    stood = {entry.key for entry in seen.entries}
-    for prefix in seen.whole:
-        for row in _under(db, prefix):
-            if row[0] not in stood and 0 < row[2] < seen.revision:
-                yield Entry(*row)
-
-
-def _forget_graves(db: Connection, revision: int) -> None:
-    """All was read at that revision: what is not there now did not stand then."""
-    waiting = "SELECT 1 FROM journal LIMIT 1"
-    if db.execute(waiting).fetchone() is None:
-        gone = "(value IS NULL AND revision <= ?) OR revision = 0"
-        db.execute(f"DELETE FROM mirror WHERE {gone}", (revision,))
-        _set_fact(db, "floor", str(max(revision, _floor(db))))
-
-
-def _floor(db: Connection) -> int:
-    """The revision at which all was read last."""
-    return int(_fact(db, "floor") or 0)
-
-
-def _fact(db: Connection, name: str) -> str:
-    row = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-    return str(row[0]) if row else ""
-
-
-def _set_fact(db: Connection, name: str, value: str) -> None:
-    db.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))

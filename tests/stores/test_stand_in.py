@@ -12,7 +12,7 @@ import pytest
 from macvlan_ros import conflicts
 from macvlan_ros.errors import StoreAway
 from macvlan_ros.models.pools import DYNAMIC, Record, Reservation
-from macvlan_ros.stores import copied, copy_file, etcd_exact, settling, stand_in
+from macvlan_ros.stores import copied, copy_file, copy_mirror, etcd_exact, settling, stand_in
 from macvlan_ros.stores.etcd import EtcdStore
 from macvlan_ros.stores.etcd_space import EtcdSpace
 from tests.stores.cut_off import Pc, used, want
@@ -224,7 +224,7 @@ def test_whatever_step_it_is_killed_before_all_is_made_in_etcd_once(
     """Every few lines, for each costs a process: while etcd is away, and while it is told."""
     other = replace(want("camera", 9, host="qtrp"), mac="02:00:00:00:01:01")
     anonymous, again = (want(f"dynamic:{each}", 11, kind=DYNAMIC) for each in (1, 2))
-    modules = (copied, copy_file, etcd_exact, settling, stand_in)
+    modules = (copied, copy_file, copy_mirror, etcd_exact, settling, stand_in)
     status, steps, deaths = -signal.SIGKILL, 0, 0
     while status:
         for owner in ("talker", "camera", "dynamic:2"):
