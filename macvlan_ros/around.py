@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import procnet
+from macvlan_ros.models.pools import Pool
 from macvlan_ros.values import dataclass
+
+#: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
+Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
 
 
 @dataclass(frozen=True, slots=True)

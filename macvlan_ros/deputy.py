@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 
 from netaddr import IPAddress
 
+from macvlan_ros.around import Ask
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.notation import parse_address, parse_pool
@@ -26,9 +27,6 @@ _PATIENCE = 8.0
 _LOOK_EVERY = 0.2
 #: Seconds after which nobody waits for an answer any more.
 _STALE = 60.0
-
-#: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
-Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
 
 
 def ask(

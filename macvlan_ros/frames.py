@@ -60,11 +60,6 @@ class Heard:
     mac: str
     source: str
 
-    @property
-    def claims(self) -> IPAddress | None:
-        """The address that the sender says is its own."""
-        return self.sender
-
 
 def mac_text(mac: bytes) -> str:
     """Six bytes as `02:00:5e:00:53:01`."""

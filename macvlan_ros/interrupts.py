@@ -48,9 +48,7 @@ def deaf() -> Iterator[None]:
 
 
 @contextmanager
-def _handling(
-    handler: Callable[[int, FrameType | None], object] | signal.Handlers,
-) -> Iterator[None]:
+def _handling(handler: _Handler) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers signals to the main thread alone
         return

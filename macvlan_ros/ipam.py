@@ -16,12 +16,12 @@ from netaddr import IPAddress
 from macvlan_ros.errors import Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.notation import check_name
-from macvlan_ros.rounds import Allocation, Ask, Inquiry, Rounds, check_kept
+from macvlan_ros.rounds import Allocation, Inquiry, Rounds, check_kept
 from macvlan_ros.search import Search
 from macvlan_ros.stores.base import Store
 
 if TYPE_CHECKING:
-    from macvlan_ros.around import Surroundings
+    from macvlan_ros.around import Ask, Surroundings
     from macvlan_ros.lease_taking import Taking
     from macvlan_ros.leases import Leases
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from macvlan_ros.deputy import Deputy
     from macvlan_ros.engine import Engine
     from macvlan_ros.holding import Holding
-    from macvlan_ros.holdings import Holdings
     from macvlan_ros.images import Images
     from macvlan_ros.launch import Launcher, Parents
     from macvlan_ros.leases import Leases
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from macvlan_ros.names import Names
     from macvlan_ros.on_lans import OnLans
     from macvlan_ros.reach import Reach
+    from macvlan_ros.reassigning import Reassigner
     from macvlan_ros.restarting import Restarter
     from macvlan_ros.running import Running
     from macvlan_ros.stores.base import Store
@@ -290,10 +290,10 @@ class Parts(Closing):
         return {seen.address: seen.mac for seen in reversed(conflicts.recent(self.store))}
 
     @cached_property
-    def holdings(self) -> Holdings:
-        from macvlan_ros.holdings import Holdings
+    def reassigner(self) -> Reassigner:
+        from macvlan_ros.reassigning import Reassigner
 
-        return Holdings(
+        return Reassigner(
             self.store,
             engine=lambda: self.engine,
             surroundings=self.surroundings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
@@ -16,12 +16,10 @@ from macvlan_ros.values import dataclass
 from macvlan_ros.vendors import who
 
 if TYPE_CHECKING:
+    from macvlan_ros.around import Ask
     from macvlan_ros.lease_taking import Taking
 
-__all__ = ["Allocation", "Ask", "Inquiry", "Rounds", "check_kept"]
-
-#: Asks the LAN which of some addresses of a pool somebody holds: address -> MAC.
-Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
+__all__ = ["Allocation", "Inquiry", "Rounds", "check_kept"]
 
 # So many more addresses than needed are asked about at first, so that one burst nearly always
 # does; with each burst that finds nothing free they double.

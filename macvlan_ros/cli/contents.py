@@ -90,8 +90,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "reserving", "Reserve an address for each NAME, for good; a NAME that has one keeps it."
         ),
         "release": Entry("reserving", "Give up what each NAME holds."),
-        "rename": Entry("holdings", "Keep the address of NAME under NEW_NAME."),
-        "move": Entry("holdings", "Give NAME another ADDRESS of its pool."),
+        "rename": Entry("reassigning", "Keep the address of NAME under NEW_NAME."),
+        "move": Entry("reassigning", "Give NAME another ADDRESS of its pool."),
         "list": Entry("reserving", "Show who holds which address."),
         "export": Entry(
             "pools",

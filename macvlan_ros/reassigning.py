@@ -1,14 +1,14 @@
-"""Reservations that change: another name for one address, another address for one name."""
+"""Reassigning what is reserved: another name for one address, another address for one name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from netaddr import IPAddress
 
 from macvlan_ros import addresses, notation
-from macvlan_ros.around import Surroundings
+from macvlan_ros.around import Ask, Surroundings
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
     AddressInUse,
@@ -25,13 +25,10 @@ from macvlan_ros.reach import OWNER
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
 
-__all__ = ["Holdings"]
-
-#: Asks the LAN which of some addresses somebody holds: address -> MAC.
-Ask = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
+__all__ = ["Reassigner"]
 
 
-class Holdings:
+class Reassigner:
     """Changes reservations that no container has. `ask` None does not ask the LAN."""
 
     def __init__(

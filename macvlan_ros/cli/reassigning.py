@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def rename(context: click.Context, name: str, new_name: str, pool_name: str | None) -> None:
     """Keep the address of NAME under NEW_NAME. No container may have it meanwhile."""
     app, report = open_app(context)
-    done = app.holdings.rename(_pool(app, name, pool_name), name, new_name)
+    done = app.reassigner.rename(_pool(app, name, pool_name), name, new_name)
     if report.as_json or not report.quiet:
         report.table(views.RESERVATIONS, [done])
 
@@ -52,7 +52,7 @@ def move(context: click.Context, name: str, address: str, pool_name: str | None)
     """Give NAME another ADDRESS of its pool. No container may have the old one meanwhile."""
     wanted = notation.parse_address(address, said="ADDRESS")
     app, report = open_app(context)
-    done = app.holdings.move(_pool(app, name, pool_name), name, wanted)
+    done = app.reassigner.move(_pool(app, name, pool_name), name, wanted)
     if report.as_json or not report.quiet:
         report.table(views.RESERVATIONS, [done])
 
