@@ -8,11 +8,12 @@ this host has its MAC, and nobody on the LAN answers for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 
 from netaddr import IPAddress
 
+from macvlan_ros.around import Ask
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.models.pools import STATIC, Pool
@@ -25,8 +26,6 @@ __all__ = ["Presence"]
 # Seconds between the grant of an address and the moment at which its container is seen, with room
 # to spare: it takes a tenth of that on a PC.
 _IN_FLIGHT = 1.5
-
-Asking = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
 
 
 class Presence:
@@ -44,7 +43,7 @@ class Presence:
         *,
         host: str,
         running: Callable[[], Collection[str]],
-        answering: Asking,
+        answering: Ask,
     ) -> None:
         self._store = store
         self._state = State(store, host=host)

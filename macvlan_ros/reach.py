@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from netaddr import IPAddress
 
 from macvlan_ros import rights
+from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.docker_attached import Attached
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Forbidden, InvalidRequest, PoolNotFound
@@ -23,7 +24,6 @@ from macvlan_ros.models.networks import Network
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.sandbox import Errand, Visits
 from macvlan_ros.shim import (
-    OWNER,
     Shim,
     add_container,
     ensure_shim,
@@ -35,7 +35,7 @@ from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.values import dataclass
 
-__all__ = ["OWNER", "Made", "Reach", "Reached", "pools_of"]
+__all__ = ["Made", "Reach", "Reached", "pools_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ class Reach:
 
     @property
     def _owner(self) -> str:
-        return OWNER + self._host
+        return SHIM_OWNER + self._host
 
     def _reserve(self, pool: str, shim: Shim | None) -> tuple[Reservation, bool]:
         """The reservation of the shim's address, and whether it was made just now."""
@@ -269,7 +269,7 @@ class Reach:
 
     def _shims_own(self, address: IPAddress) -> Reservation | None:
         held = self._store.holder(address)
-        return held if held is not None and held.owner.startswith(OWNER) else None
+        return held if held is not None and held.owner.startswith(SHIM_OWNER) else None
 
     def _release(self, held: Reservation | None) -> None:
         if held is not None:

@@ -21,7 +21,6 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.models.pools import STATIC, Pool, Reservation
 from macvlan_ros.near import did_you_mean
-from macvlan_ros.reach import OWNER
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
 
@@ -96,7 +95,7 @@ class Reassigner:
             known = [each.owner for each in self._store.reservations(pool.name)]
             hint = f"{did_you_mean(owner, known)}; see: macvlan-ros list"
             raise NotFound(f"'{owner}' holds nothing in the pool '{pool.name}'{hint}")
-        if held.kind != STATIC or owner.startswith(OWNER):
+        if held.kind != STATIC or owner.startswith(addresses.SHIM_OWNER):
             raise InvalidRequest(f"'{owner}' is not yours to change: its address goes by itself")
         if pool.dhcp:
             raise Conflict(

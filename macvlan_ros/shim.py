@@ -19,7 +19,6 @@ from errno import EEXIST
 
 from netaddr import EUI, IPAddress, IPNetwork
 
-from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
 from macvlan_ros.link_names import shim_name
 from macvlan_ros.links import Links
@@ -32,9 +31,6 @@ _SHIM_ARP = ArpSettings(ignore=1, announce=2, rp_filter=2)
 # 1 and 2 answer for the interface's own addresses only, 8 for none; 0 and 3 to 7 for others too.
 _IGNORES_ENOUGH = (1, 2, 8)
 _ALIAS = re.compile(r"macvlan-ros shim; parent had arp_ignore=(\d+) arp_announce=(\d+)\Z")
-
-#: A shim's address is reserved under this and its host's name.
-OWNER = SHIM_OWNER
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,15 @@ that want it one gets it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from netaddr import IPAddress
-
+from macvlan_ros.around import Ask
 from macvlan_ros.errors import Conflict
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.undo import Undo
 
-__all__ = ["Asking", "Takeover"]
-
-#: Who answers for addresses of a pool, with their MACs. Raises Unavailable when nobody can tell.
-Asking = Callable[[Pool, Sequence[IPAddress]], Mapping[IPAddress, str]]
+__all__ = ["Takeover"]
 
 # A service defends what belongs to its host and rests. It stops a second or two after the store
 # says that it belongs to another one (outlook, oversight).
@@ -28,14 +24,15 @@ _DEFENDED = 5.0
 
 
 class Takeover:
-    """Takes reservations over. `ask` asks the wire; `runs` says whether a container of that name
-    runs on a host, as far as its engine can be asked from here."""
+    """Takes reservations over. `ask` asks the LAN, and raises Unavailable when nobody can tell;
+    `runs` says whether a container of that name runs on a host, as far as its engine can be asked
+    from here."""
 
     def __init__(
         self,
         ipam: Ipam,
         *,
-        ask: Asking,
+        ask: Ask,
         runs: Callable[[str, str], bool],
         note: Callable[[str], None],
     ) -> None:

@@ -12,12 +12,13 @@ from functools import partial
 
 from netaddr import IPAddress
 
+from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.networks import Network
-from macvlan_ros.reach import OWNER, pools_of
+from macvlan_ros.reach import pools_of
 from macvlan_ros.undo import Undo
 
 
@@ -63,7 +64,7 @@ class FarAttendance:
                     f"no macvlan-ros service runs there, and its engine has no image"
                     f" {self._errands.image}"
                 )
-            owner = OWNER + self._seat.name
+            owner = SHIM_OWNER + self._seat.name
             pools = [self._ipam.pool(name) for name in pools_of(network)]
             held = [
                 done.reservation
@@ -99,7 +100,7 @@ class FarAttendance:
             return
         known = {pool.name for pool in self._ipam.pools()}
         for name in known.intersection(pools_of(network)):
-            self._ipam.release(name, [OWNER + self._seat.name])
+            self._ipam.release(name, [SHIM_OWNER + self._seat.name])
 
     def _is_needed(self, network: Network) -> bool:
         """Whether containers are left on the network, or another one has the same parent, and so

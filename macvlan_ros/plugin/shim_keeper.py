@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.lan_networks import shim_objection
 from macvlan_ros.link_names import shim_links, shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.shim import (
-    OWNER,
     Shim,
     ensure_shim,
     lead_to,
@@ -76,7 +76,7 @@ class ShimKeeper:
         self._uses = Uses(store, host=host)
         self._links = links
         self._host = host
-        self._owner = OWNER + host
+        self._owner = SHIM_OWNER + host
         self._reserve = reserve
         self._tidy = tidy
         self._orphans: frozenset[tuple[str, IPAddress]] = frozenset()
