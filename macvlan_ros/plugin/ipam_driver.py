@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.addresses import candidates, intervals
-from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolExhausted, PoolNotFound
+from macvlan_ros.addresses import intervals
+from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolNotFound
 from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.lan_networks import PLACEHOLDER, is_placeholder
 from macvlan_ros.models.pools import NETWORK, Pool
 from macvlan_ros.notation import check_name, parse_subnet
 from macvlan_ros.plugin import answers, wire
+from macvlan_ros.plugin.gateways import Gateways
 from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
-from macvlan_ros.spans import points, subtract
+from macvlan_ros.spans import subtract
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
@@ -56,6 +56,7 @@ class IpamDriver:
         self._host = host
         self._router = router
         self._given = given
+        self._gateways = Gateways(store, grants, router=router)
         # Docker asks for pools side by side, and a count is read, changed and written.
         self._counting = threading.Lock()
         self._to_count_anew = False
@@ -226,7 +227,7 @@ class IpamDriver:
 
     def _address(self, pool: Pool, pool_id: PoolId, request: wire.RequestAddress) -> IPAddress:
         if request.gateway:
-            return self._gateway(pool, request.address)
+            return self._gateways.of(pool, request.address)
         if request.address is not None and not request.mac:
             # An auxiliary address, or one that Docker holds and replays: neither has a container.
             if request.address == pool.gateway:
@@ -240,43 +241,6 @@ class IpamDriver:
             within=pool_id.within,
         )
         return self._grants.grant(pool, wanted).address
-
-    def _gateway(self, pool: Pool, address: IPAddress | None) -> IPAddress:
-        address = address or pool.gateway or self._router(pool.subnet)
-        if address is None:
-            return self._guess(pool)
-        if address == pool.gateway:
-            return address  # a pool never hands its gateway out, so nothing needs to be kept
-        standing = self._store.holder(address)
-        if standing is not None and is_placeholder(standing):
-            self._store.release(pool.name, (standing.owner,))  # it is a router after all
-        held = self._grants.keep(pool, address, "gateway")
-        if held.kind != NETWORK:
-            raise Conflict(
-                f"{address} is held by {held.owner!r} in pool {pool.name!r}, so it cannot be the "
-                "gateway; name the LAN's router with --gateway"
-            )
-        return held.address
-
-    def _guess(self, pool: Pool) -> IPAddress:
-        """What Docker 27 and earlier burn when a network has no gateway.
-
-        In IPv4 the router may well be there. In IPv6 routers announce themselves, and a guess would
-        stand in their way: it is a placeholder, by way of which no container is led.
-        """
-        held = self._store.reservations(pool.name)
-        standing = next((each for each in held if is_placeholder(each)), None)
-        if standing is not None:
-            return standing.address
-        taken = points(int(each.address) for each in held)
-        address = next(candidates(_in_order(pool), "gateway", without=taken), None)
-        if address is None:
-            raise PoolExhausted(
-                f"pool {pool.name!r} has no address left for a gateway; name the LAN's router "
-                "with --gateway"
-            )
-        purpose = "gateway" if address.version == 4 else PLACEHOLDER
-        return self._grants.keep(pool, address, purpose).address
 
     def release_address(self, request: wire.ReleaseAddress) -> answers.Done:
         pool_id = PoolId.parse(request.pool_id)
@@ -334,8 +298,3 @@ def _check_part(pool: Pool, part: IPNetwork | None) -> None:
 def _shares(pool: Pool, part: IPNetwork) -> bool:
     mine = intervals(pool)
     return subtract(mine, [(part.first, part.last)]) != mine
-
-
-def _in_order(pool: Pool) -> Pool:
-    """The same pool, but searched from its lowest address up, where routers mostly are."""
-    return Pool(pool.name, pool.subnet, pool.ranges, pool.exclude, pool.gateway, "sequential")
