@@ -13,7 +13,7 @@ from macvlan_ros.frames import Kind
 from macvlan_ros.probing import Pace, Tally
 
 if TYPE_CHECKING:
-    from macvlan_ros.arp import Port
+    from macvlan_ros.packet_port import Port
 
 _SENT_AT_ONCE = 32
 _PACES_A_SECOND = 50

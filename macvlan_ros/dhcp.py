@@ -14,7 +14,7 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, dhcp_messages, frames
-from macvlan_ros.arp import Port
+from macvlan_ros.packet_port import Port
 from macvlan_ros.values import dataclass
 
 #: dnsmasq pings an address for three seconds before it offers it.

@@ -15,9 +15,9 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, dhcp, frames, procnet
-from macvlan_ros.arp import Port
 from macvlan_ros.dhcp import Offer
 from macvlan_ros.namespaces import inside
+from macvlan_ros.packet_port import Port
 
 #: A server answers a SOLICIT at once; a client waits one second for a better one (SOL_TIMEOUT).
 PATIENCE = 2.0

@@ -18,9 +18,9 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, dhcp_messages, frames
-from macvlan_ros.arp import Port
 from macvlan_ros.closing import Closing
 from macvlan_ros.dhcp_messages import Message
+from macvlan_ros.packet_port import Port
 from macvlan_ros.values import dataclass
 
 __all__ = ["Client", "Given", "Refused", "Want"]

@@ -18,10 +18,10 @@ from typing import TypeAlias
 from netaddr import IPAddress
 
 from macvlan_ros import bpf, frames
-from macvlan_ros.arp import Port
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.frames import ETH_ARP, ETH_IPV6
 from macvlan_ros.guard import Addresses, Conflict, Guard
+from macvlan_ros.packet_port import Port
 from macvlan_ros.values import dataclass
 
 __all__ = ["Conflict", "Counts", "Watcher"]

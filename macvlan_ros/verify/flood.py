@@ -16,8 +16,8 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros.arp import Port
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.packet_port import Port
 from macvlan_ros.verify import echo
 from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 #: is sent or a change of the store.
 KILLED = """
 import os, signal, sys
-from macvlan_ros.arp import Port
+from macvlan_ros.packet_port import (Port)
 from macvlan_ros.stores.sqlite import SqliteStore
 left = int(sys.argv[1])
 
