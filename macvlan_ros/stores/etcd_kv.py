@@ -18,7 +18,6 @@ Comparison: TypeAlias = dict[str, Any]
 # Operations in one inner transaction, and inner ones in one: together within etcd's limit, which
 # is 128 for the longest list of each level, added up over the levels (etcdserver/api/v3rpc/key.go).
 _INNER, _OUTER = 64, 60
-MOST_OPERATIONS = _INNER * _OUTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def delete(key: str) -> Operation:
 
 
 def many(operations: Sequence[Operation]) -> list[Operation]:
-    """The same operations within one transaction, however many (up to MOST_OPERATIONS)."""
+    """The same operations within one transaction, however many (up to `_INNER` times `_OUTER`)."""
     if len(operations) <= 2 * _INNER:
         return list(operations)
     starts = range(0, len(operations), _INNER)

@@ -6,20 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPNetwork
 
 from macvlan_ros.docker_network_values import network_differences, read_network, taken_subnets
-from macvlan_ros.models.networks import Network
-
-WANTED = Network(
-    name="ros_lan",
-    parent="eth0",
-    subnet=IPNetwork("192.168.50.0/24"),
-    gateway=IPAddress("192.168.50.1"),
-    ip_range=IPNetwork("192.168.50.192/27"),
-    pool="lab",
-)
-
+from tests.unit.docker_network import NETWORK as WANTED
 
 OURS = {"macvlan-ros.managed": "1", "macvlan-ros.pool": "lab"}
 

@@ -7,17 +7,8 @@ from dataclasses import replace
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.models.containers import BridgeUse
-from macvlan_ros.models.networks import Network
 from macvlan_ros.network_payload import bridge_payload, network_payload
-
-NETWORK = Network(
-    name="ros_lan",
-    parent="eth0",
-    subnet=IPNetwork("192.168.50.0/24"),
-    gateway=IPAddress("192.168.50.1"),
-    ip_range=IPNetwork("192.168.50.192/27"),
-    pool="lab",
-)
+from tests.unit.docker_network import NETWORK
 
 
 def test_a_network_is_marked_as_ours_and_names_its_pool() -> None:
