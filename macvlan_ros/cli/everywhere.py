@@ -98,9 +98,9 @@ def show_statuses(app: App, report: Report, found: Sequence[ServiceStatus]) -> N
             if one.state == "running":
                 report.line(one.container)
     else:
-        from macvlan_ros import kept, reached
+        from macvlan_ros.status_rows import with_answers, with_kept_addresses
 
-        report.table(views.STATUSES, reached.mark(kept.fill(found, app.ipam)))
+        report.table(views.STATUSES, with_answers(with_kept_addresses(found, app.ipam)))
 
 
 def _show(board: Board, step: Step) -> None:

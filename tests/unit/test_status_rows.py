@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from netaddr import IPNetwork
 
-from macvlan_ros import kept
 from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.running import ServiceStatus
+from macvlan_ros.status_rows import with_kept_addresses
 from macvlan_ros.stores.memory import MemoryStore
 
 
@@ -31,9 +31,9 @@ def row(state: str, address: str = "", mac: str = "") -> ServiceStatus:
 
 @pytest.mark.parametrize("state", ["absent", "elsewhere", "unreachable", "exited"])
 def test_what_does_not_run_has_its_reservation(ipam: Ipam, held: Reservation, state: str) -> None:
-    (filled,) = kept.fill([row(state)], ipam)
+    (filled,) = with_kept_addresses([row(state)], ipam)
     assert (filled.address, filled.mac, filled.state) == (str(held.address), held.mac, state)
-    assert kept.fill([row(state, str(held.address))], ipam) == (filled,)
+    assert with_kept_addresses([row(state, str(held.address))], ipam) == (filled,)
 
 
 def test_what_runs_or_shall_have_another_address_is_left_as_it_is(
@@ -41,8 +41,8 @@ def test_what_runs_or_shall_have_another_address_is_left_as_it_is(
 ) -> None:
     other = str(held.address + 1)
     rows = (row("running"), row("running", other, "02:00:00:00:00:01"), row("absent", other))
-    assert kept.fill(rows, ipam) == rows
+    assert with_kept_addresses(rows, ipam) == rows
 
 
 def test_without_a_reservation_nothing_is_filled_in(ipam: Ipam) -> None:
-    assert kept.fill([row("absent")], ipam) == (row("absent"),)
+    assert with_kept_addresses([row("absent")], ipam) == (row("absent"),)
