@@ -13,7 +13,7 @@ from typing import Any
 
 from netaddr import IPAddress
 
-from macvlan_ros.guard import Conflict
+from macvlan_ros.guard import HeardConflict
 from macvlan_ros.models.pools import Record
 from macvlan_ros.stores.base import Store
 from macvlan_ros.values import dataclass
@@ -48,7 +48,7 @@ class ConflictSeen:
     last: float
 
 
-def keep(store: Store, host: str, heard: Sequence[Conflict]) -> None:
+def keep(store: Store, host: str, heard: Sequence[HeardConflict]) -> None:
     """Write what was heard, each stranger at most once a minute.
 
     Of this host's conflicts those of the last day are kept, at most 256. Raises what the store
@@ -87,7 +87,7 @@ def _prune(store: Store, known: Sequence[ConflictSeen]) -> None:
             store.forget(_KIND, _key(seen))
 
 
-def _seen(store: Store, host: str, conflict: Conflict) -> ConflictSeen:
+def _seen(store: Store, host: str, conflict: HeardConflict) -> ConflictSeen:
     held = store.holder(conflict.address)
     return ConflictSeen(
         host=host,

@@ -27,7 +27,7 @@ from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
 from macvlan_ros.values import dataclass
 
-__all__ = ["Attached", "Endpoints"]
+__all__ = ["Endpoints", "WaitingLink"]
 
 # Seconds within which Docker is through with an endpoint that it is making: gone by then, gone.
 SETTLED = 30.0
@@ -37,7 +37,7 @@ _DEPARTED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class WaitingLink:
     """A link that waits in the host's namespace for Docker to move it into the sandbox."""
 
     link: str
@@ -141,7 +141,7 @@ class Endpoints:
         sandbox: str,
         *,
         led: Collection[IPAddress] = (),
-    ) -> Attached:
+    ) -> WaitingLink:
         """Make the endpoint's link, for Docker to move into the sandbox.
 
         `led` are this host's addresses to which Docker will make a route there.
@@ -162,7 +162,7 @@ class Endpoints:
                 replace(endpoint, link=name, sandbox=sandbox, created=now, led=tuple(led))
             )
             undo.pop_all()
-        return Attached(name, network, *_gateways(network, endpoint))
+        return WaitingLink(name, network, *_gateways(network, endpoint))
 
     def _add_link(self, parent: str, name: str, network: DockerNetwork, mac: str) -> None:
         def add() -> None:

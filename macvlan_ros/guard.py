@@ -38,7 +38,7 @@ _MOST = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class HeardConflict:
     """A stranger's MAC was heard with an address of ours, `count` times.
 
     `ours` is the MAC that the address belongs to. `running` tells a container that runs from a
@@ -72,7 +72,7 @@ class Guard:
         running: Callable[[], Addresses],
         macs: Callable[[], Collection[str]] = tuple,
         servers: Collection[IPAddress] = (),
-        on_conflict: Callable[[Conflict], None] | None = None,
+        on_conflict: Callable[[HeardConflict], None] | None = None,
     ) -> None:
         self._read_defended, self._read_running = defended, running
         self._read_macs = macs
@@ -87,7 +87,7 @@ class Guard:
         self._answered_at: dict[IPAddress, float] = {}
         self._defended_at: dict[IPAddress, float] = {}
         self._allowance = _Allowance(_ANSWERS_AT_ONCE, rate=_ANSWERS_A_SECOND)
-        self._conflicts: dict[tuple[IPAddress, str], Conflict] = {}
+        self._conflicts: dict[tuple[IPAddress, str], HeardConflict] = {}
         self._told: dict[tuple[IPAddress, str], float] = {}
         self._told_of: dict[IPAddress, float] = {}
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Guard:
             return None
         return self._answer(heard, heard.target, own_mac, self._answered_at, _ANSWER_EVERY)
 
-    def conflicts(self) -> tuple[Conflict, ...]:
+    def conflicts(self) -> tuple[HeardConflict, ...]:
         """Every stranger that was met, the latest last; at most 1024."""
         with self._lock:
             return tuple(sorted(self._conflicts.values(), key=lambda one: one.last))
@@ -174,7 +174,9 @@ class Guard:
         with self._lock:
             known = self._conflicts.pop(key, None)
             if known is None:
-                known = Conflict(address, heard.mac, ours, address in self.running, 0, now, now)
+                known = HeardConflict(
+                    address, heard.mac, ours, address in self.running, 0, now, now
+                )
                 if len(self._conflicts) >= _MOST:
                     del self._conflicts[next(iter(self._conflicts))]
             known = replace(
@@ -183,7 +185,7 @@ class Guard:
             self._conflicts[key] = known
         self._tell(known, time.monotonic())
 
-    def _tell(self, conflict: Conflict, now: float) -> None:
+    def _tell(self, conflict: HeardConflict, now: float) -> None:
         """Log a stranger once in a minute, and strangers of one address once in a second."""
         key = (conflict.address, conflict.mac)
         if _within(_TELL_AGAIN, self._told.get(key), now):

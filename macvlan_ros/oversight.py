@@ -15,7 +15,7 @@ from netaddr import IPAddress
 
 from macvlan_ros import conflicts
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.guard import Addresses, Conflict
+from macvlan_ros.guard import Addresses, HeardConflict
 from macvlan_ros.outlook import Outlook
 from macvlan_ros.stores.base import Store
 from macvlan_ros.survey import Survey
@@ -52,7 +52,7 @@ class Oversight:
         self._outlook = Outlook(store, host=host, running=running)
         self._survey = self._make_survey() if defend else None
         self._watchers: dict[str, Watcher] = {}
-        self._heard: dict[tuple[IPAddress, str], Conflict] = {}
+        self._heard: dict[tuple[IPAddress, str], HeardConflict] = {}
         self._lock = threading.Lock()
         self._stopping, self._told = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,7 +96,7 @@ class Oversight:
         down = self._outlook.down(interface)
         return {address: down[address] for address in self._survey.silent(down)}
 
-    def _hear(self, conflict: Conflict) -> None:
+    def _hear(self, conflict: HeardConflict) -> None:
         """To be written down at the next look. When many come at once, the latest count."""
         self._counted()
         key = (conflict.address, conflict.mac)

@@ -14,7 +14,7 @@ from netaddr import IPAddress, IPNetwork
 from macvlan_ros import dhcp
 from macvlan_ros.arp import Wire
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.guard import Conflict
+from macvlan_ros.guard import HeardConflict
 from macvlan_ros.news import News
 from macvlan_ros.outlook import Outlook
 from macvlan_ros.silence import Silence
@@ -40,7 +40,7 @@ class Survey:
         outlook: Outlook,
         *,
         told: Callable[[], None],
-        on_conflict: Callable[[Conflict], None],
+        on_conflict: Callable[[HeardConflict], None],
         on_servers: Callable[[str, Collection[IPAddress]], None],
     ) -> None:
         self._outlook = outlook
@@ -142,7 +142,9 @@ class Survey:
         if not again:
             _log.warning("%s is used by %s, but it is reserved for %s", address, mac, ours)
         now = time.time()
-        self._on_conflict(Conflict(address, mac, ours, running=False, count=1, first=now, last=now))
+        self._on_conflict(
+            HeardConflict(address, mac, ours, running=False, count=1, first=now, last=now)
+        )
 
     def _find_servers(self, interface: str) -> None:
         """A DHCP server asks before it offers, but not as others do; so it must be known."""

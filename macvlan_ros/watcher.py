@@ -20,11 +20,11 @@ from netaddr import IPAddress
 from macvlan_ros import bpf, frames
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.frames import ETH_ARP, ETH_IPV6
-from macvlan_ros.guard import Addresses, Conflict, Guard
+from macvlan_ros.guard import Addresses, Guard, HeardConflict
 from macvlan_ros.packet_port import Port
 from macvlan_ros.values import dataclass
 
-__all__ = ["Conflict", "Counts", "Watcher"]
+__all__ = ["Counts", "Watcher"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Watcher:
         running: Callable[[], Addresses],
         macs: Callable[[], Collection[str]] = tuple,
         servers: Collection[IPAddress] = (),
-        on_conflict: Callable[[Conflict], None] | None = None,
+        on_conflict: Callable[[HeardConflict], None] | None = None,
         namespace: Path | None = None,
     ) -> None:
         self.interface = interface
@@ -126,7 +126,7 @@ class Watcher:
         self._guard.servers = frozenset(servers)
         self.refresh()
 
-    def conflicts(self) -> tuple[Conflict, ...]:
+    def conflicts(self) -> tuple[HeardConflict, ...]:
         """Every stranger that was met, the latest last; at most 1024 are kept."""
         return self._guard.conflicts()
 

@@ -14,8 +14,8 @@ from netaddr import IPAddress
 from macvlan_ros import frames
 from macvlan_ros.arp import Wire
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.guard import Addresses
-from macvlan_ros.watcher import Conflict, Watcher
+from macvlan_ros.guard import Addresses, HeardConflict
+from macvlan_ros.watcher import Watcher
 from tests.netns.lan import Lan, Machine, make_lan, repeating, stranger
 from tests.netns.namespace import cable
 from tests.netns.test_dhcp import dnsmasq, wait_for_server
@@ -42,7 +42,7 @@ class Service:
         self.defended: Addresses = {}
         self.running: Addresses = {}
         self.away = False
-        self.conflicts: list[Conflict] = []
+        self.conflicts: list[HeardConflict] = []
 
     def read(self, addresses: Addresses) -> Addresses:
         if self.away:

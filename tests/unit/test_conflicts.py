@@ -6,7 +6,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import conflicts
-from macvlan_ros.guard import Conflict
+from macvlan_ros.guard import HeardConflict
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores.memory import MemoryStore
 
@@ -14,9 +14,9 @@ OURS = "02:00:00:00:00:01"
 NOW = 1_000_000.0
 
 
-def heard(mac: str, *, at: float = NOW, count: int = 1, last: int = 60) -> Conflict:
+def heard(mac: str, *, at: float = NOW, count: int = 1, last: int = 60) -> HeardConflict:
     address = IPAddress(f"192.168.50.{last}")
-    return Conflict(address, mac, OURS, running=True, count=count, first=at, last=at)
+    return HeardConflict(address, mac, OURS, running=True, count=count, first=at, last=at)
 
 
 def stranger(number: int) -> str:

@@ -12,7 +12,7 @@ from netaddr import IPAddress
 from macvlan_ros import frames
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.frames import Heard, Kind
-from macvlan_ros.guard import Addresses, Conflict, Guard
+from macvlan_ros.guard import Addresses, Guard, HeardConflict
 
 HOST = "02:00:00:00:00:01"
 OURS = "02:00:00:00:08:01"
@@ -30,7 +30,7 @@ class World:
         self.running: Addresses = {UP: OURS}
         self.macs: tuple[str, ...] = ()
         self.broken = False
-        self.told: list[Conflict] = []
+        self.told: list[HeardConflict] = []
         self.guard = Guard(
             defended=lambda: self.read(self.defended),
             running=lambda: self.read(self.running),
