@@ -163,6 +163,16 @@ class ContainerCalls(Calls):
         with self.asking(f"start container {self._name(identity)!r}") as client:
             client.start(identity)
 
+    def pause(self, identity: str) -> None:
+        """Hold a container's processes where they are. Raises EngineRefused, NotFound."""
+        with self.asking(f"pause container {self._name(identity)!r}") as client:
+            client.pause(identity)
+
+    def unpause(self, identity: str) -> None:
+        """Let a paused container go on. Raises EngineRefused, NotFound."""
+        with self.asking(f"unpause container {self._name(identity)!r}") as client:
+            client.unpause(identity)
+
     def stop(self, identity: str, timeout: float | None = None) -> bool:
         """Stop a container: its stop signal, and after `timeout` seconds a kill.
 

@@ -58,6 +58,12 @@ class PlainClient:
     def start(self, identity: str) -> None:
         self._post(f"/containers/{_part(identity)}/start")
 
+    def pause(self, identity: str) -> None:
+        self._post(f"/containers/{_part(identity)}/pause")
+
+    def unpause(self, identity: str) -> None:
+        self._post(f"/containers/{_part(identity)}/unpause")
+
     def stop(self, identity: str, *, timeout: int) -> None:
         """`timeout` is the engine's own, before it kills; the call lasts as much longer."""
         path = _with(f"/containers/{_part(identity)}/stop", t=timeout)

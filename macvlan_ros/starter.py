@@ -170,6 +170,10 @@ class Starter:
     def _keep(self, found: Container, plan: Planned) -> str:
         if found.state == "running":
             return "unchanged"
+        if found.state == "paused":  # Docker starts none of these
+            self._undo.add(self._engine.pause, found.id)
+            self._engine.unpause(found.id)
+            return "started"
         self._undo.add(self._engine.stop, found.id)
         self._start(plan)
         return "started"

@@ -115,6 +115,12 @@ class DryEngine(Engine):
     def start(self, identity: str) -> None:
         self._would(f"start the container '{self._name(identity)}'")
 
+    def pause(self, identity: str) -> None:
+        self._would(f"pause the container '{self._name(identity)}'")
+
+    def unpause(self, identity: str) -> None:
+        self._would(f"unpause the container '{self._name(identity)}'")
+
     def stop(self, identity: str, timeout: float | None = None) -> bool:  # noqa: ARG002
         self._would(f"stop the container '{self._name(identity)}'")
         return True
@@ -130,6 +136,7 @@ class DryEngine(Engine):
 
     def rename(self, identity: str, name: str) -> None:
         self._would(f"rename the container '{self._name(identity)}' to '{name}'")
+        self.names[identity] = name
 
     # -- images -----------------------------------------------------------------------------------
 

@@ -62,6 +62,18 @@ def test_a_rehearsal_changes_nothing_and_foretells_what_comes(
     assert state(qtpc) == before
 
 
+def test_a_paused_container_goes_on(qtpc: Host, write_stack: WriteStack) -> None:
+    folder = write_stack("services: {talker: {image: 'ros:lab'}}")
+    ours(qtpc, folder, "launch")
+    before = state(qtpc)
+    qtpc.docker("pause", "talker")
+    assert amiss(qtpc, folder) == ["unpause the container 'talker'"]
+    (done,) = json.loads(ours(qtpc, folder, "launch", "--json").stdout)
+    assert done["action"] == "started"
+    assert amiss(qtpc, folder) == []
+    assert state(qtpc) == before
+
+
 def test_the_shim_is_foretold(qtpc: Host, write_stack: WriteStack) -> None:
     folder = write_stack(STACK)
     ours(qtpc, folder, "launch")
