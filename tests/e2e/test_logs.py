@@ -3,9 +3,9 @@
 import json
 import signal
 import subprocess
-import time
 
 from tests.e2e.conftest import WriteStack
+from tests.e2e.plugin_host import within
 from tests.lab import Host
 
 STACK = """
@@ -25,11 +25,15 @@ def test_logs_of_all_services_come_in_the_order_of_time(
 ) -> None:
     folder = write_stack(STACK)
     qtpc.macvlan_ros("launch", check=True, cwd=folder)
-    time.sleep(0.8)
+
+    def written() -> list[dict[str, str]]:
+        shown = qtpc.macvlan_ros("logs", "--json", check=True, cwd=folder).stdout
+        return [json.loads(line) for line in shown.splitlines()]
+
+    assert within(60, lambda: len(written()) == 4)
+    lines = written()
     shown = qtpc.macvlan_ros("logs", "talker", check=True, cwd=folder).stdout
     assert shown == "talker | one\ntalker | three\n"
-    shown = qtpc.macvlan_ros("logs", "--json", check=True, cwd=folder).stdout
-    lines = [json.loads(line) for line in shown.splitlines()]
     assert [one["time"] for one in lines] == sorted(one["time"] for one in lines)
     assert {(one["service"], one["stream"], one["text"]) for one in lines} == {
         ("talker", "stdout", "one"),
