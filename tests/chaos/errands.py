@@ -26,7 +26,7 @@ class Errands:
     """Those of one PC, one after the other. A docker command that has not ended after `limit`
     seconds hangs."""
 
-    def __init__(self, world: World, pc: PluginHost, *, limit: float = 60.0) -> None:
+    def __init__(self, world: World, pc: PluginHost, *, limit: float = 120.0) -> None:
         self._world = world
         self._book = world.book
         self._pc = pc

@@ -36,7 +36,7 @@ def _pause(world: World) -> None:
 
 @contextmanager
 def nothing(_world: World, _pc: PluginHost) -> Iterator[str]:
-    yield "nothing is broken"
+    yield "all is well"
 
 
 @contextmanager
@@ -69,9 +69,11 @@ def dockerd_is_killed(world: World, pc: PluginHost) -> Iterator[str]:
 
 @contextmanager
 def power_fails(world: World, pc: PluginHost) -> Iterator[str]:
+    members = world.members
+    had_member = members is not None and members.runs(pc.host.name)
     pc.host.cut_power()
-    if world.members is not None:
-        world.members.start()
+    if members is not None and had_member:
+        members.start(pc.host.name)
     world.start_service(pc)
     pc.host.start_engine()
     yield "the power was cut"
@@ -196,17 +198,23 @@ def _damage(pc: PluginHost, files: str) -> None:
     pc.host.run("python3", "-c", code)
 
 
-#: What may happen, by the kind of the store; the commoner the more often it stands there.
-FAULTS: dict[str, tuple[Fault, ...]] = {
+#: What happens to a PC, and what may be broken around it meanwhile, by the kind of the store.
+ACCIDENTS: dict[str, tuple[Fault, ...]] = {
     "etcd": (
         *(nothing, service_is_killed, service_is_frozen, dockerd_is_killed, power_fails),
-        *(command_is_killed, cable_is_pulled, cable_is_pulled, clock_jumps, disk_is_full),
-        *(member_is_lost, members_are_lost, copy_is_damaged),
+        *(command_is_killed, copy_is_damaged),
     ),
     "sqlite": (
         *(nothing, service_is_killed, service_is_frozen, dockerd_is_killed, power_fails),
-        *(command_is_killed, cable_is_pulled, clock_jumps, disk_is_full, store_is_damaged),
+        *(command_is_killed, store_is_damaged),
     ),
 }
-#: Of these it must be known what was promised before they are mended.
+WEATHER: dict[str, tuple[Fault, ...]] = {
+    "etcd": (
+        *(nothing, cable_is_pulled, clock_jumps, disk_is_full),
+        *(member_is_lost, members_are_lost),
+    ),
+    "sqlite": (nothing, cable_is_pulled, clock_jumps, disk_is_full),
+}
+#: Of these it must be known what was promised before they are mended, and the disk has room.
 MENDED_LAST = (store_is_damaged,)

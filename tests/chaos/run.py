@@ -14,9 +14,15 @@ from tests.e2e.plugin_host import PluginHost
 
 
 def run(
-    kind: str, seed: int, *, seconds: float = 0.0, wanted: Iterable[Fault] = (), busy: int = 4
+    kind: str,
+    seed: int,
+    *,
+    seconds: float = 0.0,
+    wanted: Iterable[tuple[Fault, Fault]] = (),
+    busy: int = 4,
 ) -> None:
-    """For that long, or the faults that are wanted, in their order; `busy` errands a PC for each.
+    """For that long, or what is wanted, in its order: what is broken around a PC, and what happens
+    to it then. `busy` errands are done on each PC for each.
 
     Raises Trouble when something is not as it must be.
     """
@@ -26,21 +32,31 @@ def run(
         errands = {pc.host.name: Errands(world, pc) for pc in world.pcs}
         queue = list(wanted)
         while queue or time.monotonic() < end:
-            fault = queue.pop(0) if queue else world.chance.choice(faults.FAULTS[kind])
-            _step(world, fault, errands, busy=busy)
+            _step(world, *(queue.pop(0) if queue else _by_chance(world)), errands, busy=busy)
         _finish(world)
         world.say("chaos", "all is well")
 
 
-def _step(world: World, fault: Fault, errands: dict[str, Errands], *, busy: int) -> None:
-    pc = world.chance.choice(world.pcs)
-    with ThreadPoolExecutor(len(errands)) as side_by_side:
-        with fault(world, pc) as what:
-            world.say(pc.host.name, f"** {what}")
+def _by_chance(world: World) -> tuple[Fault, Fault]:
+    accident = world.chance.choice(faults.ACCIDENTS[world.kind])
+    weather = world.chance.choice(faults.WEATHER[world.kind])
+    return (faults.nothing if accident in faults.MENDED_LAST else weather), accident
+
+
+def _step(
+    world: World, weather: Fault, accident: Fault, errands: dict[str, Errands], *, busy: int
+) -> None:
+    there, here = world.chance.choice(world.pcs), world.chance.choice(world.pcs)
+    with ThreadPoolExecutor(len(errands)) as side_by_side, weather(world, there) as around:
+        world.say(there.host.name, f"** {around}")
+        with accident(world, here) as what:
+            world.say(here.host.name, f"** {what}")
             doing = [side_by_side.submit(_several, each, busy) for each in errands.values()]
-            if fault in faults.MENDED_LAST or world.chance.random() < 0.5:
+            if accident in faults.MENDED_LAST or world.chance.random() < 0.5:
                 _wait(doing)  # else it is mended while they are at it
-        _wait(doing)
+        if world.chance.random() < 0.5:
+            _wait(doing)
+    _wait(doing)
     truths.check(world)
 
 

@@ -9,14 +9,20 @@ from tests.chaos.run import run
 def test_nothing_is_lost_or_given_twice_while_a_pc_and_its_store_fail_in_turn() -> None:
     run(
         *("sqlite", 7),
-        wanted=(faults.disk_is_full, faults.command_is_killed, faults.store_is_damaged),
+        wanted=(
+            (faults.disk_is_full, faults.power_fails),
+            (faults.nothing, faults.store_is_damaged),
+        ),
         busy=2,
     )
 
 
-def test_nothing_is_lost_or_given_twice_while_etcd_the_lan_and_clocks_fail_in_turn() -> None:
+def test_nothing_is_lost_or_given_twice_while_etcd_clocks_and_services_fail_in_turn() -> None:
     run(
         *("etcd", 7),
-        wanted=(faults.member_is_lost, faults.clock_jumps, faults.cable_is_pulled),
+        wanted=(
+            (faults.member_is_lost, faults.service_is_killed),
+            (faults.clock_jumps, faults.copy_is_damaged),
+        ),
         busy=2,
     )
