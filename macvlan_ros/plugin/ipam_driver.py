@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
+import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import intervals
-from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolNotFound
+from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolNotFound, StoreDown
 from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import NETWORK, Pool
@@ -24,6 +27,8 @@ from macvlan_ros.stores.base import Store
 from macvlan_ros.uses import Uses
 
 __all__ = ["IpamDriver"]
+
+_log = logging.getLogger(__name__)
 
 _OPTIONS = ("owner", "pool", "pool6")
 # Seconds within which nobody asks for the same pool twice, but a Docker that rejects it.
@@ -60,6 +65,7 @@ class IpamDriver:
         # Docker asks for pools side by side, and a count is read, changed and written.
         self._counting = threading.Lock()
         self._to_count_anew = False
+        self._uncounted: Counter[str] = Counter()
         self._asked: tuple[wire.RequestPool, float] | None = None
 
     def get_capabilities(self, _: wire.Nothing) -> answers.IpamCapabilities:
@@ -92,11 +98,10 @@ class IpamDriver:
         if owner:
             check_name(owner, kind="owner")
         with self._counting:
-            self._count_anew()
             pool, made_for = self._find_pool(request)
             _check_part(pool, request.sub_pool)
             pool_id = PoolId(pool.name, made_for, request.sub_pool, owner)
-            self._state.set_pool_uses(str(pool_id), self._state.pool_uses(str(pool_id)) + 1)
+            self._count(str(pool_id), 1)
         self._grants.prepare(pool, pool_id.within)
         # With the gateway said here, Docker does not ask for one unless its user named another.
         gateway = pool.gateway
@@ -118,18 +123,24 @@ class IpamDriver:
     def release_pool(self, request: wire.ReleasePool) -> answers.Done:
         pool_id = PoolId.parse(request.pool_id)
         with self._counting:
-            self._count_anew()
-            left = self._state.pool_uses(str(pool_id)) - 1
-            self._state.set_pool_uses(str(pool_id), left)
+            self._count(str(pool_id), -1)
             if not self._state.networks_on(pool_id.pool):
                 self._clear(pool_id.pool)
         return answers.Done()
 
-    def _count_anew(self) -> None:
-        """Forget what was counted for a dockerd that has ended since."""
-        if self._to_count_anew:
-            self._state.reset_pool_uses()
-            self._to_count_anew = False
+    def _count(self, pool_id: str, by: int) -> None:
+        """What cannot be written now, on a full disk say, is made up for with the next count. A
+        dockerd that starts and is refused a pool has none for its network until it starts again."""
+        self._uncounted[pool_id] += by
+        try:
+            if self._to_count_anew:  # for a dockerd that has ended since
+                self._state.reset_pool_uses()
+                self._to_count_anew = False
+            for text, number in tuple(self._uncounted.items()):
+                self._state.set_pool_uses(text, self._state.pool_uses(text) + number)
+                del self._uncounted[text]
+        except StoreDown as error:
+            _log.warning("call=- outcome=NotCounted detail=%s", json.dumps(str(error)))
 
     def tidy(self, name: str) -> None:
         """Remove a pool that was made for Docker's networks, if none of them is left and nobody
