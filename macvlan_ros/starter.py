@@ -240,6 +240,9 @@ class Starter:
 def _on_its_networks(found: Container, plan: Planned) -> bool:
     """Somebody may have taken it off its network, which is no part of what it was made from. And
     docker-compose 1.29's `start` joins what it starts to its own, where there is none."""
+    if plan.network == "none":
+        # nor has one that Compose put into another's network any of its own
+        return not found.networks.keys() - {"none"}
     own = {plan.network, *(bridge.name for bridge in plan.service.bridges)}
     stray = found.state != "running" and found.networks.keys() - own
     return plan.network in found.networks and not stray

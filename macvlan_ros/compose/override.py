@@ -44,7 +44,9 @@ def override(
     services: dict[str, Any] = {}
     for one in planned:
         name, place = one.service.name, one.attachment
-        services[name] = {} if name in scaled else _known(stack, one)
+        services[name] = _known(stack, one)
+        if name in scaled:
+            del services[name]["container_name"]
         # off the LAN it is on what its own file says
         if place is not None:
             services[name] |= _placed(one, place, nodes[name], bridges)

@@ -41,6 +41,7 @@ STACK = """
         image: ros:lab
         networks: {net: {ipv4_address: 172.18.3.4}, side: {}}
         x-macvlan-ros: {host: HOST}
+      shared: {image: "ros:lab", network_mode: "service:core", x-macvlan-ros: {host: HOST}}
       far: {image: "gone:1", x-macvlan-ros: {host: other, address: 192.168.50.240}}
       built: {build: ./gone, env_file: gone.env, depends_on: [far], x-macvlan-ros: {host: other}}
     """
@@ -97,6 +98,7 @@ def test_the_real_compose_runs_a_stack_with_addresses_on_the_lan(
         assert f" {held[name][0]}/24 " in link
         macs = pc.host.docker("exec", name, "sh", "-c", "cat /sys/class/net/*/address")
         assert held[name][1] in macs
+    assert f" {held['core'][0]}/24 " in pc.host.docker("exec", "shared", "ip", "-o", "-4", "addr")
     variables = pc.host.docker("exec", "core", "env").splitlines()
     assert f"ROS_IP={held['core'][0]}" in variables
     assert f"ROS_MASTER_URI=http://{held['hardware'][0]}:11311" in variables
