@@ -168,5 +168,6 @@ class RunPlaces:
         """The IPv6 address beside the other, on a network that has IPv6 out of a pool of ours."""
         if network.six is None or not network.six.pool:
             return None
-        claim = parse_address(line.value("ip6") or "", said="--ip6") if line.value("ip6") else None
+        wanted = joining(line).address6
+        claim = parse_address(wanted, said="--ip6") if wanted else None
         return self._reserve(self._app.ipam.pool(network.six.pool), name, claim, undo)

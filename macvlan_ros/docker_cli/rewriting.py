@@ -59,6 +59,7 @@ class Joining:
     aliases: tuple[str, ...] = ()
     address: str = ""
     mac: str = ""
+    address6: str = ""
     more: tuple[str, ...] = ()
 
 
@@ -76,6 +77,7 @@ def joining(line: RunLine) -> Joining:
     """What a line asks of the network. Raises InvalidRequest for another container's network."""
     main = next(iter(line.values("network")), "")
     address = line.value("ip") or ""
+    address6 = line.value("ip6") or ""
     mac = line.value("mac-address") or ""
     if main.startswith("container:"):
         raise InvalidRequest(
@@ -83,14 +85,20 @@ def joining(line: RunLine) -> Joining:
             " with: docker run"
         )
     if not _ADVANCED.search(main):
-        return Joining(main, (), address, mac)
+        return Joining(main, (), address, mac, address6)
     words = next(csv.reader([main]), [])
     fields = [word.partition("=") for word in words]
     said = {key.strip().lower(): value for key, _, value in fields}
     aliases = tuple(value for key, _, value in fields if key.strip().lower() == "alias")
     more = tuple(word for word in words if word.partition("=")[0].strip().lower() not in _FIELDS)
-    ip = said.get("ip", address)
-    return Joining(said["name"], aliases, ip, said.get("mac-address", mac), more)
+    return Joining(
+        said["name"],
+        aliases,
+        said.get("ip", address),
+        said.get("mac-address", mac),
+        said.get("ip6", address6),
+        more,
+    )
 
 
 def network_name(text: str) -> str:
@@ -127,8 +135,8 @@ def on_lan(
     if ports:
         written = " ".join(word for one in ports for word in one.words)
         notes.append(f"{written}: {_PORTS}")
-    if line.value("ip6") and place.address6 is None:
-        notes.append(f"--ip6 {line.value('ip6')} is not used: the network has IPv4 alone")
+    if said.address6 and place.address6 is None:
+        notes.append(f"--ip6 {said.address6} is not used: the network has IPv4 alone")
     kept, _ = without(
         line.options,
         lambda one: one.name in ("publish", "publish-all", "network", "ip", "ip6", "mac-address"),

@@ -134,6 +134,15 @@ def test_docker_s_long_form_of_a_network_is_understood() -> None:
     assert (said.name, said.aliases, said.address) == ("lan", ("a", "b"), "192.168.50.9")
 
 
+def test_an_ipv6_address_is_asked_for_in_both_forms() -> None:
+    for words in (("--ip6", "fd00::9"), ("--network", "name=lan,ip6=fd00::9")):
+        line = parsed(*words, "ros")
+        assert joining(line).address6 == "fd00::9"
+        done = on_lan(line, name="t", place=PLACE, labels={})
+        assert "--ip6 fd00::9 is not used" in done.notes[0]
+        assert "fd00::9" not in flags_of(done.line)
+
+
 def test_what_else_the_long_form_says_goes_to_the_lan_s_network() -> None:
     said = 'name=lan,ip=192.168.50.9,alias=a,"driver-opt=a=b,c",gw-priority=1'
     done = on_lan(parsed("--network", said, "ros"), name="t", place=PLACE, labels={})
