@@ -154,6 +154,10 @@ class Booking:
     def _make_pool(self, pool: Pool, undo: Undo) -> Pool:
         with interrupts.shielded():
             made = self._ipam.add_pool(pool)
-            undo.add(self._ipam.remove_pool, pool.name)
+            undo.add(self._unmake_pool, pool.name)
         self._note(f"made the pool '{pool.name}': {pool.subnet}, {addresses.size(pool)} addresses")
         return made
+
+    def _unmake_pool(self, name: str) -> None:
+        self._ipam.remove_pool(name)
+        self._note(f"removed the pool '{name}' again")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import views
+from macvlan_ros import interrupts, views
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import interval_option, quiet_option, shared_options
 from macvlan_ros.cli.stacks import all_hosts_option, open_stack_if_any, stack_options
@@ -54,6 +54,8 @@ def verify(
 
     app, report, stack = open_stack_if_any(context, forgive=True)
     wishes = verifying.Wishes(services, master, clean, traffic)
+    if watch:
+        interrupts.end_well()
     while True:
         if all_hosts:
             found = everywhere.verify(app, stack, wishes)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import views
+from macvlan_ros import interrupts, views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
 from macvlan_ros.cli.usage import Number
@@ -43,19 +42,16 @@ def scan(
     """
     app, report = open_app(context)
 
-    def look(*, again: bool = False) -> None:
+    if watch:
+        interrupts.end_well()
+    while True:
         found = _look(app, report, pool=pool, subnet=subnet, rate=rate)
-        if again and not report.as_json:
+        if watch and not report.as_json:
             report.clear()
         report.table(views.SIGHTINGS, found)
-
-    if not watch:
-        look()
-        return
-    with suppress(KeyboardInterrupt):  # its usual end
-        while True:
-            look(again=True)
-            time.sleep(1)
+        if not watch:
+            return
+        time.sleep(1)
 
 
 @click.command()

@@ -132,8 +132,7 @@ def test_watching_looks_again_until_it_is_interrupted(robot: Robot) -> None:
     finally:
         process.kill()
     assert said == ["[]\n", "[]\n"]  # nothing is wrong, twice
-    assert process.returncode == 130
-    assert "Traceback" not in error
+    assert (process.returncode, error) == (0, "")  # which is how one looks no more
 
 
 def test_a_node_that_set_neither_variable_is_told_so(robot: Robot) -> None:
