@@ -13,7 +13,7 @@ from statistics import median
 
 from netaddr import IPAddress
 
-from macvlan_ros.arp import Wire
+from macvlan_ros.wire.arp import Wire
 from tests.netns.lan import Lan, Machine, make_lan
 
 ADDRESSES = [IPAddress(f"192.168.50.{last}") for last in range(1, 255)]

@@ -25,10 +25,10 @@ from netaddr import IPAddress
 
 from bench.bench_store import describe, measure
 from bench.figures import milliseconds, show
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import frames
+from macvlan_ros.wire import frames
 from tests.lab import Host, Lab
 from tests.netns.lan import Machine, repeating
 

@@ -27,9 +27,9 @@ from netaddr import IPAddress
 from bench.bench_etcd import CountingStore
 from bench.figures import milliseconds, show
 from bench.plot import Curve, plot
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores import audit
 from macvlan_ros.stores.etcd import EtcdStore
 from tests.stores.etcd_server import running

@@ -22,10 +22,10 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from bench.figures import milliseconds, show
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.settings import Settings
 
 POOL = "bench"

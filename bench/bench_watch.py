@@ -13,8 +13,8 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.watcher import Watcher
+from macvlan_ros.defence.watcher import Watcher
+from macvlan_ros.wire import frames
 from tests.netns.lan import Lan, Machine, make_lan, repeating
 
 SECONDS = 5.0

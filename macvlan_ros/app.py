@@ -14,14 +14,14 @@ from macvlan_ros.parts import Parts
 from macvlan_ros.undo import Undo, all_or_nothing
 
 if TYPE_CHECKING:
-    from macvlan_ros.census import Sighting
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.run import Step
-    from macvlan_ros.host_environment import HostEnvironment
-    from macvlan_ros.lease_book import Lease
+    from macvlan_ros.lan_names.host_environment import HostEnvironment
+    from macvlan_ros.leasing.book import Lease
     from macvlan_ros.models.links import Link, NetworkMode
     from macvlan_ros.models.networks import Network
     from macvlan_ros.models.stacks import Stack
+    from macvlan_ros.wire.census import Sighting
 
 
 class App(Parts):
@@ -124,7 +124,7 @@ class App(Parts):
 
     def keep_leases(self) -> tuple[Lease, ...]:
         """Renew the leases that are due, and what else is to be done about this host's."""
-        from macvlan_ros.lease_keeping import keep_up
+        from macvlan_ros.leasing.keeping import keep_up
 
         for done in keep_up(self.store, self.leases):
             self.note(f"'{done.lease.owner}' ({done.lease.address}): {done.text or done.what}")
@@ -139,7 +139,7 @@ class App(Parts):
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Sighting, ...]:
         """Everybody on the LAN of a pool (without one: of the parent), and whose they are."""
-        from macvlan_ros import census
+        from macvlan_ros.wire import census
 
         pool = self.ipam.choose_pool(pool_name)
         parent = self.parent(str(pool.subnet) if pool else "")
@@ -162,8 +162,9 @@ class App(Parts):
         self, stack: Stack, *, wanted: str, environ: Mapping[str, str]
     ) -> HostEnvironment:
         """What ROS on this PC itself needs to be one of the stack's nodes, or its master."""
-        from macvlan_ros import host_environment, landing
-        from macvlan_ros.shim import show_shim
+        from macvlan_ros.lan_names import host_environment
+        from macvlan_ros.launching import landing
+        from macvlan_ros.reaching.shim import show_shim
 
         host = self.settings.host_name
         parent = self.links.parent(landing.wanted_parent(stack, host, self.settings.parent))

@@ -18,8 +18,8 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import mac_of_owner
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
+from macvlan_ros.kernel.link_names import endpoint_link, endpoint_links, is_fresh, link_exists
 from macvlan_ros.lan_networks import LanNetworks, is_placeholder
-from macvlan_ros.link_names import endpoint_link, endpoint_links, is_fresh, link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import DYNAMIC
 from macvlan_ros.state import DockerNetwork, Endpoint, State

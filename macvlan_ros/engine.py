@@ -1,7 +1,7 @@
 """The Docker Engine: the only module that imports the Docker SDK, and the border of its errors.
 
 The SDK takes 105 ms to import, so it is loaded by the first call that needs it: one whose answer
-comes bit by bit. The others are plain HTTP (`docker_plain`).
+comes bit by bit. The others are plain HTTP (`docker_api.plain`).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import TYPE_CHECKING, Any
 from netaddr import IPNetwork
 
 from macvlan_ros.closing import Closing
-from macvlan_ros.docker_attached import AttachedCalls, known_as
-from macvlan_ros.docker_calls import QUICK, SLOW
-from macvlan_ros.docker_containers import ContainerCalls
-from macvlan_ros.docker_context import Endpoint, resolve
-from macvlan_ros.docker_errands import ErrandCalls
-from macvlan_ros.docker_errors import refusal, unreachable
-from macvlan_ros.docker_hosts import HostsCalls
-from macvlan_ros.docker_images import PULL_SILENCE, ImageCalls
-from macvlan_ros.docker_logs import LogCalls
-from macvlan_ros.docker_network_values import taken_subnets
-from macvlan_ros.docker_networks import NetworkCalls
-from macvlan_ros.docker_plain import PlainClient
-from macvlan_ros.docker_swarm import SwarmCalls
-from macvlan_ros.docker_values import EngineInfo, read_engine
-from macvlan_ros.docker_wire import NotDocker, Refused, Wire
+from macvlan_ros.docker_api.attached import AttachedCalls, known_as
+from macvlan_ros.docker_api.calls import QUICK, SLOW
+from macvlan_ros.docker_api.containers import ContainerCalls
+from macvlan_ros.docker_api.context import Endpoint, resolve
+from macvlan_ros.docker_api.errands import ErrandCalls
+from macvlan_ros.docker_api.errors import refusal, unreachable
+from macvlan_ros.docker_api.hosts_files import HostsCalls
+from macvlan_ros.docker_api.images import PULL_SILENCE, ImageCalls
+from macvlan_ros.docker_api.logs import LogCalls
+from macvlan_ros.docker_api.network_values import taken_subnets
+from macvlan_ros.docker_api.networks import NetworkCalls
+from macvlan_ros.docker_api.plain import PlainClient
+from macvlan_ros.docker_api.swarm import SwarmCalls
+from macvlan_ros.docker_api.values import EngineInfo, read_engine
+from macvlan_ros.docker_api.wire import NotDocker, Refused, Wire
 from macvlan_ros.errors import DockerDown, MacvlanRosError
 
 if TYPE_CHECKING:
     from docker import APIClient
     from docker.tls import TLSConfig
 
-    from macvlan_ros.ssh_tunnel import Tunnel
+    from macvlan_ros.docker_api.ssh_tunnel import Tunnel
 
 #: Seconds for a listing that a quick command waits for.
 _LISTING_TIMEOUT = 2.0
@@ -56,7 +56,7 @@ class Engine(
     """One Docker Engine, reached as the docker command line would reach it.
 
     `url` is a URL, a socket's path or a context's name, "" for what the environment says; see
-    `docker_context.resolve` for the errors, and `source` for who gave it. Nothing is connected
+    `docker_api.context.resolve` for the errors, and `source` for who gave it. Nothing is connected
     before the first call. Safe to be used by several threads. Every call raises
     `DockerDown` and `Forbidden`, and ends.
     """
@@ -116,7 +116,7 @@ class Engine(
             return known_as(client.containers())
 
     def asking(self, doing: str, *, quick: bool = False) -> AbstractContextManager[PlainClient]:
-        """See `docker_calls.Calls.asking`."""
+        """See `docker_api.calls.Calls.asking`."""
         return self._lending(doing, QUICK if quick else SLOW)
 
     @contextmanager
@@ -135,7 +135,7 @@ class Engine(
 
     @contextmanager
     def streaming(self, doing: str) -> Iterator[Any]:
-        """See `docker_calls.Calls.streaming`."""
+        """See `docker_api.calls.Calls.streaming`."""
         import docker.errors
         import requests.exceptions
         import urllib3.exceptions
@@ -170,7 +170,7 @@ class Engine(
         """The engine's socket on this PC, or the end of the ssh to it; "" for one on tcp."""
         if self.endpoint.scheme != "ssh":
             return self.endpoint.path if self.endpoint.scheme == "unix" else ""
-        from macvlan_ros.ssh_tunnel import Tunnel
+        from macvlan_ros.docker_api.ssh_tunnel import Tunnel
 
         with self._lock:
             if self._tunnel is None:

@@ -16,14 +16,14 @@ from netaddr import IPAddress
 from macvlan_ros.errors import Conflict, InvalidRequest, StoreAway
 from macvlan_ros.models.pools import DEFAULT_POOL, Pool, Reservation
 from macvlan_ros.notation import check_name
-from macvlan_ros.rounds import Allocation, Inquiry, Rounds, check_kept
-from macvlan_ros.search import Search
+from macvlan_ros.reserving.rounds import Allocation, Inquiry, Rounds, check_kept
+from macvlan_ros.reserving.search import Search
 from macvlan_ros.stores.base import Store
 
 if TYPE_CHECKING:
-    from macvlan_ros.around import Ask, Surroundings
-    from macvlan_ros.lease_taking import Taking
-    from macvlan_ros.leases import Leases
+    from macvlan_ros.leasing.leases import Leases
+    from macvlan_ros.leasing.taking import Taking
+    from macvlan_ros.reserving.around import Ask, Surroundings
 
 __all__ = ["Allocation", "Ipam"]
 
@@ -203,7 +203,7 @@ class Ipam:
         if self._leases is None or not pool.dhcp:
             return nullcontext()
         # Imported here: packets are needed in few pools.
-        from macvlan_ros.lease_taking import Taking
+        from macvlan_ros.leasing.taking import Taking
 
         return Taking(self._store, self._leases(), pool, everybodys=self._asks_for_all)
 

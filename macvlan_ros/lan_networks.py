@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from macvlan_ros.errors import Conflict, InvalidRequest, NetworkNotFound, ParentNotFound
-from macvlan_ros.link_names import link_exists
+from macvlan_ros.kernel.link_names import link_exists
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.state import DockerNetwork, State

@@ -10,30 +10,24 @@ from typing import Protocol
 
 from netaddr import IPAddress
 
-from macvlan_ros import (
-    devices,
-    host_names,
-    interrupts,
-    labels,
-    landing,
-    networks,
-    placement,
-    plan,
-)
+from macvlan_ros import interrupts, networks
 from macvlan_ros import stack as stacks
-from macvlan_ros.attends import Attends, Follower
-from macvlan_ros.booking import Booked, Booking
-from macvlan_ros.docker_values import Image
+from macvlan_ros.docker_api import labels
+from macvlan_ros.docker_api.labels import LABEL_STACK
+from macvlan_ros.docker_api.values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import ContainerConflict
-from macvlan_ros.images import Images
-from macvlan_ros.labels import LABEL_STACK
+from macvlan_ros.lan_names import host_names
+from macvlan_ros.launching import devices, landing, placement, plan
+from macvlan_ros.launching.booking import Booked, Booking
+from macvlan_ros.launching.images import Images
+from macvlan_ros.launching.starter import Starter
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.reaching.attends import Attends, Follower
 from macvlan_ros.settings import Settings
-from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo, all_or_nothing
 from macvlan_ros.values import dataclass
 

@@ -18,11 +18,10 @@ from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import devconf, filters, netlink, rtnetlink, rtroutes
 from macvlan_ros.closing import Closing
 from macvlan_ros.errors import Forbidden, KernelRefused, MacvlanRosError
-from macvlan_ros.lean import without_init
-from macvlan_ros.linkfacts import (
+from macvlan_ros.kernel import devconf, filters, netlink, rtnetlink, rtroutes
+from macvlan_ros.kernel.linkfacts import (
     address_of,
     arp_settings_of,
     assemble,
@@ -31,11 +30,12 @@ from macvlan_ros.linkfacts import (
     neighbour_of,
     route_of,
 )
+from macvlan_ros.kernel.namespaces import inside
+from macvlan_ros.kernel.netlink import Reader
+from macvlan_ros.kernel.parents import Facts, find_parent, survey
+from macvlan_ros.kernel.worker import Worker
+from macvlan_ros.lean import without_init
 from macvlan_ros.models.links import ArpSettings, Link, MacvlanLink, NetworkMode, Route
-from macvlan_ros.namespaces import inside
-from macvlan_ros.netlink import Reader
-from macvlan_ros.parents import Facts, find_parent, survey
-from macvlan_ros.worker import Worker
 
 T = TypeVar("T")
 

@@ -45,7 +45,7 @@ def _record(lost: Lost, host: str) -> Record:
     """A loss as one of the conflicts that `ps` and `doctor` show."""
     import time
 
-    from macvlan_ros import conflicts
+    from macvlan_ros.defence import conflicts
 
     now = time.time()
     return conflicts.as_record(

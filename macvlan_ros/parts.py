@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.around import Surroundings, look_around
 from macvlan_ros.closing import Closing
 from macvlan_ros.errors import DockerDown, Forbidden, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.opening import open_for
-from macvlan_ros.scout import Scout, interface_on
+from macvlan_ros.reserving.around import Surroundings, look_around
 from macvlan_ros.settings import Settings
+from macvlan_ros.wire.scout import Scout, interface_on
 
 if TYPE_CHECKING:
-    from macvlan_ros.attends import Attends
     from macvlan_ros.chair.errands import Errands
     from macvlan_ros.chair.seats import Seat
-    from macvlan_ros.deputy import Deputy
     from macvlan_ros.engine import Engine
-    from macvlan_ros.holding import Holding
-    from macvlan_ros.images import Images
+    from macvlan_ros.fleet.membership import Membership
+    from macvlan_ros.lan_names.names import Names
     from macvlan_ros.launch import Launcher, Parents
-    from macvlan_ros.leases import Leases
+    from macvlan_ros.launching.images import Images
+    from macvlan_ros.launching.restarting import Restarter
+    from macvlan_ros.launching.running import Running
+    from macvlan_ros.leasing.leases import Leases
     from macvlan_ros.links import Links
-    from macvlan_ros.membership import Membership
     from macvlan_ros.models.links import Link
-    from macvlan_ros.names import Names
-    from macvlan_ros.on_lans import OnLans
-    from macvlan_ros.reach import Reach
-    from macvlan_ros.reassigning import Reassigner
-    from macvlan_ros.restarting import Restarter
-    from macvlan_ros.running import Running
+    from macvlan_ros.reaching.attends import Attends
+    from macvlan_ros.reaching.on_lans import OnLans
+    from macvlan_ros.reaching.reach import Reach
+    from macvlan_ros.reserving.holding import Holding
+    from macvlan_ros.reserving.reassigning import Reassigner
+    from macvlan_ros.reserving.takeover import Takeover
     from macvlan_ros.stores.base import Store
-    from macvlan_ros.takeover import Takeover
+    from macvlan_ros.wire.deputy import Deputy
 
 
 def _silent(_text: str) -> None:
@@ -103,7 +103,7 @@ class Parts(Closing):
 
     @cached_property
     def leases(self) -> Leases:
-        from macvlan_ros.leases import Leases
+        from macvlan_ros.leasing.leases import Leases
 
         return Leases(self.store, host=self.settings.host_name, note=self.note)
 
@@ -116,12 +116,12 @@ class Parts(Closing):
     def ask_here(self, pool: Pool, addresses: Sequence[IPAddress]) -> Mapping[IPAddress, str]:
         """Which containers of this PC hold some of the addresses, though the store knows none of
         them."""
-        from macvlan_ros.filters import own_macs, read_macs
+        from macvlan_ros.kernel.filters import own_macs, read_macs
 
         with suppress(OSError, Unavailable):
             if not read_macs() - own_macs():
                 return {}  # nothing runs here: that is soon known
-        from macvlan_ros.siblings import Siblings
+        from macvlan_ros.wire.siblings import Siblings
 
         siblings = Siblings(
             self.store,
@@ -160,7 +160,7 @@ class Parts(Closing):
 
     @cached_property
     def reach(self) -> Reach:
-        from macvlan_ros.reach import Reach
+        from macvlan_ros.reaching.reach import Reach
 
         return Reach(
             ipam=self.ipam,
@@ -214,7 +214,7 @@ class Parts(Closing):
     def attendance(self) -> Attends:
         if self.far is not None:
             return self.attends_on(self.far, ipam=self.ipam, errands=self.errands, note=self.note)
-        from macvlan_ros.attendance import Attendance
+        from macvlan_ros.reaching.attendance import Attendance
 
         return Attendance(self.reach, wanted=self.settings.shim == "yes", note=self.note)
 
@@ -235,8 +235,8 @@ class Parts(Closing):
 
     @cached_property
     def launcher(self) -> Launcher:
-        from macvlan_ros.booking import Booking
         from macvlan_ros.launch import Launcher
+        from macvlan_ros.launching.booking import Booking
 
         return Launcher(
             booking=Booking(self.ipam, takeover=self.takeover, note=self.made),
@@ -253,13 +253,13 @@ class Parts(Closing):
 
     @cached_property
     def takeover(self) -> Takeover:
-        from macvlan_ros.takeover import Takeover
+        from macvlan_ros.reserving.takeover import Takeover
 
         return Takeover(self.ipam, ask=self.ask, runs=lambda _host, _name: False, note=self.made)
 
     @cached_property
     def images(self) -> Images:
-        from macvlan_ros.images import Images
+        from macvlan_ros.launching.images import Images
 
         return Images(
             self.engine,
@@ -272,7 +272,7 @@ class Parts(Closing):
 
     @cached_property
     def running(self) -> Running:
-        from macvlan_ros.running import Running
+        from macvlan_ros.launching.running import Running
 
         return Running(
             ipam=self.ipam,
@@ -285,13 +285,13 @@ class Parts(Closing):
 
     def strangers(self) -> dict[IPAddress, str]:
         """Who was heard lately with addresses of ours; of several with one address the latest."""
-        from macvlan_ros import conflicts
+        from macvlan_ros.defence import conflicts
 
         return {seen.address: seen.mac for seen in reversed(conflicts.recent(self.store))}
 
     @cached_property
     def reassigner(self) -> Reassigner:
-        from macvlan_ros.reassigning import Reassigner
+        from macvlan_ros.reserving.reassigning import Reassigner
 
         return Reassigner(
             self.store,
@@ -304,7 +304,7 @@ class Parts(Closing):
 
     @cached_property
     def restarter(self) -> Restarter:
-        from macvlan_ros.restarting import Restarter
+        from macvlan_ros.launching.restarting import Restarter
 
         return Restarter(
             self.running, engine=self.engine, attendance=self.attendance, progress=self.progress
@@ -312,7 +312,7 @@ class Parts(Closing):
 
     @cached_property
     def membership(self) -> Membership:
-        from macvlan_ros.membership import Membership
+        from macvlan_ros.fleet.membership import Membership
 
         return Membership(
             self.store, settings=self.settings, links=lambda: self.links, engine=lambda: self.engine
@@ -320,7 +320,7 @@ class Parts(Closing):
 
     @cached_property
     def deputy(self) -> Deputy:
-        from macvlan_ros.deputy import Deputy
+        from macvlan_ros.wire.deputy import Deputy
 
         return Deputy(self.store, host=self.settings.host_name, ask=self._ask_for_others)
 
@@ -335,20 +335,20 @@ class Parts(Closing):
 
     @cached_property
     def names(self) -> Names:
-        from macvlan_ros.names import Names
+        from macvlan_ros.lan_names.names import Names
 
         return Names(self.store, engine=self.engine, host=self.settings.host_name)
 
     @cached_property
     def on_lans(self) -> OnLans:
-        from macvlan_ros.on_lans import OnLans
+        from macvlan_ros.reaching.on_lans import OnLans
         from macvlan_ros.state import State
 
         return OnLans(self.engine, State(self.store, host=self.settings.host_name))
 
     @cached_property
     def holding(self) -> Holding:
-        from macvlan_ros.holding import Holding
+        from macvlan_ros.reserving.holding import Holding
         from macvlan_ros.uses import Uses
 
         return Holding(

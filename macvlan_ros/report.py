@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 if TYPE_CHECKING:
     from netaddr import IPRange
 
-    from macvlan_ros.columns import View
+    from macvlan_ros.output.columns import View
 
 T = TypeVar("T")
 
@@ -330,7 +330,7 @@ def fitted_table(
     from rich.table import Table
     from rich.text import Text
 
-    from macvlan_ros.fitting import fitting, telling
+    from macvlan_ros.output.fitting import fitting, telling
 
     lines = [headings, *rows]
     if sum(fitting(lines, sys.maxsize)) > room - _GAP * (len(headings) - 1):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from macvlan_ros import parents
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.facts import Facts
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.engine import Engine
+from macvlan_ros.kernel import parents
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.stacks import HostEntry
 

@@ -18,7 +18,7 @@ from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.networks import Network
-from macvlan_ros.reach import pools_of
+from macvlan_ros.reaching.reach import pools_of
 from macvlan_ros.undo import Undo
 
 

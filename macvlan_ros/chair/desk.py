@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress
 
-from macvlan_ros import deputy
-from macvlan_ros.attends import Attends
-from macvlan_ros.booking import Booking
 from macvlan_ros.chair.facts import Facts, Lan, first_lan, lan_of
 from macvlan_ros.chair.launching import ChairLauncher
 from macvlan_ros.chair.overseeing import Overseer
@@ -22,15 +19,18 @@ from macvlan_ros.chair.seats import Seat, take_seats
 from macvlan_ros.closing import Closing
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import MacvlanRosError, Unavailable
+from macvlan_ros.fleet.register import Register
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.launch import Launcher
+from macvlan_ros.launching.booking import Booking
+from macvlan_ros.launching.running import Running
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.models.stacks import HostEntry, Stack
 from macvlan_ros.news import News
-from macvlan_ros.register import Register
-from macvlan_ros.running import Running
-from macvlan_ros.scout import interface_on
-from macvlan_ros.takeover import Takeover
+from macvlan_ros.reaching.attends import Attends
+from macvlan_ros.reserving.takeover import Takeover
+from macvlan_ros.wire import deputy
+from macvlan_ros.wire.scout import interface_on
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -17,9 +17,9 @@ from typing import Any
 from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from macvlan_ros.chair.seats import Seat
-from macvlan_ros.docker_errands import FOLDER
+from macvlan_ros.docker_api.errands import FOLDER
 from macvlan_ros.errors import ImageNotFound, Unavailable
-from macvlan_ros.link_codec import decode_link
+from macvlan_ros.kernel.link_codec import decode_link
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool, Reservation
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
-from macvlan_ros import parents
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
 from macvlan_ros.errors import MacvlanRosError, Unavailable
+from macvlan_ros.kernel import parents
 from macvlan_ros.models.links import Link
 from macvlan_ros.values import dataclass
 

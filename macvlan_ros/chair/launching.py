@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
-from macvlan_ros import placement
 from macvlan_ros import stack as stacks
-from macvlan_ros.booking import Booked, Booking
 from macvlan_ros.chair.run import Outcome, Place, Run, Step
 from macvlan_ros.chair.seats import AWAY, Seat, hosts_at_once, named
 from macvlan_ros.errors import InvalidRequest, MacvlanRosError, StackFileError
 from macvlan_ros.launch import Checked, Launcher
+from macvlan_ros.launching import placement
+from macvlan_ros.launching.booking import Booked, Booking
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.undo import Undo, all_or_nothing

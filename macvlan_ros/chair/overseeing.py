@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 from macvlan_ros import stack as stacks
 from macvlan_ros.chair.seats import AWAY, Seat, hosts_at_once, named
-from macvlan_ros.docker_values import Container
+from macvlan_ros.docker_api.values import Container
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.launching.running import Running, ServiceStatus
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
-from macvlan_ros.running import Running, ServiceStatus
 from macvlan_ros.values import dataclass
 
 T = TypeVar("T")

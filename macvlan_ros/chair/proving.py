@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from macvlan_ros import stack as stacks
 from macvlan_ros.chair.errands import Errands
 from macvlan_ros.chair.seats import Seat
-from macvlan_ros.docker_values import Container
+from macvlan_ros.docker_api.values import Container
 from macvlan_ros.errors import MacvlanRosError, Unavailable
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.verify import BAD, WARNING, Check, Wishes, verify

@@ -8,16 +8,16 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Protocol, TypeVar
 
-from macvlan_ros.attends import Follower
 from macvlan_ros.chair import master, order
 from macvlan_ros.chair.schedule import Schedule
 from macvlan_ros.chair.seats import AWAY, Seat, named
 from macvlan_ros.errors import MacvlanRosError
 from macvlan_ros.launch import Launched, Launcher, Ready
+from macvlan_ros.launching.starter import Starter
 from macvlan_ros.models.containers import Dependency, Service
 from macvlan_ros.models.stacks import Stack
+from macvlan_ros.reaching.attends import Follower
 from macvlan_ros.ros import MASTER_PORT
-from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo
 from macvlan_ros.values import dataclass
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from macvlan_ros.docker_values import EngineInfo
+from macvlan_ros.docker_api.values import EngineInfo
 from macvlan_ros.doctor.clocks import read_time
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from netaddr import IPNetwork, IPRange
 
-from macvlan_ros import addresses, drafting, notation
+from macvlan_ros import addresses, notation
 from macvlan_ros.cli.common import (
     Rehearsed,
     dry_run_option,
@@ -22,16 +22,17 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
-from macvlan_ros.drafting import Draft, DraftService
 from macvlan_ros.errors import Conflict, DockerDown, Forbidden, InvalidRequest, MacvlanRosError
+from macvlan_ros.launching import drafting
+from macvlan_ros.launching.drafting import Draft, DraftService
 from macvlan_ros.report import Report, range_text
 from macvlan_ros.stack.yamlfile import is_there
 from macvlan_ros.whole_file import write_whole
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
-    from macvlan_ros.dhcp import Offer
     from macvlan_ros.models.links import Link
+    from macvlan_ros.wire.dhcp import Offer
 
 T = TypeVar("T")
 

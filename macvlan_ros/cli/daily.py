@@ -196,7 +196,7 @@ def config(context: click.Context, *, names: bool) -> None:
 
 
 def _here(app: App, stack: Stack, names: tuple[str, ...]) -> tuple[Service, ...]:
-    from macvlan_ros import placement
+    from macvlan_ros.launching import placement
 
     return placement.select(stack, names, host=app.settings.host_name)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from macvlan_ros import views
+from macvlan_ros.output import views
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
     from macvlan_ros.chair.run import Step
     from macvlan_ros.errors import MacvlanRosError
-    from macvlan_ros.logs import Source
+    from macvlan_ros.launching.logs import Source
+    from macvlan_ros.launching.running import ServiceStatus
     from macvlan_ros.models.stacks import Stack
     from macvlan_ros.report import Board, Report
-    from macvlan_ros.running import ServiceStatus
     from macvlan_ros.verify import Check, Wishes
 
 
@@ -80,7 +80,7 @@ def log_sources(
 ) -> tuple[tuple[Source, ...], tuple[MacvlanRosError, ...]]:
     """The containers on all hosts whose logs are to be read, in the file's order, and why some
     hosts did not say."""
-    from macvlan_ros.logs import Source
+    from macvlan_ros.launching.logs import Source
 
     found = app.desk(stack, told=_nobody).overseer.containers(stack, names)
     order = [*stack.services, *(one.service for _, one in found.values)]
@@ -98,7 +98,7 @@ def show_statuses(app: App, report: Report, found: Sequence[ServiceStatus]) -> N
             if one.state == "running":
                 report.line(one.container)
     else:
-        from macvlan_ros.status_rows import with_answers, with_kept_addresses
+        from macvlan_ros.launching.status_rows import with_answers, with_kept_addresses
 
         report.table(views.STATUSES, with_answers(with_kept_addresses(found, app.ipam)))
 

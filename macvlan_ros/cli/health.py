@@ -6,9 +6,9 @@ from functools import partial
 
 import click
 
-from macvlan_ros import views
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
 from macvlan_ros.cli.stacks import load_stack_if_any, stack_options
+from macvlan_ros.output import views
 
 
 @click.command()

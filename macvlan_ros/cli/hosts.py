@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from macvlan_ros import interrupts, views
+from macvlan_ros import interrupts
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     dry_run_option,
@@ -14,6 +14,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.output import views
 from macvlan_ros.report import Report
 
 
@@ -93,7 +94,7 @@ def names(context: click.Context, *, mdns: bool, interval: float) -> None:
 
 
 def _publish(app: App, report: Report, interval: float) -> None:
-    from macvlan_ros import mdns, mdns_voice
+    from macvlan_ros.lan_names import mdns, mdns_voice
 
     mdns_voice.require()
     if app.engine.endpoint.scheme != "unix":

@@ -12,7 +12,7 @@ from macvlan_ros.errors import Conflict, DockerDown, Forbidden, NotFound
 if TYPE_CHECKING:
     from macvlan_ros.app import App
     from macvlan_ros.chair.run import Step
-    from macvlan_ros.docker_values import Container
+    from macvlan_ros.docker_api.values import Container
     from macvlan_ros.models.stacks import Stack
 
 
@@ -83,7 +83,7 @@ def standing(app: App, stack: Stack | None, name: str) -> Container:
 
 
 def _of_service(app: App, stack: Stack, name: str) -> Place:
-    from macvlan_ros import placement
+    from macvlan_ros.launching import placement
 
     service = stack.services[name]
     entry = stack.hosts.get(service.host)

@@ -22,7 +22,7 @@ from macvlan_ros.cli.usage import WholeNumber
 if TYPE_CHECKING:
     from macvlan_ros.app import App
     from macvlan_ros.errors import MacvlanRosError
-    from macvlan_ros.logs import LogLine, Source
+    from macvlan_ros.launching.logs import LogLine, Source
     from macvlan_ros.models.stacks import Stack
     from macvlan_ros.report import Report
 
@@ -58,7 +58,7 @@ def logs(
     A container that is no service's goes by its own name. The stack file is named with --file, or
     before the command: macvlan-ros -f FILE logs. With --json each line is an object of its own.
     """
-    from macvlan_ros import logs as readers
+    from macvlan_ros.launching import logs as readers
 
     alone = services and not all_hosts
     opened = open_stack_if_any if alone else open_stack
@@ -84,7 +84,7 @@ def _sources(
 ) -> tuple[Source, ...]:
     """The containers to read, in the file's order, then those that are no services'; a note for
     what has none here."""
-    from macvlan_ros.logs import Source
+    from macvlan_ros.launching.logs import Source
 
     host = app.settings.host_name
     services = [name for name in names if stack is not None and name in stack.services]

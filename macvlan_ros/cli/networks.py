@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import views
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     dry_run_option,
@@ -18,10 +17,11 @@ from macvlan_ros.cli.common import (
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.links import NETWORK_MODES
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.output import views
 from macvlan_ros.settings import is_shared
 
 if TYPE_CHECKING:
-    from macvlan_ros.docker_swarm import SwarmNetwork
+    from macvlan_ros.docker_api.swarm import SwarmNetwork
     from macvlan_ros.models.pools import Pool
 
 DEFAULT_NETWORK = "ros_lan"

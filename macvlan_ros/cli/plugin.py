@@ -187,7 +187,7 @@ def uninstall(context: click.Context, folder: Path, no_stop: bool) -> None:
 @click.pass_context
 def status(context: click.Context, folder: Path, path: Path) -> int:
     """Show whether the service is installed, runs and answers. Ends with 6 when it does not."""
-    from macvlan_ros import views
+    from macvlan_ros.output import views
     from macvlan_ros.plugin import install as installing
 
     _, report = open_app(context)
@@ -220,7 +220,7 @@ def gc(context: click.Context, dry_run: bool, settled: float) -> None:
     An address is freed when no container of this PC has its MAC and nobody on the LAN answers for
     it. Addresses that are reserved by name stay reserved.
     """
-    from macvlan_ros import views
+    from macvlan_ros.output import views
     from macvlan_ros.plugin import parts
 
     app, report = open_app(context)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from macvlan_ros import export as export_forms
-from macvlan_ros import notation, views
+from macvlan_ros import notation
 from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
@@ -13,7 +12,9 @@ from macvlan_ros.cli.common import (
     quiet_option,
     shared_options,
 )
+from macvlan_ros.lan_names import export as export_forms
 from macvlan_ros.near import did_you_mean
+from macvlan_ros.output import views
 
 
 @click.command()

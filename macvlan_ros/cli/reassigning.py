@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import notation, views
+from macvlan_ros import notation
 from macvlan_ros.cli.common import (
     dry_run_option,
     no_probe_option,
@@ -16,6 +16,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.errors import NotFound
+from macvlan_ros.output import views
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

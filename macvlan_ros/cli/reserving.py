@@ -47,7 +47,8 @@ def allocate(
         if known is not None:
             click.echo("\n".join(known))
             return
-    from macvlan_ros import notation, views
+    from macvlan_ros import notation
+    from macvlan_ros.output import views
 
     wanted = {names[0]: notation.parse_address(address)} if address else None
     app, report = open_app(context)
@@ -72,8 +73,8 @@ def release(
 
     Refused while a container runs with the address: the next owner would get it too.
     """
-    from macvlan_ros import views
     from macvlan_ros.near import did_you_mean
+    from macvlan_ros.output import views
 
     app, report = open_app(context)
     pool, gone = app.release(pool_name, names, force=force)
@@ -100,7 +101,7 @@ def list_(context: click.Context, pool_name: str | None) -> None:
         if names is not None:
             click.echo("".join(f"{name}\n" for name in names), nl=False)
             return
-    from macvlan_ros import views
+    from macvlan_ros.output import views
 
     app, report = open_app(context)
     held = app.store.reservations(pool_name)

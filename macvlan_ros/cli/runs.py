@@ -23,7 +23,7 @@ from macvlan_ros.errors import DockerDown, Forbidden
 if TYPE_CHECKING:
     from macvlan_ros.app import App
     from macvlan_ros.docker_cli.parsing import RunLine
-    from macvlan_ros.runner import Prepared
+    from macvlan_ros.docker_cli.runner import Prepared
 
 _LINE = "macvlan_ros.run_line"
 
@@ -87,8 +87,8 @@ def run(
     \b
     macvlan-ros run -it --name talker --device /dev/video0 ros:noetic bash
     """
-    from macvlan_ros.run_places import RunOptions
-    from macvlan_ros.runner import Runner
+    from macvlan_ros.docker_cli.places import RunOptions
+    from macvlan_ros.docker_cli.runner import Runner
     from macvlan_ros.undo import all_or_nothing
 
     app, report = open_app(context)
@@ -181,7 +181,7 @@ def import_(
 
 def _names_here(app: App, host: str) -> dict[str, str]:
     """The names that this PC's containers have by its own network, if the line belongs to it."""
-    from macvlan_ros import host_gateway, host_names
+    from macvlan_ros.lan_names import host_gateway, host_names
 
     if host not in ("", app.settings.host_name):
         return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import interrupts, views
+from macvlan_ros import interrupts
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import (
     dry_run_option,
@@ -17,11 +17,12 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.output import views
 from macvlan_ros.report import Report
 from macvlan_ros.settings import is_shared
 
 if TYPE_CHECKING:
-    from macvlan_ros.reach_plugins import Guide
+    from macvlan_ros.reaching.reach_plugins import Guide
 
 network_argument = click.argument("network", default="", metavar="[NETWORK]")
 
@@ -89,7 +90,7 @@ def down(context: click.Context, network: str) -> None:
 @click.pass_context
 def show(context: click.Context, network: str) -> None:
     """Show the shim of each network, the plugin's too, and which containers this PC reaches."""
-    from macvlan_ros import reach_plugins
+    from macvlan_ros.reaching import reach_plugins
 
     app, report = open_app(context)
     found = [app.engine.network(network)] if network else app.engine.networks()
@@ -122,7 +123,7 @@ def watch(context: click.Context, network: str, interval: float) -> None:
 
 def _watch(app: App, report: Report, network: str, interval: float) -> None:
     from macvlan_ros.plugin import systemd
-    from macvlan_ros.reach_watch import Watch
+    from macvlan_ros.reaching.reach_watch import Watch
 
     if app.engine.endpoint.scheme != "unix":
         raise InvalidRequest(
@@ -144,7 +145,7 @@ def _watch(app: App, report: Report, network: str, interval: float) -> None:
 
 
 def _guide(app: App) -> Guide:
-    from macvlan_ros.reach_plugins import Guide
+    from macvlan_ros.reaching.reach_plugins import Guide
 
     host = app.settings.host_name
     return Guide(app.store, host=host, engine=app.engine, links=app.links)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from macvlan_ros import interrupts, views
+from macvlan_ros import interrupts
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import (
     choices,
@@ -23,6 +23,7 @@ from macvlan_ros.cli.common import (
     shared_options,
 )
 from macvlan_ros.cli.usage import Number
+from macvlan_ros.output import views
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
@@ -233,7 +234,7 @@ def down(
 
 def _note_others(app: App, report: Report, stack: Stack, names: tuple[str, ...]) -> None:
     """Say which of the named services are not this PC's."""
-    from macvlan_ros import placement
+    from macvlan_ros.launching import placement
 
     for name in names:
         if not placement.is_here(stack.services[name], app.settings.host_name):

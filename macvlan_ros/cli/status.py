@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from macvlan_ros import views
 from macvlan_ros.cli.common import no_shim_option, open_rehearsal, quiet_option, shared_options
 from macvlan_ros.cli.stacks import load_stack, stack_options
+from macvlan_ros.output import views
 
 
 @click.command()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import views
 from macvlan_ros.cli.common import dry_run_option, open_app, quiet_option, shared_options
 from macvlan_ros.errors import Conflict, InvalidRequest
+from macvlan_ros.output import views
 
 if TYPE_CHECKING:
     from macvlan_ros.report import Report

@@ -6,9 +6,9 @@ import os
 
 import click
 
-from macvlan_ros import host_environment
 from macvlan_ros.cli.common import quiet_option, shared_options
 from macvlan_ros.cli.stacks import open_stack, stack_options
+from macvlan_ros.lan_names import host_environment
 
 
 @click.command()

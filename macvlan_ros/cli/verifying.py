@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import interrupts, views
+from macvlan_ros import interrupts
 from macvlan_ros.cli import everywhere
 from macvlan_ros.cli.common import interval_option, quiet_option, shared_options
 from macvlan_ros.cli.stacks import all_hosts_option, open_stack_if_any, stack_options
+from macvlan_ros.output import views
 
 if TYPE_CHECKING:
     from macvlan_ros.report import Report

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from macvlan_ros import interrupts, views
+from macvlan_ros import interrupts
 from macvlan_ros.app import App
 from macvlan_ros.cli.common import open_app, quiet_option, shared_options
 from macvlan_ros.cli.usage import Number
+from macvlan_ros.output import views
 from macvlan_ros.report import Report
 
 if TYPE_CHECKING:
-    from macvlan_ros.census import Sighting
+    from macvlan_ros.wire.census import Sighting
 
 
 @click.command()

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from netaddr import IPAddress
 
-from macvlan_ros import labels, placement
 from macvlan_ros import stack as stacks
 from macvlan_ros.compose import finding
 from macvlan_ros.compose import words as said
 from macvlan_ros.compose.onlooking import Onlooker
 from macvlan_ros.compose.override import override, unset, whole
+from macvlan_ros.docker_api import labels
+from macvlan_ros.docker_api.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.docker_cli import passing
 from macvlan_ros.errors import Unavailable
+from macvlan_ros.launching import placement
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Stack
-from macvlan_ros.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.stack.nodes import Node
 from macvlan_ros.undo import Undo, all_or_nothing
 

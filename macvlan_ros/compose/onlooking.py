@@ -12,7 +12,7 @@ from macvlan_ros.news import News
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
-    from macvlan_ros.docker_attached import Attached
+    from macvlan_ros.docker_api.attached import Attached
 
 _OFTEN, _SELDOM = 0.1, 1.0
 #: Seconds without anything new after which it is looked seldom.

@@ -6,12 +6,12 @@ import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from macvlan_ros import labels
 from macvlan_ros.compose.elder import in_old_words
-from macvlan_ros.labels import LABEL_MANAGED, MANAGED
+from macvlan_ros.docker_api import labels
+from macvlan_ros.docker_api.labels import LABEL_MANAGED, MANAGED
+from macvlan_ros.launching.plan import Planned
 from macvlan_ros.models.containers import Attachment
 from macvlan_ros.models.stacks import Stack
-from macvlan_ros.plan import Planned
 from macvlan_ros.stack.building import is_url
 from macvlan_ros.stack.nodes import Node, take
 from macvlan_ros.stack.writing import RESET, Override

@@ -10,12 +10,12 @@ from typing import Any
 
 from netaddr import IPNetwork
 
-from macvlan_ros import host_names
 from macvlan_ros.docker_cli import joined, long_forms
 from macvlan_ros.docker_cli.keys import HEALTH, LISTS, NEEDLESS, ROS, SWITCHES, TEXTS
 from macvlan_ros.docker_cli.parsing import Option, RunLine
 from macvlan_ros.docker_cli.rewriting import joining
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.lan_names import host_names
 from macvlan_ros.notation import parse_address
 
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from macvlan_ros.docker_api.network_values import BUILT_IN, LAN_DRIVERS
 from macvlan_ros.docker_cli.parsing import RunLine, option
 from macvlan_ros.docker_cli.rewriting import Joining, joining
-from macvlan_ros.docker_network_values import BUILT_IN, LAN_DRIVERS
 
 
 @dataclass(slots=True)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import host_gateway, ros
+from macvlan_ros import ros
 from macvlan_ros.docker_cli.parsing import Option, RunLine, option, without
 from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.lan_names import host_gateway
 from macvlan_ros.models.containers import Attachment, Service
 from macvlan_ros.values import dataclass
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from macvlan_ros.doctor.commands import said
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
-from macvlan_ros.link_names import shim_name
+from macvlan_ros.kernel.link_names import shim_name
 from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from macvlan_ros import rights
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.kernel import rights
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App

@@ -8,17 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from macvlan_ros import addresses, census, conflicts
+from macvlan_ros import addresses
+from macvlan_ros.defence import conflicts
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding, guarded
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool
-from macvlan_ros.vendors import who
+from macvlan_ros.wire import census
+from macvlan_ros.wire.vendors import who
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
-    from macvlan_ros.census import Sighting
-    from macvlan_ros.dhcp import Offer
+    from macvlan_ros.wire.census import Sighting
+    from macvlan_ros.wire.dhcp import Offer
 
 #: The largest pool's LAN that is scanned: more would take longer than people wait.
 _LARGEST_SCAN = 1024
@@ -89,7 +91,7 @@ def check_strangers(app: App) -> Iterator[Finding]:
 
 def check_dhcp(app: App, parent: Link) -> Iterator[Finding]:
     """Whether a DHCP or DHCPv6 server gives out addresses of a pool. Takes 4 s."""
-    from macvlan_ros import dhcp, dhcp6
+    from macvlan_ros.wire import dhcp, dhcp6
 
     with ThreadPoolExecutor(1) as aside:
         six = aside.submit(dhcp6.find_servers, parent.name)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from macvlan_ros import procnet
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.kernel import procnet
 from macvlan_ros.models.links import Link
 
 if TYPE_CHECKING:

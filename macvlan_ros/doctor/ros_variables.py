@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from macvlan_ros import procnet
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
+from macvlan_ros.kernel import procnet
 from macvlan_ros.values import dataclass
 
 if TYPE_CHECKING:

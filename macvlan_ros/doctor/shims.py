@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from macvlan_ros import reach_plugins
 from macvlan_ros.doctor.finding import BAD, OK, WARNING, Finding
 from macvlan_ros.errors import NotFound
-from macvlan_ros.link_names import shim_name
+from macvlan_ros.kernel.link_names import shim_name
 from macvlan_ros.models.links import Link
+from macvlan_ros.reaching import reach_plugins
 
 if TYPE_CHECKING:
     from macvlan_ros.app import App
-    from macvlan_ros.reach import Reached
+    from macvlan_ros.reaching.reach import Reached
 
 _SETTINGS = Path("/proc/sys/net/ipv4/conf")
 _STRICT = 1

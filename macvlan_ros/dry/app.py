@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING
 from netaddr import IPAddress
 
 from macvlan_ros.app import App
-from macvlan_ros.attendance import Arrivals, Attendance
 from macvlan_ros.dry.engine import DryEngine
 from macvlan_ros.dry.names import DryNames
 from macvlan_ros.dry.reach import DryReach
 from macvlan_ros.dry.store import DryStore
-from macvlan_ros.link_names import link_exists, shim_name
+from macvlan_ros.kernel.link_names import link_exists, shim_name
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.opening import open_for
+from macvlan_ros.reaching.attendance import Arrivals, Attendance
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores.base import Store
 from macvlan_ros.undo import Undo
 
 if TYPE_CHECKING:
-    from macvlan_ros.attends import Attends
     from macvlan_ros.chair.desk import Desk
     from macvlan_ros.chair.errands import Errands
     from macvlan_ros.chair.run import Step
+    from macvlan_ros.reaching.attends import Attends
 
 __all__ = ["DryApp"]
 

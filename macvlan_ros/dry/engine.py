@@ -7,7 +7,7 @@ from typing import Any
 
 from netaddr import IPAddress
 
-from macvlan_ros.docker_values import Image
+from macvlan_ros.docker_api.values import Image
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import NetworkNotFound
 from macvlan_ros.models.containers import Attachment, BridgeUse, Service, Volume

@@ -8,7 +8,7 @@ from typing import Any
 
 from netaddr import IPAddress
 
-from macvlan_ros.names import Names, with_block
+from macvlan_ros.lan_names.names import Names, with_block
 
 __all__ = ["DryNames"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.networks import Network
-from macvlan_ros.reach import Reach, Reached, pools_of
-from macvlan_ros.shim import show_shim
+from macvlan_ros.reaching.reach import Reach, Reached, pools_of
+from macvlan_ros.reaching.shim import show_shim
 
 __all__ = ["DryReach"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from macvlan_ros.fleet.register import HOST_KIND
 from macvlan_ros.models.pools import Pool, Record, Reservation
-from macvlan_ros.register import HOST_KIND
 from macvlan_ros.stores.base import Store
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.stores.transfer import copy_into, read_content

@@ -9,13 +9,13 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros import ros
 from macvlan_ros.app import App
-from macvlan_ros.census import Sighting
 from macvlan_ros.errors import StackFileError
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.picture.rosgraph import address_of, read_graph
 from macvlan_ros.picture.scene import Graph, Known, Pc, Scene, compose
+from macvlan_ros.wire.census import Sighting
 
 
 class Gatherer:

@@ -7,9 +7,9 @@ from dataclasses import field
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.census import GATEWAY, HERE, OURS, STRANGER, Sighting
 from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.values import dataclass
+from macvlan_ros.wire.census import GATEWAY, HERE, OURS, STRANGER, Sighting
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 #: What every ROS 1 node publishes to or reads, and so tells nothing of who talks to whom.

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from macvlan_ros.census import GATEWAY, STRANGER
 from macvlan_ros.picture.geometry import Curve, Place, curve_between
 from macvlan_ros.picture.scene import UP, Box, Other, Pc, Scene, Talk
+from macvlan_ros.wire.census import GATEWAY, STRANGER
 
 _MARGIN, _GAP = 24, 28
 _PC_WIDTH, _PC_HEAD = 268, 52

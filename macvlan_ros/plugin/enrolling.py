@@ -7,8 +7,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from macvlan_ros.enrolment import Enrolment
 from macvlan_ros.errors import Conflict, MacvlanRosError
+from macvlan_ros.fleet.enrolment import Enrolment
 
 __all__ = ["Enrolling"]
 

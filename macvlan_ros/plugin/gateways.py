@@ -9,9 +9,9 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import candidates
 from macvlan_ros.errors import Conflict, PoolExhausted
-from macvlan_ros.grants import Grants
 from macvlan_ros.lan_networks import PLACEHOLDER, is_placeholder
 from macvlan_ros.models.pools import NETWORK, Pool
+from macvlan_ros.reserving.grants import Grants
 from macvlan_ros.spans import points
 from macvlan_ros.stores.base import Store
 

@@ -15,12 +15,12 @@ from dataclasses import replace
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import scout
-from macvlan_ros.arp import Wire
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.link_names import link_exists, shim_name
+from macvlan_ros.kernel.link_names import link_exists, shim_name
 from macvlan_ros.state import DockerNetwork, Endpoint
 from macvlan_ros.values import dataclass
+from macvlan_ros.wire import scout
+from macvlan_ros.wire.arp import Wire
 
 __all__ = ["Herald"]
 

@@ -62,7 +62,7 @@ def install(
     """
     units = units_of(shim=shim, mdns=mdns)
     if mdns:
-        from macvlan_ros import mdns_voice
+        from macvlan_ros.lan_names import mdns_voice
 
         mdns_voice.require()
     with all_or_nothing(_log.warning) as undo:

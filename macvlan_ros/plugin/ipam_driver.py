@@ -14,13 +14,13 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import intervals
 from macvlan_ros.errors import BadSubnet, Conflict, InvalidRequest, PoolNotFound, StoreDown
-from macvlan_ros.grants import Grants, Wanted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import NETWORK, Pool
 from macvlan_ros.notation import check_name, parse_subnet
 from macvlan_ros.plugin import answers, wire
 from macvlan_ros.plugin.gateways import Gateways
 from macvlan_ros.plugin.pool_ids import PoolId, is_automatic, name_for
+from macvlan_ros.reserving.grants import Grants, Wanted
 from macvlan_ros.spans import subtract
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store

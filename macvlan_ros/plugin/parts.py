@@ -12,20 +12,15 @@ from pathlib import Path
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import procnet
-from macvlan_ros.around import Surroundings, look_around
-from macvlan_ros.choosing import Choosing
-from macvlan_ros.collect import Collector
+from macvlan_ros.defence.oversight import Oversight
+from macvlan_ros.defence.strangers import Strangers
 from macvlan_ros.endpoints import Endpoints
-from macvlan_ros.enrolment import Enrolment
-from macvlan_ros.grants import Grants
-from macvlan_ros.hosts import is_silent
+from macvlan_ros.fleet.enrolment import Enrolment
+from macvlan_ros.fleet.hosts import is_silent
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.lan import Lan
+from macvlan_ros.kernel import procnet
 from macvlan_ros.links import Links
-from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool
-from macvlan_ros.oversight import Oversight
 from macvlan_ros.plugin.counting import Metrics, NoMetrics
 from macvlan_ros.plugin.enrolling import Enrolling
 from macvlan_ros.plugin.herald import Herald
@@ -35,11 +30,16 @@ from macvlan_ros.plugin.renewing import Renewing
 from macvlan_ros.plugin.shim_address import ShimAddress
 from macvlan_ros.plugin.shim_keeper import ShimKeeper
 from macvlan_ros.plugin.shims import ShimService
-from macvlan_ros.presence import Presence
-from macvlan_ros.scout import interface_on
-from macvlan_ros.siblings import Siblings
+from macvlan_ros.reserving.around import Surroundings, look_around
+from macvlan_ros.reserving.choosing import Choosing
+from macvlan_ros.reserving.collect import Collector
+from macvlan_ros.reserving.grants import Grants
+from macvlan_ros.reserving.lookahead import Lookahead
+from macvlan_ros.reserving.presence import Presence
 from macvlan_ros.stores.base import Store
-from macvlan_ros.strangers import Strangers
+from macvlan_ros.wire.lan import Lan
+from macvlan_ros.wire.scout import interface_on
+from macvlan_ros.wire.siblings import Siblings
 
 __all__ = ["Parts"]
 

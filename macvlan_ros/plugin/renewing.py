@@ -7,9 +7,9 @@ import logging
 import threading
 
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.lease_keeping import keep_up
-from macvlan_ros.lease_wire import LeaseWire
-from macvlan_ros.leases import Leases
+from macvlan_ros.leasing.keeping import keep_up
+from macvlan_ros.leasing.leases import Leases
+from macvlan_ros.leasing.wire import LeaseWire
 from macvlan_ros.stores.base import Store
 
 __all__ = ["Renewing"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from netaddr import IPNetwork, IPRange
 
 from macvlan_ros.addresses import intervals
-from macvlan_ros.choosing import Choosing
 from macvlan_ros.errors import AddressInUse, Conflict, NotFound, PoolExhausted, PoolNotFound
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.plugin.pool_ids import PoolId
+from macvlan_ros.reserving.choosing import Choosing
 from macvlan_ros.spans import Span, count, merge, points, subtract
 from macvlan_ros.state import State
 from macvlan_ros.stores.base import Store

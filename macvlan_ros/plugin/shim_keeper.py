@@ -14,11 +14,11 @@ from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import SHIM_OWNER
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.kernel.link_names import shim_links, shim_name
 from macvlan_ros.lan_networks import shim_objection
-from macvlan_ros.link_names import shim_links, shim_name
 from macvlan_ros.links import Links
 from macvlan_ros.models.pools import Reservation
-from macvlan_ros.shim import (
+from macvlan_ros.reaching.shim import (
     Shim,
     ensure_shim,
     lead_to,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import placement, ros
+from macvlan_ros import ros
 from macvlan_ros import stack as stacks
-from macvlan_ros.docker_values import Container
+from macvlan_ros.docker_api.values import Container
 from macvlan_ros.errors import MacvlanRosError
+from macvlan_ros.launching import placement
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.values import dataclass

@@ -17,10 +17,10 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from macvlan_ros.errors import MacvlanRosError
-from macvlan_ros.packet_port import Port
 from macvlan_ros.verify import echo
 from macvlan_ros.verify.patience import Patience
 from macvlan_ros.verify.place import Vantage
+from macvlan_ros.wire.packet_port import Port
 
 #: Who heard it: nobody, every host of the link, or also those who joined the group of DDS.
 NOBODY, LINK, DDS = "", "link", "dds"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import interfaces
 from macvlan_ros.errors import BadParent, NotFound, ParentNotFound
+from macvlan_ros.kernel import interfaces
+from macvlan_ros.kernel.worker import Worker
 from macvlan_ros.values import dataclass
-from macvlan_ros.worker import Worker
 
 #: Seconds in which a namespace must have been entered.
 _TIMEOUT = 5.0

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from macvlan_ros.errors import MacvlanRosError, StackFileError
-from macvlan_ros.link_names import shim_links
+from macvlan_ros.kernel.link_names import shim_links
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.ros import Graph
 from macvlan_ros.values import dataclass

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolExhausted, StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Record, Reservation
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores.copied import CopiedStore
 from macvlan_ros.stores.settling import Lost
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.docker_plain import PlainClient
+from macvlan_ros.docker_api.plain import PlainClient
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import Conflict, ContainerConflict, MacvlanRosError
 from macvlan_ros.models.containers import Mount, Volume

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.docker_api.network_payload import bridge_payload
 from macvlan_ros.engine import Engine
 from macvlan_ros.errors import (
     Conflict,
@@ -21,7 +22,6 @@ from macvlan_ros.errors import (
 )
 from macvlan_ros.models.containers import BridgeUse, Volume
 from macvlan_ros.models.networks import Network
-from macvlan_ros.network_payload import bridge_payload
 from tests.e2e.engines import IMAGE, NETWORK, create, network_names
 from tests.lab import Host, Lab
 

@@ -163,7 +163,7 @@ def test_a_connection_that_breaks_is_made_anew(host: Host, tmp_path: Path) -> No
 def test_a_host_that_does_not_answer_is_given_up(
     ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("macvlan_ros.ssh_tunnel._OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr("macvlan_ros.docker_api.ssh_tunnel._OPEN_TIMEOUT", 1.0)
     program = ssh_host.folder / "bin" / "ssh"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     began = time.monotonic()

@@ -458,5 +458,5 @@ def test_where_the_shim_stands_no_command_about_a_stack_loads_a_dear_library(
         env = {"PYTHONPATH": str(ROOT)}
         done = qtpc.run(*python, *words, env=env, cwd=str(folder), check=False)
         loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-        assert "macvlan_ros.docker_plain" in loaded, words
+        assert "macvlan_ros.docker_api.plain" in loaded, words
         assert not {"docker", "requests", "asyncio"} & loaded, words

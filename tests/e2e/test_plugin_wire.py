@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.frames import Heard, Kind
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.frames import Heard, Kind
 from tests.e2e.plugin_host import IMAGE, PluginHost, plugged, within
 from tests.e2e.reaching import pings
 from tests.e2e.test_plugin_shim import DUAL, addresses

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros.guiding import guide
 from macvlan_ros.links import Links
-from macvlan_ros.shim import ensure_shim, remove_shim
+from macvlan_ros.reaching.guiding import guide
+from macvlan_ros.reaching.shim import ensure_shim, remove_shim
 from tests.e2e.conftest import IMAGE
 from tests.lab import Host
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.arp import Wire
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.arp import Wire
 from tests.e2e.conftest import WriteStack
 from tests.e2e.test_launch import launched
 from tests.lab import Host, Lab

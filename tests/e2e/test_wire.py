@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pexpect
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.frames import Heard, Kind
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.frames import Heard, Kind
 from tests.e2e.conftest import WriteStack
 from tests.e2e.test_launch import held_by_services, launched
 from tests.e2e.test_watch import neighbour

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from macvlan_ros.arp import Wire
+from macvlan_ros.wire.arp import Wire
 from tests.netns.lan import Lan, Machine, make_lan
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.frames import Heard
-from macvlan_ros.namespaces import inside
+from macvlan_ros.kernel.namespaces import inside
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.frames import Heard
 from tests.netns.namespace import Namespace, cable, namespaces, run
 
 ETH_P_ALL = 0x0003

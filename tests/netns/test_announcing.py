@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.arp import Wire
 from macvlan_ros.errors import BadSubnet
+from macvlan_ros.wire.arp import Wire
 from tests.netns.lan import Capture, Lan, Machine, at
 from tests.netns.namespace import Namespace, namespaces
 

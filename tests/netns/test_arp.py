@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import frames
-from macvlan_ros.arp import Wire, open_wire
 from macvlan_ros.errors import BadParent, BadSubnet, InvalidRequest, NotFound, ParentNotFound
-from macvlan_ros.frames import Heard, Kind
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.arp import Wire, open_wire
+from macvlan_ros.wire.frames import Heard, Kind
 from tests.netns.lan import Capture, Lan, Machine, at, repeating, stranger
 from tests.privileges import unprivileged
 
@@ -239,7 +239,7 @@ def test_interfaces_that_cannot_be_asked_through_are_refused(pc: Machine) -> Non
 def test_without_cap_net_raw_it_asks_the_kernel(lan: Lan, pc: Machine) -> None:
     other = lan.add("192.168.50.20/24")
     script = (
-        "import json; from netaddr import IPAddress; from macvlan_ros.arp import open_wire\n"
+        "import json; from netaddr import IPAddress; from macvlan_ros.wire.arp import open_wire\n"
         "wire = open_wire('eth0')\n"
         "found = wire.probe([IPAddress('192.168.50.20'), IPAddress('192.168.50.21')])\n"
         "print(json.dumps([type(wire).__name__, {str(a): f.mac for a, f in found.items()}]))"
@@ -250,7 +250,7 @@ def test_without_cap_net_raw_it_asks_the_kernel(lan: Lan, pc: Machine) -> None:
 
 def test_without_cap_net_raw_an_announcement_is_refused_with_a_sentence(pc: Machine) -> None:
     script = (
-        "from netaddr import IPAddress; from macvlan_ros.arp import open_wire\n"
+        "from netaddr import IPAddress; from macvlan_ros.wire.arp import open_wire\n"
         "from macvlan_ros.errors import Forbidden\n"
         "try: open_wire('eth0').announce(IPAddress('192.168.50.20'), '02:00:00:00:09:09')\n"
         "except Forbidden as error: print(error)"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import dhcp6
-from macvlan_ros.dhcp import client_mac, find_servers
 from macvlan_ros.errors import KernelRefused, ParentNotFound
+from macvlan_ros.wire import dhcp6
+from macvlan_ros.wire.dhcp import client_mac, find_servers
 from tests.netns.lan import Capture, Lan, Machine, make_lan, repeating
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from macvlan_ros.link_names import endpoint_link
+from macvlan_ros.kernel.link_names import endpoint_link
 from macvlan_ros.links import Links
 from macvlan_ros.notation import parse_pool
 from tests.netns.lan import make_lan

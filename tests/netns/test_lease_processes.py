@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.lease_keeping import keep_up
-from macvlan_ros.lease_wire import LeaseWire
-from macvlan_ros.leases import Leases
+from macvlan_ros.leasing.keeping import keep_up
+from macvlan_ros.leasing.leases import Leases
+from macvlan_ros.leasing.wire import LeaseWire
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 #: is sent or a change of the store.
 KILLED = """
 import os, signal, sys
-from macvlan_ros.packet_port import (Port)
+from macvlan_ros.wire.packet_port import (Port)
 from macvlan_ros.stores.sqlite import SqliteStore
 left = int(sys.argv[1])
 

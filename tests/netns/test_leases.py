@@ -11,15 +11,15 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.addresses import mac_of_owner
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import Conflict, Unavailable
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.lease_keeping import keep_up
-from macvlan_ros.lease_wire import LeaseWire
-from macvlan_ros.leases import Done, Leases
+from macvlan_ros.leasing.keeping import keep_up
+from macvlan_ros.leasing.leases import Done, Leases
+from macvlan_ros.leasing.wire import LeaseWire
 from macvlan_ros.models.pools import DYNAMIC, Reservation
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.plugin.renewing import Renewing
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
 from tests.netns.dhcp_servers import Dnsmasq, Row, dnsmasq, udhcpd

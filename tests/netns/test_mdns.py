@@ -13,9 +13,9 @@ from typing import IO
 import pytest
 from netaddr import IPAddress
 
+from macvlan_ros.lan_names.mdns import Publisher
 from macvlan_ros.links import Links
-from macvlan_ros.mdns import Publisher
-from macvlan_ros.shim import ensure_shim
+from macvlan_ros.reaching.shim import ensure_shim
 from tests.netns.avahi import avahi
 from tests.netns.lan import Machine, make_lan
 from tests.netns.namespace import cable

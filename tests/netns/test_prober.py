@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import frames
-from macvlan_ros.arp import Wire
 from macvlan_ros.errors import BadSubnet, InvalidRequest, KernelRefused, ParentNotFound
-from macvlan_ros.frames import Heard, Kind
-from macvlan_ros.kernel_wire import KernelWire
-from macvlan_ros.prober import Prober
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.arp import Wire
+from macvlan_ros.wire.frames import Heard, Kind
+from macvlan_ros.wire.kernel_wire import KernelWire
+from macvlan_ros.wire.prober import Prober
 from tests.netns.lan import Lan, Machine, at, stranger
 from tests.netns.namespace import cable, namespaces
 

@@ -12,10 +12,10 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.errors import AddressInUse, Conflict, KernelRefused, NotFound
-from macvlan_ros.guiding import guide
 from macvlan_ros.links import Links
 from macvlan_ros.models.links import ArpSettings, Route
-from macvlan_ros.shim import (
+from macvlan_ros.reaching.guiding import guide
+from macvlan_ros.reaching.shim import (
     Shim,
     add_container,
     ensure_shim,
@@ -294,7 +294,7 @@ def test_it_works_where_proc_sys_is_read_only(site: Site) -> None:
     code = (
         "from netaddr import IPAddress\n"
         "from macvlan_ros.links import Links\n"
-        "from macvlan_ros.shim import ensure_shim\n"
+        "from macvlan_ros.reaching.shim import ensure_shim\n"
         "try: open('/proc/sys/net/ipv4/conf/eth0/arp_ignore', 'w')\n"
         "except OSError as error: print(error.strerror)\n"
         f"ensure_shim(Links(), parent='eth0', addresses=[IPAddress('{SHIM}'),"

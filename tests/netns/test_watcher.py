@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.arp import Wire
+from macvlan_ros.defence.guard import Addresses, HeardConflict
+from macvlan_ros.defence.watcher import Watcher
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.guard import Addresses, HeardConflict
-from macvlan_ros.watcher import Watcher
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.arp import Wire
 from tests.netns.lan import Lan, Machine, make_lan, repeating, stranger
 from tests.netns.namespace import cable
 from tests.netns.test_dhcp import dnsmasq, wait_for_server

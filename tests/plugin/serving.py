@@ -10,19 +10,19 @@ from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.endpoints import Endpoints
 from macvlan_ros.errors import AddressInUse
-from macvlan_ros.grants import Grants
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.links import Links
-from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.plugin.ipam_driver import IpamDriver
 from macvlan_ros.plugin.network_driver import NetworkDriver
 from macvlan_ros.plugin.routes import routes
 from macvlan_ros.plugin.server import Server
 from macvlan_ros.plugin.sockets import bind
+from macvlan_ros.reserving.around import Surroundings
+from macvlan_ros.reserving.grants import Grants
+from macvlan_ros.reserving.lookahead import Lookahead
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store
 from tests.plugin.client import Client, Reply

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import open_store
 from macvlan_ros.stores.base import Store

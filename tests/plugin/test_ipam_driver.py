@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import DYNAMIC, STATIC, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from tests.plugin.client import recorded
 from tests.plugin.serving import Docker, mac, serving
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores.copied import CopiedStore
 from tests.stores.gateway import Relay

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import conflicts
+from macvlan_ros.defence import conflicts
 from macvlan_ros.errors import AddressInUse, Forbidden, StoreAway, StoreDown
 from macvlan_ros.models.pools import Record
 from macvlan_ros.notation import parse_pool

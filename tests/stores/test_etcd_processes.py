@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores import etcd as etcd_store
 from macvlan_ros.stores import etcd_client, etcd_pools, etcd_space, etcd_wire
 from macvlan_ros.stores.etcd import EtcdStore

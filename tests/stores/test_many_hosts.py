@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 from macvlan_ros.addresses import size
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.opening import open_for
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.settings import Settings
 from macvlan_ros.stores import audit
 from tests.stores.processes import run_all

@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 import pytest
 
 from macvlan_ros.addresses import candidates
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolExhausted
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from tests.stores.conftest import KINDS, Opener
 from tests.stores.processes import run_all
 

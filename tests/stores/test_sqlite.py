@@ -110,7 +110,7 @@ import pathlib, sys
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.errors import StoreDown
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.around import Surroundings
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores.codec import encode_pool
 from macvlan_ros.stores.sqlite import SqliteStore
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores import files, sqlite, sqlite_connections, sqlite_file
 from macvlan_ros.stores.sqlite import SqliteStore
 from tests.stores.processes import die_after, fork, run_all

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from macvlan_ros import conflicts
+from macvlan_ros.defence import conflicts
 from macvlan_ros.errors import StoreAway
 from macvlan_ros.models.pools import DYNAMIC, Record, Reservation
 from macvlan_ros.stores import copied, copy_file, copy_mirror, etcd_exact, settling, stand_in

@@ -51,7 +51,7 @@ def importers_of(library: str) -> set[str]:
     [
         ("docker", "macvlan_ros.engine"),
         ("pyroute2", "macvlan_ros.links"),
-        ("zeroconf", "macvlan_ros.mdns_voice"),
+        ("zeroconf", "macvlan_ros.lan_names.mdns_voice"),
     ],
 )
 def test_a_dear_library_is_imported_in_one_module_alone(library: str, module: str) -> None:
@@ -60,7 +60,7 @@ def test_a_dear_library_is_imported_in_one_module_alone(library: str, module: st
 
 def test_packet_sockets_are_opened_in_one_module_alone() -> None:
     using = {name for name, path in modules().items() if "AF_PACKET" in path.read_text("utf-8")}
-    assert using == {"macvlan_ros.packet_port"}
+    assert using == {"macvlan_ros.wire.packet_port"}
 
 
 def test_nothing_but_the_command_line_imports_cli() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import bpf, frames
+from macvlan_ros.wire import bpf, frames
 
 MAC = "02:00:5e:00:53:01"
 LAN = IPNetwork("10.20.0.0/16")

@@ -3,10 +3,10 @@
 from netaddr import IPAddress
 
 from macvlan_ros.addresses import mac_of_owner
-from macvlan_ros.census import Sighting, classify
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.notation import parse_pool
-from macvlan_ros.prober import Seen
+from macvlan_ros.wire.census import Sighting, classify
+from macvlan_ros.wire.prober import Seen
 
 LAB = parse_pool(
     "lab", subnet="192.168.50.0/24", ranges=["192.168.50.192/27"], gateway="192.168.50.1"

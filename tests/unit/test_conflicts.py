@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import conflicts
-from macvlan_ros.guard import HeardConflict
+from macvlan_ros.defence import conflicts
+from macvlan_ros.defence.guard import HeardConflict
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.stores.memory import MemoryStore
 
@@ -33,7 +33,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
-    monkeypatch.setattr("macvlan_ros.conflicts.time.time", lambda: now)
+    monkeypatch.setattr("macvlan_ros.defence.conflicts.time.time", lambda: now)
 
 
 def test_what_one_host_heard_every_host_can_read(store: MemoryStore) -> None:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.deputy import Deputy, ask
 from macvlan_ros.errors import KernelRefused, Unavailable
 from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.notation import parse_pool
 from macvlan_ros.stores.memory import MemoryStore
+from macvlan_ros.wire.deputy import Deputy, ask
 
 POOL = parse_pool("lab", subnet="192.168.50.0/24")
 WANTED = [IPAddress(f"192.168.50.{last}") for last in (193, 194)]
@@ -91,6 +91,6 @@ def test_what_one_that_was_killed_has_asked_is_forgotten_in_time(
     assert deputy.serve() == 1
     assert deputy.serve() == 0
     assert store.kinds() == ("answer", "question")
-    monkeypatch.setattr("macvlan_ros.deputy._STALE", -1.0)
+    monkeypatch.setattr("macvlan_ros.wire.deputy._STALE", -1.0)
     deputy.serve()
     assert store.kinds() == ()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros import dhcp, frames
-from macvlan_ros.dhcp import Offer
+from macvlan_ros.wire import dhcp, frames
+from macvlan_ros.wire.dhcp import Offer
 
 MAC = "02:00:5e:00:53:01"
 SERVER_MAC = "02:00:5e:00:53:99"

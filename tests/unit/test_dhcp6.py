@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros import dhcp6, frames
-from macvlan_ros.dhcp import Offer
+from macvlan_ros.wire import dhcp6, frames
+from macvlan_ros.wire.dhcp import Offer
 
 MAC, OTHER = "02:00:5e:00:53:01", "02:00:5e:00:53:02"
 SERVER_MAC, SERVER = "02:00:5e:00:53:99", IPAddress("fe80::99")

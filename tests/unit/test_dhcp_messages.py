@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros import dhcp_client, dhcp_messages, frames
-from macvlan_ros.dhcp_client import Given, Refused, Want, _given, _hear, _Talk
-from macvlan_ros.dhcp_messages import ACK, DISCOVER, NAK, OFFER, REQUEST, Message, build, parse
+from macvlan_ros.wire import dhcp_client, dhcp_messages, frames
+from macvlan_ros.wire.dhcp_client import Given, Refused, Want, _given, _hear, _Talk
+from macvlan_ros.wire.dhcp_messages import ACK, DISCOVER, NAK, OFFER, REQUEST, Message, build, parse
 from tests.unit.test_dhcp import FULL, MAC, NUMBER, SERVER_MAC, reply
 
 SERVER, OTHER = IPAddress("192.0.2.1"), IPAddress("192.0.2.2")
@@ -186,7 +186,7 @@ def test_a_client_is_its_owner_unless_the_owner_runs_elsewhere_too(
     owner: str, mac: str, wanted: str
 ) -> None:
     from macvlan_ros.addresses import mac_of_owner
-    from macvlan_ros.lease_wire import client_id
+    from macvlan_ros.leasing.wire import client_id
 
     assert client_id(owner, pool="lab", mac=mac or mac_of_owner("lab", owner)) == wanted
 

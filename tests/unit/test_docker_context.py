@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.docker_context import Endpoint, Tls, contexts, resolve
+from macvlan_ros.docker_api.context import Endpoint, Tls, contexts, resolve
 from macvlan_ros.errors import InvalidRequest, NotFound
 
 

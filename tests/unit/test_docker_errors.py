@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from macvlan_ros import errors
-from macvlan_ros.docker_context import Endpoint
-from macvlan_ros.docker_errors import refusal, unreachable
+from macvlan_ros.docker_api.context import Endpoint
+from macvlan_ros.docker_api.errors import refusal, unreachable
 
 LOCAL = Endpoint("unix:///var/run/docker.sock")
 REMOTE = Endpoint("tcp://192.168.50.12:2375", "DOCKER_HOST")

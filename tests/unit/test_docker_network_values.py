@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from netaddr import IPNetwork
 
-from macvlan_ros.docker_network_values import network_differences, read_network, taken_subnets
+from macvlan_ros.docker_api.network_values import network_differences, read_network, taken_subnets
 from tests.unit.docker_network import NETWORK as WANTED
 
 OURS = {"macvlan-ros.managed": "1", "macvlan-ros.pool": "lab"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netaddr import IPAddress
 
-from macvlan_ros.docker_values import read_container, read_engine, read_image
+from macvlan_ros.docker_api.values import read_container, read_engine, read_image
 
 
 def test_an_image_that_sets_nothing_reads_as_empty() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from macvlan_ros.docker_context import Endpoint
-from macvlan_ros.docker_plain import PlainClient
-from macvlan_ros.docker_wire import NotDocker, Refused, Wire
+from macvlan_ros.docker_api.context import Endpoint
+from macvlan_ros.docker_api.plain import PlainClient
+from macvlan_ros.docker_api.wire import NotDocker, Refused, Wire
 
 FINE = b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\n\r\n"
 

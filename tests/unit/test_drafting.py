@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from netaddr import IPRange
 
 from macvlan_ros import stack
-from macvlan_ros.drafting import (
+from macvlan_ros.errors import InvalidRequest
+from macvlan_ros.launching.drafting import (
     Draft,
     DraftService,
     likely_master,
@@ -19,7 +20,6 @@ from macvlan_ros.drafting import (
     parse_services,
     render,
 )
-from macvlan_ros.errors import InvalidRequest
 from macvlan_ros.models.stacks import Stack
 from tests.unit.links import ETH0
 

@@ -12,7 +12,7 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.export import FORMS, entries, render
+from macvlan_ros.lan_names.export import FORMS, entries, render
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, Reservation
 
 

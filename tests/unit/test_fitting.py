@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from macvlan_ros.fitting import fitting, telling
+from macvlan_ros.output.fitting import fitting, telling
 
 ROWS = [
     ["CHECK", "ADDRESS", "WHAT", "REMEDY"],

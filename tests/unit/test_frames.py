@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros import frames
-from macvlan_ros.frames import Heard, Kind
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.frames import Heard, Kind
 
 OURS = "02:00:5e:00:53:01"
 THEIRS = "02:00:5e:00:53:02"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros import frames
+from macvlan_ros.defence.guard import Addresses, Guard, HeardConflict
 from macvlan_ros.errors import StoreDown
-from macvlan_ros.frames import Heard, Kind
-from macvlan_ros.guard import Addresses, Guard, HeardConflict
+from macvlan_ros.wire import frames
+from macvlan_ros.wire.frames import Heard, Kind
 
 HOST = "02:00:00:00:00:01"
 OURS = "02:00:00:00:08:01"

@@ -9,8 +9,8 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.errors import Conflict, DockerDown, KernelRefused
-from macvlan_ros.holding import Holder, Holding
 from macvlan_ros.models.pools import Reservation
+from macvlan_ros.reserving.holding import Holder, Holding
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.uses import Use, Uses
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import host_environment as hosts
-from macvlan_ros import landing
+from macvlan_ros.lan_names import host_environment as hosts
+from macvlan_ros.launching import landing
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import HostEntry, Stack

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import host_gateway, landing, plan
 from macvlan_ros import stack as stacks
-from macvlan_ros.docker_values import Image
+from macvlan_ros.docker_api.values import Image
+from macvlan_ros.lan_names import host_gateway
+from macvlan_ros.launching import landing, plan
 from macvlan_ros.models.pools import Reservation
 from tests.unit.links import ETH0
 

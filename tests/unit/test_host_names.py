@@ -1,6 +1,6 @@
 """The names of a PC's own hosts file."""
 
-from macvlan_ros import host_names
+from macvlan_ros.lan_names import host_names
 
 FILE = """
 127.0.0.1 localhost

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
 from macvlan_ros.addresses import candidates, mac_of_owner
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import (
     AddressInUse,
     BadSubnet,
@@ -23,6 +22,7 @@ from macvlan_ros.errors import (
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores.memory import MemoryStore
 
 LAB = parse_pool(

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from macvlan_ros import cli, views
-from macvlan_ros.columns import View
+from macvlan_ros import cli
+from macvlan_ros.output import views
+from macvlan_ros.output.columns import View
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
 VIEWS = {name: view for name, view in vars(views).items() if isinstance(view, View)}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress
 
-from macvlan_ros.lease_book import ASKED, HELD, RELEASED, Lease, LeaseBook
+from macvlan_ros.leasing.book import ASKED, HELD, RELEASED, Lease, LeaseBook
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.stores import open_store
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from macvlan_ros.link_names import endpoint_link, is_fresh, question_link, shim_name
+from macvlan_ros.kernel.link_names import endpoint_link, is_fresh, question_link, shim_name
 
 
 @pytest.mark.parametrize("parent", ["eth0", "enp0s31f6", "wlx0123456789ab", "enx0123456789ab"])

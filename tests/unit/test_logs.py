@@ -2,9 +2,9 @@
 
 import pytest
 
-from macvlan_ros.docker_logs import Entry, _Frames, _Lines
+from macvlan_ros.docker_api.logs import Entry, _Frames, _Lines
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.logs import parse_since
+from macvlan_ros.launching.logs import parse_since
 
 TIME = b"2026-11-22T14:00:00.123456789Z"
 

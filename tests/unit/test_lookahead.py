@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool
+from macvlan_ros.reserving.lookahead import Lookahead
 
 LAB = Pool("lab", IPNetwork("192.168.50.0/24"))
 

@@ -8,7 +8,7 @@ import pytest
 from netaddr import IPAddress
 
 from macvlan_ros.cli import main
-from macvlan_ros.mdns import names_of
+from macvlan_ros.lan_names.mdns import names_of
 
 A, B = (IPAddress("192.168.50.195"),), (IPAddress("192.168.50.196"), IPAddress("fd00:50::196"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netaddr import IPAddress
 
-from macvlan_ros.names import with_block, write_in_place
+from macvlan_ros.lan_names.names import with_block, write_in_place
 
 DOCKERS = "127.0.0.1\tlocalhost\n192.168.50.195\t3f2a core\n192.168.50.9 camera # by hand\n"
 NAMES = {"speaker": IPAddress("192.168.50.197"), "face": IPAddress("192.168.50.196")}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros import naming
+from macvlan_ros.docker_cli import naming
+from macvlan_ros.docker_cli.naming import Naming
 from macvlan_ros.errors import InvalidRequest
-from macvlan_ros.naming import Naming
 
 
 @pytest.fixture(autouse=True)

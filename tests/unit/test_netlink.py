@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from macvlan_ros import rtnetlink
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.rtnetlink import HEADER, dump
+from macvlan_ros.kernel import rtnetlink
+from macvlan_ros.kernel.rtnetlink import HEADER, dump
 
 MULTI, CHANGED = 0x2, 0x10
 LINK, ERROR, DONE = 16, 2, 3

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.docker_api.network_payload import bridge_payload, network_payload
 from macvlan_ros.models.containers import BridgeUse
-from macvlan_ros.network_payload import bridge_payload, network_payload
 from tests.unit.docker_network import NETWORK
 
 

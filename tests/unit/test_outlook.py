@@ -8,10 +8,10 @@ from collections.abc import Collection
 import pytest
 from netaddr import IPAddress, IPNetwork
 
+from macvlan_ros.defence.outlook import Outlook
 from macvlan_ros.errors import StoreDown, Unavailable
 from macvlan_ros.models.pools import Pool, Record, Reservation
-from macvlan_ros.outlook import Outlook
-from macvlan_ros.silence import Silence
+from macvlan_ros.reserving.silence import Silence
 from macvlan_ros.stores.memory import MemoryStore
 
 ADDRESS, MAC = IPAddress("192.168.50.10"), "02:00:00:00:00:01"
@@ -28,7 +28,7 @@ class Store(MemoryStore):
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr("macvlan_ros.scout.interface_on", lambda _: "eth0")
+    monkeypatch.setattr("macvlan_ros.wire.scout.interface_on", lambda _: "eth0")
     made = Store()
     made.add_pool(Pool("lab", IPNetwork("192.168.50.0/24")))
     made.reserve([Reservation("lab", ADDRESS, "talker", MAC, host="qtpc")])

@@ -8,7 +8,7 @@ import pytest
 from netaddr import IPNetwork
 
 from macvlan_ros.errors import BadParent, BadSubnet, ParentNotFound
-from macvlan_ros.parents import Facts, find_parent, survey
+from macvlan_ros.kernel.parents import Facts, find_parent, survey
 
 LO = Facts(name="lo", index=1, kind="loopback", up=True, carrier=True, mac="", mtu=65536)
 ETH0 = Facts(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from netaddr import IPAddress
 
+from macvlan_ros.docker_api.payload import api_number, container_payload, service_aliases
 from macvlan_ros.models.containers import (
     Attachment,
     BridgeUse,
@@ -18,7 +19,6 @@ from macvlan_ros.models.containers import (
     Service,
     Ulimit,
 )
-from macvlan_ros.payload import api_number, container_payload, service_aliases
 
 ATTACHMENT = Attachment("ros_lan", IPAddress("192.168.50.195"), "02:42:0a:00:00:01")
 PLAIN = Service(name="talker", image="ros:noetic", container_name="robot_talker")

@@ -9,13 +9,14 @@ from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import labels, plan
-from macvlan_ros.docker_values import Image, read_container
-from macvlan_ros.landing import Site
+from macvlan_ros.docker_api import labels
+from macvlan_ros.docker_api.values import Image, read_container
+from macvlan_ros.launching import plan
+from macvlan_ros.launching.landing import Site
+from macvlan_ros.launching.starter import Starter
 from macvlan_ros.models.containers import Service
 from macvlan_ros.models.pools import Reservation
 from macvlan_ros.models.stacks import Discovery, Stack
-from macvlan_ros.starter import Starter
 from macvlan_ros.undo import Undo
 from tests.unit.links import ETH0
 

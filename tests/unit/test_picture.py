@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.census import Sighting
 from macvlan_ros.errors import InvalidRequest, KernelRefused, Unavailable
 from macvlan_ros.models.pools import NETWORK, Reservation
 from macvlan_ros.picture import live, page, svg
 from macvlan_ros.picture.scene import DOWN, UNKNOWN, UP, Graph, Known, Pc, Scene, compose
+from macvlan_ros.wire.census import Sighting
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from macvlan_ros import placement
 from macvlan_ros.errors import InvalidRequest, StackFileError
+from macvlan_ros.launching import placement
 from macvlan_ros.models.containers import Dependency, Service
 from macvlan_ros.models.stacks import HostEntry, Stack
 

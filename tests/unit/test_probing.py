@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import probing
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.probing import FAST, RFC5227, Pace, Probed, Tally
+from macvlan_ros.wire import probing
+from macvlan_ros.wire.probing import FAST, RFC5227, Pace, Probed, Tally
 
 LAN = IPNetwork("192.0.2.0/24")
 PROXY = "02:00:00:00:00:99"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import procnet
 from macvlan_ros.errors import Unavailable
-from macvlan_ros.procnet import ConnectedSubnet, DefaultRoute, HostAddress, Neighbour
+from macvlan_ros.kernel import procnet
+from macvlan_ros.kernel.procnet import ConnectedSubnet, DefaultRoute, HostAddress, Neighbour
 
 ROUTE = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -178,7 +178,7 @@ def test_this_machine_has_a_loopback_address() -> None:
 
 def test_neither_netlink_nor_docker_is_loaded() -> None:
     code = (
-        "import sys, macvlan_ros.procnet as p; p.host_addresses()\n"
+        "import sys, macvlan_ros.kernel.procnet as p; p.host_addresses()\n"
         "print([name for name in ('pyroute2', 'docker') if name in sys.modules])\n"
     )
     done = subprocess.run(

@@ -8,10 +8,10 @@ import pytest
 from netaddr import IPNetwork
 
 from macvlan_ros.errors import Conflict, NotFound
-from macvlan_ros.hosts import judge
+from macvlan_ros.fleet.hosts import judge
+from macvlan_ros.fleet.register import Register, Watchman, every, machine_id, silent_after
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Record, Reservation
-from macvlan_ros.register import Register, Watchman, every, machine_id, silent_after
 from macvlan_ros.stores.memory import MemoryStore
 from tests.unit.links import ETH0
 

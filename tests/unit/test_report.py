@@ -6,16 +6,17 @@ from dataclasses import replace
 import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import report, views
-from macvlan_ros.census import Sighting
-from macvlan_ros.columns import View
+from macvlan_ros import report
 from macvlan_ros.doctor import Finding
 from macvlan_ros.launch import Launched
-from macvlan_ros.lease_book import Lease
+from macvlan_ros.launching.running import ServiceStatus
+from macvlan_ros.leasing.book import Lease
 from macvlan_ros.models.networks import Network
 from macvlan_ros.models.pools import Pool, Reservation
+from macvlan_ros.output import views
+from macvlan_ros.output.columns import View
 from macvlan_ros.report import Report, range_text
-from macvlan_ros.running import ServiceStatus
+from macvlan_ros.wire.census import Sighting
 from tests.unit.links import ETH0
 
 TALKER = Reservation(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros import roster
 from macvlan_ros.models.pools import DYNAMIC, NETWORK, STATIC, Pool, Reservation
-from macvlan_ros.roster import Roster
+from macvlan_ros.reserving import roster
+from macvlan_ros.reserving.roster import Roster
 from macvlan_ros.state import DockerNetwork, Endpoint, State
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.uses import Use, Uses
@@ -108,7 +108,7 @@ def test_a_pool_stands_where_this_host_has_an_address_or_a_network_its_parent(
         DockerNetwork("net", "eth1", "eth1", subnets=((IPNetwork("10.9.0.0/24"), None),))
     )
     here = {LAN: "eth0"}
-    monkeypatch.setattr("macvlan_ros.scout.interface_on", lambda subnet: here.get(subnet, ""))
+    monkeypatch.setattr("macvlan_ros.wire.scout.interface_on", lambda subnet: here.get(subnet, ""))
     found = roster.places(world.store, host="qtpc", before={})
     assert found == {"lab": "eth0", "other": "eth1"}
     here.clear()  # the interface is down

@@ -7,7 +7,7 @@ import sys
 
 from netaddr import EUI
 
-from macvlan_ros.shim import shim_mac
+from macvlan_ros.reaching.shim import shim_mac
 
 
 def test_a_shims_mac_is_its_parents_alone_locally_administered_and_no_groups() -> None:
@@ -19,7 +19,7 @@ def test_a_shims_mac_is_its_parents_alone_locally_administered_and_no_groups() -
 
 def test_netlink_is_loaded_at_the_first_call_and_not_before() -> None:
     code = (
-        "import sys, macvlan_ros.shim, macvlan_ros.links\n"
+        "import sys, macvlan_ros.reaching.shim, macvlan_ros.links\n"
         "links = macvlan_ros.links.Links()\n"
         "print('pyroute2' in sys.modules)\n"
         "links.links()\n"

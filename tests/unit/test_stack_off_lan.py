@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from macvlan_ros.payload import container_payload
+from macvlan_ros.docker_api.payload import container_payload
 from tests.unit.stack_text import error_of, load_service, load_text
 
 OFF = "x-macvlan-ros: {lan: false}\n"

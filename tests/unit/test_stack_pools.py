@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from netaddr import IPAddress, IPNetwork, IPRange
 
-from macvlan_ros import landing
 from macvlan_ros.addresses import contains
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import PoolOverlap
 from macvlan_ros.ipam import Ipam
+from macvlan_ros.launching import landing
 from macvlan_ros.models.links import Link
 from macvlan_ros.models.pools import Pool
 from macvlan_ros.models.stacks import Stack
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores.memory import MemoryStore
 from macvlan_ros.stores.rules import check_new_pool
 from tests.unit.stack_text import load_text

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from netaddr import IPNetwork
 
-from macvlan_ros.around import Surroundings
 from macvlan_ros.ipam import Ipam
+from macvlan_ros.launching.running import ServiceStatus
+from macvlan_ros.launching.status_rows import with_kept_addresses
 from macvlan_ros.models.pools import Pool, Reservation
-from macvlan_ros.running import ServiceStatus
-from macvlan_ros.status_rows import with_kept_addresses
+from macvlan_ros.reserving.around import Surroundings
 from macvlan_ros.stores.memory import MemoryStore
 
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros.around import Surroundings
-from macvlan_ros.choosing import Choosing
+from macvlan_ros.defence.strangers import MARKED_FOR, Strangers
 from macvlan_ros.errors import AddressInUse, PoolExhausted
 from macvlan_ros.ipam import Ipam
-from macvlan_ros.lookahead import Lookahead
 from macvlan_ros.models.pools import Pool, Record
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving.around import Surroundings
+from macvlan_ros.reserving.choosing import Choosing
+from macvlan_ros.reserving.lookahead import Lookahead
 from macvlan_ros.stores.memory import MemoryStore
-from macvlan_ros.strangers import MARKED_FOR, Strangers
 
 LAB = parse_pool("lab", subnet="192.168.50.0/24", ranges=["192.168.50.193-192.168.50.196"])
 STRANGER = "aa:bb:cc:00:00:01"
@@ -33,7 +33,7 @@ class World:
         self.strangers: dict[IPAddress, str] = {}
         self.asked: list[IPAddress] = []
         self.now = 1_000_000.0
-        monkeypatch.setattr("macvlan_ros.strangers.time.time", lambda: self.now)
+        monkeypatch.setattr("macvlan_ros.defence.strangers.time.time", lambda: self.now)
         self.marks = Strangers(self.store, host="qtpc")
         self.ipam = Ipam(
             self.store, surroundings=lambda _: Surroundings(), host="qtpc", ask=self.ask

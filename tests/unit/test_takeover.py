@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from netaddr import IPAddress
 
-from macvlan_ros import takeover
-from macvlan_ros.around import Surroundings
 from macvlan_ros.errors import Conflict, Unavailable
 from macvlan_ros.ipam import Ipam
 from macvlan_ros.models.pools import Pool, Reservation
 from macvlan_ros.notation import parse_pool
+from macvlan_ros.reserving import takeover
+from macvlan_ros.reserving.around import Surroundings
+from macvlan_ros.reserving.takeover import Takeover
 from macvlan_ros.stores.memory import MemoryStore
-from macvlan_ros.takeover import Takeover
 from macvlan_ros.undo import Undo
 
 POOL = parse_pool("lab", subnet="192.168.50.0/24", ranges=["192.168.50.192/27"])

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from macvlan_ros.docker_values import Container
-from macvlan_ros.running import each
-from macvlan_ros.turns import Turns
+from macvlan_ros.docker_api.values import Container
+from macvlan_ros.launching.running import each
+from macvlan_ros.launching.turns import Turns
 
 NAMES = ("one", "two", "three")
 

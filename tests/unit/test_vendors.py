@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from macvlan_ros.vendors import vendor
+from macvlan_ros.wire.vendors import vendor
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 from netaddr import IPAddress, IPNetwork
 
-from macvlan_ros.docker_values import read_container
+from macvlan_ros.docker_api.values import read_container
 from macvlan_ros.ros import Graph
 from macvlan_ros.ros.ros2 import ALONE
 from macvlan_ros.verify import agreement, culprits, finding_places, masters, rpc, topics

@@ -1,0 +1,1 @@
+"""Defence: what is reserved is answered for, and strangers on it are told of."""

@@ -1,0 +1,1 @@
+"""Docker's Engine API: what is asked over its socket, and what the answers mean."""

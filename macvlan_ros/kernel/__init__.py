@@ -1,0 +1,1 @@
+"""The kernel's part: interfaces, routes and namespaces, read and changed."""

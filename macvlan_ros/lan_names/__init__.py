@@ -1,0 +1,1 @@
+"""Names: containers, PCs and other programs know each other by name."""

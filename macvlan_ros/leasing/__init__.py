@@ -1,0 +1,1 @@
+"""Leases: addresses that the LAN's DHCP server is asked for."""

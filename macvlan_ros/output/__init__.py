@@ -1,0 +1,1 @@
+"""Output: what values look like in tables and in JSON."""

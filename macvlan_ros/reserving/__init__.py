@@ -1,0 +1,1 @@
+"""Reserving: which address somebody gets, and what becomes of it."""

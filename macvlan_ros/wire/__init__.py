@@ -1,0 +1,1 @@
+"""The wire: who is on the LAN, asked with frames."""
