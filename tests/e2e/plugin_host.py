@@ -129,10 +129,11 @@ class PluginHost:
         raise AssertionError(f"docker {' '.join(words)} was not refused: {said}")
 
     def network(self, name: str = "lan", *options: str, driver: str = "macvlan-ros") -> None:
-        """A network with our IPAM over eth0."""
+        """A network with our IPAM over eth0. Unless `options` say another subnet, what nobody asks
+        for by number, the shim's address among it, is none that a test asks for."""
         words = ["-d", driver, "--ipam-driver", "macvlan-ros", "-o", "parent=eth0", *options]
         if not any(word.startswith(("--subnet", "--ipam-opt")) for word in options):
-            words += ["--subnet", SUBNET]
+            words += ["--subnet", SUBNET, "--ip-range", "192.168.50.192/26"]
         self.docker("network", "create", *words, name)
 
     def run(self, name: str, *options: str, network: str = "lan") -> Interface:

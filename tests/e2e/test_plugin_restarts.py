@@ -38,9 +38,7 @@ def words() -> Iterator[tuple[str, ...]]:
 @pytest.fixture(params=["macvlan", "macvlan-ros"])
 def inhabited(request: pytest.FixtureRequest, pc: PluginHost) -> PluginHost:
     """A network with containers that run, one that is stopped, and one that is always restarted."""
-    # by chance an anonymous one would get an address that another one wants
-    chance = ("--subnet", "192.168.50.0/24", "--ip-range", "192.168.50.192/26")
-    pc.network("lan", *chance, driver=request.param)
+    pc.network(driver=request.param)
     with ThreadPoolExecutor(len(CONTAINERS)) as side_by_side:
         for begun in [side_by_side.submit(pc.run, *each) for each in words()]:
             begun.result()

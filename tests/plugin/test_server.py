@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import socket
@@ -187,7 +186,7 @@ def test_nobody_waits_behind_a_call_that_waits_by_nature(
 
 def takes(client: Client, name: str) -> bool:
     """Whether a call is served; one that is turned away may find that out while it still writes."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         return client.call(name, {"PoolID": "next"}).status == 200
     return False
 
