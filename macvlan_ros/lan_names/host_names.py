@@ -1,5 +1,5 @@
 """The names that a PC's own hosts file has: on the host's network every container knows them, and
-many a robot's PCs know one another by nothing else. Pure."""
+many a robot's PCs know one another by nothing else. Pure, but for `read`."""
 
 from __future__ import annotations
 

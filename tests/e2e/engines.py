@@ -8,22 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from macvlan_ros.engine import Engine
 from macvlan_ros.models.containers import Attachment, Service
-from macvlan_ros.models.networks import Network
 from tests.lab import Host
+from tests.unit import docker_network
 
 IMAGE = "robot:engine"
-NETWORK = Network(
-    name="ros_lan",
-    parent="eth0",
-    subnet=IPNetwork("192.168.50.0/24"),
-    gateway=IPAddress("192.168.50.1"),
-    ip_range=IPNetwork("192.168.50.192/27"),
-    pool="default",
-)
+NETWORK = replace(docker_network.NETWORK, pool="default")
 TALKER = Service(name="talker", image=IMAGE, container_name="robot_talker")
 NAME = TALKER.container_name
 ADDRESS = IPAddress("192.168.50.195")
