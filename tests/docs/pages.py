@@ -35,6 +35,8 @@ _HAPPENS = re.compile(r"(?P<hosts>[^:]+): (?P<command>.+)")
 _MASKS = (
     # one that Docker has made up; ours are made from the owner's name, the lab's from the PC's
     (re.compile(r"\b02:42(?::[0-9a-f]{2}){4}\b"), "MAC"),
+    # which container on one of Docker's own bridges comes first is chance
+    (re.compile(r"\b172\.(1[7-9]|2\d|3[01])\.0\.([2-9]|\d\d)\b"), "BRIDGED"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(:\d\d)?Z?"), "TIME"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b|\b[0-9a-z]{25}\b"), "ID"),
     (re.compile(r"(http://[^:/\s]+):\d+/"), r"\1:PORT/"),

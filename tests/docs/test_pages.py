@@ -21,6 +21,8 @@ def test_a_page_does_what_it_says(path: Path) -> None:
 
 
 def test_outputs_may_differ_in_what_no_two_runs_have_in_common() -> None:
+    assert same("src 172.18.0.3", "src 172.18.0.2")
+    assert not same("172.18.0.0/16 src 172.18.0.3", "172.19.0.0/16 src 172.18.0.3")
     assert same("talker 02:42:00:00:00:01  0.4 ms", "talker 02:42:ac:11:00:02 12.9 ms\n")
     assert not same("talker e2:f5:f9:ac:74:b4", "talker 92:52:56:58:81:b5")
     assert same("a\n...\nz", "a\nb\nc\nz")

@@ -55,12 +55,30 @@ def resize(terminal: int, lines: int, columns: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
+def sees_its_size(terminal: int) -> None:
+    """Raises AssertionError unless what runs there prints the new size of a terminal that is given
+    one. Docker's command line hears of no change before it looks for the first time, so the size
+    changes until it is seen."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        resize(terminal, 42, 107)
+        resize(terminal, 43, 107)
+        if b"43 107" in _shown(terminal, b"43 107", seconds=2):
+            return
+    raise AssertionError("the new size is not seen")
+
+
 def read_until(source: int, wanted: bytes) -> bytes:
     """What is shown, up to what is wanted."""
+    shown = _shown(source, wanted, seconds=30)
+    assert wanted in shown, shown
+    return shown
+
+
+def _shown(source: int, wanted: bytes, *, seconds: float) -> bytes:
     shown = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds
     while wanted not in shown and time.monotonic() < deadline:
         if select.select([source], [], [], 0.5)[0]:
             shown += os.read(source, 4096)
-    assert wanted in shown, shown
     return shown

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.conftest import WriteStack
-from tests.e2e.terminals import in_terminal, read_until, resize
+from tests.e2e.terminals import in_terminal, read_until, sees_its_size
 from tests.lab import Host
 
 ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "MACVLAN_ROS_PROBE": "none"}
@@ -152,6 +152,5 @@ def test_a_terminal_that_is_resized_is_resized_in_the_container(
         with in_terminal(qtpc, folder, *words) as (_, mine):
             os.write(mine, typed.encode())
             read_until(mine, b"31 101")
-            resize(mine, 43, 107)
-            read_until(mine, b"43 107")
+            sees_its_size(mine)
     qtpc.docker("rm", "-f", "other")
