@@ -23,6 +23,8 @@ from macvlan_ros.models.networks import Network, Side6
 
 #: Drivers whose containers stand on the LAN itself, not on a subnet of Docker's own.
 LAN_DRIVERS = ("macvlan", "ipvlan")
+#: What a network is of whose place the LAN's takes, where another stays beside it.
+REPLACED_DRIVERS = ("overlay", *LAN_DRIVERS)
 #: Networks of Docker's own, of which a container has one and no other.
 BUILT_IN = ("host", "none", "bridge", "default")
 #: The name of our plugin.

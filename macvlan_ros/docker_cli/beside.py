@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from macvlan_ros.docker_api.network_values import BUILT_IN, LAN_DRIVERS
+from macvlan_ros.docker_api.network_values import BUILT_IN, REPLACED_DRIVERS
 from macvlan_ros.docker_api.payload import ENDPOINT_MAC_SINCE, api_number
 from macvlan_ros.docker_cli.parsing import RunLine
 from macvlan_ros.docker_cli.rewriting import lan_first, network_name
@@ -48,7 +48,7 @@ class Beside:
         if wanted in BUILT_IN:
             return f"--network {wanted} is replaced by {lan}"
         driver = self._engine.driver_of(wanted)
-        if driver and driver not in (*LAN_DRIVERS, "overlay"):
+        if driver and driver not in REPLACED_DRIVERS:
             return (
                 f"--network {wanted} ({driver}) is replaced by {lan}; join it too, once the"
                 f" container runs, with: docker network connect {wanted} NAME"
@@ -62,4 +62,4 @@ class Beside:
             return False
         if api_number(self._engine.api_version()) < ENDPOINT_MAC_SINCE:
             return False
-        return self._engine.driver_of(name) not in ("", "overlay", *LAN_DRIVERS)
+        return self._engine.driver_of(name) not in ("", *REPLACED_DRIVERS)

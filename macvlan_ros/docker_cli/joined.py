@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from macvlan_ros.docker_api.network_values import BUILT_IN, LAN_DRIVERS
+from macvlan_ros.docker_api.network_values import BUILT_IN, REPLACED_DRIVERS
 from macvlan_ros.docker_cli.parsing import RunLine, option
 from macvlan_ros.docker_cli.rewriting import Joining, joining
 
@@ -44,7 +44,7 @@ def _is_beside(name: str, driver: str, *, first: bool) -> bool:
     (""), the first is taken for the LAN's."""
     if name in BUILT_IN:
         return False
-    return driver not in ("overlay", *LAN_DRIVERS) if driver else bool(name) and not first
+    return driver not in REPLACED_DRIVERS if driver else bool(name) and not first
 
 
 def _use(said: Joining) -> dict[str, Any]:

@@ -21,9 +21,11 @@ def on_lan(
     """Names with their addresses, this PC's `own` in place of the word; and what to say of it, ""
     when nothing was changed. Without an address on the LAN all stay."""
     entries = tuple(entries)
-    names = [name for name, address in entries if address == WORD and own is not None]
-    changed = tuple((name, str(own) if name in names and a == WORD else a) for name, a in entries)
-    return changed, _NOTE.format(names=", ".join(names), address=own) if names else ""
+    names = [name for name, address in entries if address == WORD]
+    if own is None or not names:
+        return entries, ""
+    changed = tuple((name, str(own) if address == WORD else address) for name, address in entries)
+    return changed, _NOTE.format(names=", ".join(names), address=own)
 
 
 def option(entry: str, own: IPAddress | None) -> tuple[str, str]:
